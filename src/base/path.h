@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Paths are bytes. Host-side work is done with (directory descriptor, one component); whatever is deeper goes
+ * through isle_walk(), which never follows a symbolic link and never leaves the directory it starts in.
+ */
+#include "macros.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+/* Opens root/path (relative, no leading slash; "" and "." are root itself) without following any symbolic
+ * link, magic link or "..". flags as for openat(2), O_CLOEXEC and O_NOFOLLOW are added. The descriptor or
+ * -errno: -ELOOP where a component is a symbolic link, -ENOTDIR, -ENOENT. */
+int isle_walk(int root, const char *path, int flags) isle_must_check;
+
+/* As isle_walk(), but for the directory that holds the last component, which is stored in *ret_name (a
+ * pointer into path). */
+int isle_walk_parent(int root, const char *path, int flags, const char **ret_name) isle_must_check;
+
+/* As openat2(RESOLVE_IN_ROOT): symbolic links are followed, inside root. For looking, never for changing. */
+int isle_walk_in_root(int root, const char *path, int flags) isle_must_check;
+
+/* mkdir -p below root, mode for each new directory; returns an O_PATH descriptor of the last one. */
+int isle_mkdir_walk(int root, const char *path, mode_t mode) isle_must_check;
+
+/* True for a single component that can name an entry: not empty, ".", "..", and without a slash. */
+bool isle_component_valid(const char *name);
+
+/* True if path is parent or lies below it ("/a" holds "/a" and "/a/b", not "/ab"). Both normalised. */
+bool isle_path_below(const char *path, const char *parent);
+
+/* Joins with exactly one slash; "/" + "b" is "/b", "" + "b" is "b". NULL when out of memory. */
+char *isle_path_join(const char *dir, const char *name);
+
+/* The absolute path with ".", "//" and ".." resolved as text (no symbolic link is read); relative to cwd when
+ * it is not absolute. NULL when out of memory or cwd cannot be read. */
+char *isle_path_absolute(const char *path);
+
+/* Reads a link of any length; NUL-terminated heap string. */
+int isle_readlink(int dir, const char *name, char **ret_target) isle_must_check;
+
+/* Deletes dir/name and everything below it. Never follows symbolic links; makes directories of one's own
+ * accessible first (overlay work directories have mode 0). 0 or the first error, having gone on after it. */
+int isle_remove_tree(int dir, const char *name) isle_must_check;

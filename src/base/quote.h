@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Names are bytes that somebody else has chosen. On a terminal and in messages they appear only through here.
+ */
+#include "buf.h"
+
+/* Appends name as the terminal may see it: as it is when it is printable UTF-8 without a control, bidi or other
+ * invisible character, else in double quotes with C escapes (\n, \t, \", \\, \ooo for bytes). */
+int isle_quote_add(struct isle_buf *buf, const char *name);
+
+/* As above, into one of 8 static buffers used in turn; long names are cut in the middle with "...". For
+ * messages only. */
+const char *isle_quote(const char *name);
+
+/* The same escapes for a line of file content: tabs kept, no quotes around it. */
+int isle_quote_text_add(struct isle_buf *buf, const char *text, size_t size);
+
+/* True if the bytes are valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
+bool isle_utf8_valid(const char *text, size_t size);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What an isle changed: the layers, read as a list of differences to the host. Work is proportional to what the
+ * layers hold, never to the size of the host. Nothing of the isle is followed, executed or opened for
+ * anything but reading; a FIFO or device is never opened.
+ */
+#include "error.h"
+#include "layer.h"
+#include "meta.h"
+#include "store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum isle_change_kind {
+	ISLE_CREATE,
+	ISLE_MODIFY,
+	ISLE_DELETE,
+	ISLE_RENAME,
+	ISLE_REPLACE, /* the type changed */
+	ISLE_METADATA,
+};
+
+/* Risk marks. Those of ISLE_MARKS_FLAGGED need a yes of their own at commit. */
+enum isle_mark {
+	ISLE_MARK_SETUID = 1 << 0,
+	ISLE_MARK_SETGID = 1 << 1,
+	ISLE_MARK_CAPS = 1 << 2,
+	ISLE_MARK_DEVICE = 1 << 3,
+	ISLE_MARK_XATTR = 1 << 4,      /* trusted.* or security.* other than capabilities */
+	ISLE_MARK_AUTOSTART = 1 << 5,  /* is run later by something else: rc files, hooks, cron, units, autostart */
+	ISLE_MARK_CREDENTIAL = 1 << 6, /* decides who may log in or what is trusted: authorized_keys, sudoers, shadow */
+	ISLE_MARKS_FLAGGED = (1 << 7) - 1,
+	ISLE_MARK_BYTECODE = 1 << 7, /* told, not flagged */
+};
+
+/* How the host's object stands to what the isle saw (the base of layer.h). */
+enum isle_moved {
+	ISLE_MOVED_NO,	     /* as the isle saw it */
+	ISLE_MOVED_CHANGED,  /* changed or replaced since */
+	ISLE_MOVED_DELETED,  /* the isle changed or deleted it, the host has deleted it since */
+	ISLE_MOVED_CREATED,  /* the isle made it new, the host has made one of the same name since */
+	ISLE_MOVED_METADATA, /* a directory whose ctime moved: who changed the metadata cannot be told */
+};
+
+/* The part of statx that a change is about. All zero when there is no such object. */
+struct isle_stat {
+	uint64_t dev, ino, size, blocks;
+	uint32_t mode, uid, gid, nlink, rdev_major, rdev_minor; /* mode with the type bits */
+	struct statx_timestamp mtime, ctime, btime;
+};
+
+struct isle_change {
+	enum isle_change_kind kind;
+	unsigned diff;	/* enum isle_meta_diff; ISLE_DIFF_CONTENT where the data differ */
+	unsigned marks; /* enum isle_mark; of a new directory: of all that is in it */
+	enum isle_moved moved;
+	unsigned layer;	     /* index in the layer table */
+	char *path;	     /* absolute host path */
+	char *from;	     /* where a renamed object was, else NULL */
+	char *upper;	     /* its path below the layer's upper directory, "" for the root; NULL for FILE layers.
+			      * Of a delete: the whiteout, or NULL when an opaque directory above hides it */
+	bool metacopy;	     /* upper holds metadata only, the data are still the host's at from or path */
+	bool opaque;	     /* a directory that hides the host's directory of the same name */
+	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
+	uint64_t entries;    /* a new or deleted directory: what is below it */
+	uint64_t bytes;	     /* of the data of it and below it */
+	struct isle_stat before, after;
+};
+
+enum { ISLE_DIFF_CONTENT = 1 << 16 };
+
+struct isle_changes {
+	struct isle_change *list; /* sorted by path, byte by byte, so a directory is before what is in it */
+	size_t count;
+};
+
+#define ISLE_CHANGES_INIT ((struct isle_changes){0})
+
+enum isle_scan_flags {
+	ISLE_SCAN_ALL = 1 << 0,	  /* each object inside new and deleted directories is a change of its own */
+	ISLE_SCAN_TIMES = 1 << 1, /* what differs in its times alone is a change, too */
+};
+
+int isle_changes_scan(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,
+		      unsigned flags, struct isle_changes *ret_changes, struct isle_err *err) isle_must_check;
+void isle_changes_done(struct isle_changes *changes);
+#define auto_changes __attribute__((cleanup(isle_changes_done)))
+
+/* "create", ... as in the JSON. */
+const char *isle_change_kind_name(enum isle_change_kind kind);
+/* "setuid", ...; one bit. */
+const char *isle_mark_name(enum isle_mark mark);
+/* The bit of this name, or 0. */
+unsigned isle_mark_by_name(const char *name);
+
+/* Opens the isle's version of a changed plain file for reading (that of the host where metacopy is set). -EINVAL for
+ * other types. */
+int isle_change_open_after(const struct isle *isle, const struct isle_layers *layers,
+			   const struct isle_change *change) isle_must_check;
+/* Opens the host's present version for reading. */
+int isle_change_open_before(const struct isle_layers *layers, const struct isle_change *change) isle_must_check;

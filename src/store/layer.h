@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The layers of an isle, as its layer table names them: one for each tree of the host that the view overlays.
+ *
+ * Layers do not overlap: a path of the host belongs to the layer with the longest `path` that holds it. Below
+ * the upper directory of a layer lies what the isle changed, in the format of the kernel's overlayfs; attribute
+ * names start with isle_layer_xattr(): "trusted.overlay." (made as root) or "user.overlay.".
+ *
+ *   OVERLAY  lower is the host's directory `path` itself
+ *   SHADOW   a composite directory: lower is a shadow (copies of the plain files directly in `path`, an empty directory
+ *            for each directory in it, which other layers cover). Upper says what changed directly in it.
+ *   FILE     `path` is a plain file with a mount of its own. The layer has no upper but "file", a copy that the
+ *            view shows at `path`; it can only have been written to.
+ *
+ * The base. An upper object was made, by copy-up or afresh, at its birth time (STATX_BTIME). The host's object was
+ * what the isle saw if its ctime is not later than that moment: isle_layer_base_time(). In a SHADOW
+ * layer the moment is the birth of the shadow's copy. All whiteouts of one mount are one inode, born with the first.
+ */
+#include "error.h"
+#include "store.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+enum isle_layer_kind { ISLE_LAYER_OVERLAY, ISLE_LAYER_SHADOW, ISLE_LAYER_FILE };
+
+struct isle_layer {
+	unsigned number; /* N of layers.d/N, also its index in the table */
+	enum isle_layer_kind kind;
+	bool user;	    /* made by an ordinary user: user.overlay.*, no redirects, no metacopy */
+	const char *path;   /* absolute host path, "/" for the root */
+	const char *place;  /* absolute path of the directory that holds upper and work; NULL: layers.d/N of the isle */
+	const char *shadow; /* key of the shadow, SHADOW only */
+	uint32_t root_mode; /* permission bits that the upper root got when it was made; differing is a change */
+};
+
+struct isle_layers {
+	struct isle_layer *list;
+	size_t count;
+	char *text; /* storage of the strings */
+};
+
+#define ISLE_LAYERS_INIT ((struct isle_layers){0})
+
+/* Reads the table; an isle that never ran has none and count is 0. */
+int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err) isle_must_check;
+void isle_layers_done(struct isle_layers *layers);
+#define auto_layers __attribute__((cleanup(isle_layers_done)))
+
+/* Writes the whole table anew (atomically). */
+int isle_layers_write(const struct isle *isle, const struct isle_layers *layers, struct isle_err *err) isle_must_check;
+
+/* The directory that holds upper and work. A new descriptor or -errno. */
+int isle_layer_open(const struct isle *isle, const struct isle_layer *layer) isle_must_check;
+/* The same for its "upper" and "work"; -ENOENT for a FILE layer. */
+int isle_layer_open_upper(const struct isle *isle, const struct isle_layer *layer) isle_must_check;
+/* The shadow directory of a SHADOW layer. */
+int isle_layer_open_shadow(const struct isle_store *store, const struct isle_layer *layer) isle_must_check;
+/* The host's directory at layer->path (O_PATH for a FILE layer's file). */
+int isle_layer_open_host(const struct isle_layer *layer) isle_must_check;
+
+const char *isle_layer_xattr(const struct isle_layer *layer);
+
+/* The layer that holds this absolute path, or NULL. */
+const struct isle_layer *isle_layers_find(const struct isle_layers *layers, const char *path);
