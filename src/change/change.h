@@ -55,21 +55,36 @@ struct isle_change {
 	unsigned diff;	/* enum isle_meta_diff; ISLE_DIFF_CONTENT where the data differ */
 	unsigned marks; /* enum isle_mark; of a new directory: of all that is in it */
 	enum isle_moved moved;
-	unsigned layer;	     /* index in the layer table */
-	char *path;	     /* absolute host path */
-	char *from;	     /* where a renamed object was, else NULL */
-	char *upper;	     /* its path below the layer's upper directory, "" for the root; NULL for FILE layers.
-			      * Of a delete: the whiteout, or NULL when an opaque directory above hides it */
-	bool metacopy;	     /* upper holds metadata only, the data are still the host's at from or path */
-	bool opaque;	     /* a directory that hides the host's directory of the same name */
+	unsigned layer; /* index in the layer table */
+	char *path;	/* absolute host path */
+	char *from;	/* where its counterpart is on the host now, when that is not path: the old place of a RENAME,
+			 * and for what lies in a renamed directory the place in the old one. Else NULL */
+	char *upper;	/* its path below the layer's upper directory, "" for the root; NULL for FILE layers.
+			 * Of a delete: the whiteout, or NULL when an opaque directory above hides it */
+	bool metacopy;	/* upper holds metadata only, the data are still the host's at from or path */
+	bool opaque;	/* a directory that hides the host's directory of the same name */
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
 	uint64_t entries;    /* a new or deleted directory: what is below it */
 	uint64_t bytes;	     /* of the data of it and below it */
 	struct isle_stat before, after;
+	struct statx_timestamp base; /* the host's object is what the isle saw if its ctime is not later */
 };
 
 enum { ISLE_DIFF_CONTENT = 1 << 16 };
 
+/*
+ * Rules that a reader of the list relies on:
+ *  - CREATE: the host has nothing at path, unless moved is ISLE_MOVED_CREATED or another change's `from` is path (the
+ *    old object moves away first). A new directory holds all that is new in it; but what was renamed into it is a
+ *    RENAME of its own, listed also without ISLE_SCAN_ALL, and its upper object may hold no data (metacopy).
+ *  - RENAME: the host's object at `from` moves to path. A directory has only its own metadata in diff, what else
+ *    is different below it are changes of their own with paths in the new place. A file has ISLE_DIFF_CONTENT when
+ *    the upper's data differ, too. Where the host has another object at path, a DELETE of the same path precedes.
+ *  - DELETE: one for the whole of a directory. upper is NULL where an opaque directory above hides it.
+ *  - MODIFY and METADATA of a file whose diff has no ISLE_DIFF_CONTENT: the data are equal, metacopy or not. A
+ *    metacopy file that is MODIFY or CREATE has the data of `from`: read them before `from` is changed.
+ *  - MODIFY with before all zero: the isle changed a copy of what the host has deleted since (ISLE_MOVED_DELETED).
+ */
 struct isle_changes {
 	struct isle_change *list; /* sorted by path, byte by byte, so a directory is before what is in it */
 	size_t count;
