@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Keeping or dropping what an isle changed: commit, discard and undo as transactions on the host
+ * (the engine's invariants: transaction.h; how a plan comes about: plan.h).
+ *
+ *   isle_recover(store, err);                  once, by every verb that will change the store
+ *   isle_commit(store, isle, &options, &result, err);
+ *   switch (result.outcome) ...
+ *   isle_commit_result_done(&result);
+ *
+ * Each of commit, discard and undo takes the isle's live lock and the store's commit lock itself, validates
+ * everything before its first step, does all of it or none, and leaves one operation in the catalog. A return value
+ * < 0 means that it failed and that nothing changed; then err says why. What the user has to decide about is no
+ * failure but an outcome (>= 0), and nothing changed there either.
+ */
+#include "change.h"
+#include "error.h"
+#include "store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Which changes. A pattern with a slash, or without any of *?[, is a path: absolute, or else relative to the current
+ * directory; it stands for the object and all below it. Any other pattern is matched against the last component of
+ * each path. In globs "*" matches slashes, too. */
+struct isle_select {
+	const char *const *paths;  /* NULL-terminated; NULL or empty: all */
+	const char *const *except; /* NULL-terminated; NULL: none */
+};
+
+enum isle_on_conflict {
+	ISLE_CONFLICT_ABORT, /* touch nothing */
+	ISLE_CONFLICT_SKIP,  /* leave it, and what depends on it, in the isle */
+	ISLE_CONFLICT_HOST,  /* the same, and drop it from the isle */
+	ISLE_CONFLICT_ISLE,  /* the isle's state wins; not where a directory is on either side */
+	ISLE_CONFLICT_BOTH,  /* the isle's plain file lands as NAME.isle-new */
+};
+
+/* "abort", ...; -1 when it is none. */
+int isle_on_conflict_by_name(const char *name);
+
+struct isle_plan;
+
+struct isle_commit_options {
+	struct isle_select select;
+	unsigned allow; /* enum isle_mark bits the user said yes to; ISLE_MARKS_FLAGGED: all */
+	enum isle_on_conflict on_conflict;
+	const char *plan_id; /* do this plan or nothing; NULL: any */
+	unsigned flags;	     /* enum isle_commit_flags */
+	/* Asked once everything is validated and nothing has been done yet, with the locks held. False: outcome
+	 * DECLINED. NULL: not asked. */
+	bool (*confirm)(const struct isle_plan *plan, void *data);
+	void *data;
+};
+
+enum isle_commit_flags {
+	ISLE_COMMIT_WAIT = 1 << 0, /* wait until the isle is at rest instead of -EBUSY */
+};
+
+enum isle_outcome {
+	ISLE_OUTCOME_DONE,
+	ISLE_OUTCOME_NOTHING,  /* there was nothing to do */
+	ISLE_OUTCOME_CONFLICT, /* conflicts are listed */
+	ISLE_OUTCOME_FLAGGED,  /* flagged changes without a yes are listed */
+	ISLE_OUTCOME_DECLINED,
+	ISLE_OUTCOME_STALE, /* the plan of that id no longer fits */
+};
+
+/* One object that stops or qualifies a commit. */
+struct isle_finding {
+	char *path;
+	const char *kind;      /* conflict: "changed", "deleted", "created", ...; else "pulled in", "left out", ... */
+	char *why;	       /* one lower-case phrase for people */
+	unsigned marks;	       /* flagged: which */
+	struct isle_stat then; /* conflict: what the isle relied on, as far as known (else zero) */
+	struct isle_stat now;  /* what the host has; zero: nothing */
+	struct isle_stat isle; /* what the isle has; zero: nothing */
+};
+
+struct isle_findings {
+	struct isle_finding *list;
+	size_t count, room;
+};
+
+struct isle_summary {
+	uint64_t create, modify, remove, rename, replace, metadata; /* changes of each kind */
+	uint64_t entries;					    /* objects, those below new directories included */
+	uint64_t bytes;						    /* data of what is new or changed */
+	unsigned marks;						    /* union of all marks */
+};
+
+struct isle_commit_result {
+	enum isle_outcome outcome;
+	uint64_t operation; /* its number in `isle log`; 0: none */
+	struct isle_summary summary;
+	struct isle_findings conflicts;
+	struct isle_findings flagged;
+	struct isle_findings notes; /* what the selection pulled in or left out */
+};
+
+#define ISLE_COMMIT_RESULT_INIT ((struct isle_commit_result){0})
+
+void isle_commit_result_done(struct isle_commit_result *result);
+#define auto_commit_result __attribute__((cleanup(isle_commit_result_done)))
+
+int isle_commit(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
+		struct isle_commit_result *ret_result, struct isle_err *err) isle_must_check;
+
+/* Drops changes: all of them in constant time, or by path. What is dropped is kept for undo until `isle gc`. */
+int isle_discard(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
+		 struct isle_commit_result *ret_result, struct isle_err *err) isle_must_check;
+
+/* Takes a commit, a discard or an undo back. operation 0: the last that can be. The host must be as the operation
+ * left it, else CONFLICT. */
+int isle_undo(struct isle_store *store, uint64_t operation, const struct isle_commit_options *options,
+	      struct isle_commit_result *ret_result, struct isle_err *err) isle_must_check;
+
+/* What a commit would meet: conflicts, flagged, summary; nothing is changed and no lock is needed. */
+int isle_check(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
+	       struct isle_commit_result *ret_result, struct isle_err *err) isle_must_check;
+
+/* Counts of a change list, for a prompt. */
+void isle_commit_summary(const struct isle_changes *changes, struct isle_summary *ret_summary);
+
+/* Completes or takes back an operation that was interrupted (killed, power loss). Costs one failed look-up when there
+ * is none. Says what it did on stderr. > 0: something was repaired. */
+int isle_recover(struct isle_store *store, struct isle_err *err) isle_must_check;
