@@ -6,8 +6,10 @@
  * undo/OPERATION/plan. So a lost catalog loses history and nothing else.
  *
  * No function here syncs: WAL with synchronous=NORMAL stays consistent through a power loss, and the syncfs(2) that
- * an operation does anyway makes its row durable. Opening costs about half a millisecond; a run needs it only at its
- * end (isle_catalog_run()).
+ * an operation does anyway makes its row durable.
+ *
+ * A run must not pay for a database: isle_catalog_note_run() appends to STORE/runs, which the next
+ * isle_catalog_open() takes in.
  */
 #include "error.h"
 #include "store.h"
@@ -25,9 +27,8 @@ static inline void isle_catalog_cleanup(struct isle_catalog **catalog)
 }
 #define auto_catalog __attribute__((cleanup(isle_catalog_cleanup)))
 
-/* One execution of a command. Times are nanoseconds since the epoch. */
+/* One execution of a command. Times are nanoseconds since the epoch; (isle_id, start) tells runs apart. */
 struct isle_run_record {
-	int64_t id; /* set by isle_catalog_run_add() */
 	const char *isle_id;
 	const char *name;	 /* of the isle at that time */
 	const char *const *argv; /* NULL-terminated */
@@ -37,11 +38,9 @@ struct isle_run_record {
 	int status;  /* as isle exits: 0..255, 128+n for signal n */
 };
 
-/* Adds a run that has begun (end 0) or is over already, and sets run->id. */
-int isle_catalog_run_add(struct isle_catalog *catalog, struct isle_run_record *run,
-			 struct isle_err *err) isle_must_check;
-int isle_catalog_run_finish(struct isle_catalog *catalog, int64_t id, int64_t end, int status,
-			    struct isle_err *err) isle_must_check;
+/* Remembers a run that begins (end 0) or that has ended; both for the same run is fine. Some ten microseconds. */
+int isle_catalog_note_run(const struct isle_store *store, const struct isle_run_record *run,
+			  struct isle_err *err) isle_must_check;
 
 /* Calls each() with the runs of an isle (NULL: of all), newest first, until it returns non-zero, which is returned. */
 int isle_catalog_runs(struct isle_catalog *catalog, const char *isle_id,
