@@ -25,6 +25,29 @@ const char *isle_wall_name(enum isle_wall wall);
 /* The bit of this name, or 0. */
 unsigned isle_wall_by_name(const char *name);
 
+enum { ISLE_WALL_COUNT = 11 };
+
+/*
+ * Which walls this machine has, as bits. Each is tried in a child process, once; takes a few milliseconds, so a run
+ * does not do it on its way: it puts the walls up and comes here when one fails.
+ *
+ * isle_walls_place() says beforehand in which directory an overlay is tried: that of the store; else /var/tmp or /tmp.
+ */
+unsigned isle_walls_probe(void);
+void isle_walls_place(const char *directory);
+
+struct isle_walls_details {
+	int landlock_abi;      /* 0: none */
+	bool volatile_overlay; /* fsync inside costs nothing */
+};
+
+/* The same from the last probe. */
+struct isle_walls_details isle_walls_details(void);
+
+/* Why this wall is not to be had here: the text is the reason, the hint what to do about it. err->code is the -errno
+ * of the attempt, 0 when the wall is there. */
+void isle_wall_explain(enum isle_wall wall, struct isle_err *err);
+
 enum isle_filter_flags {
 	ISLE_FILTER_ROOT = 1 << 0,     /* the identity-mapped root: setuid programs work, no_new_privs is not set */
 	ISLE_FILTER_NEST = 1 << 1,     /* user namespaces and mounts are allowed inside */
@@ -32,17 +55,28 @@ enum isle_filter_flags {
 };
 
 /*
- * Both are called in init, after all mounts and pivot_root and before any program of the user runs. They allocate
- * nothing. 0 or -errno (-ENOSYS, -EOPNOTSUPP: the kernel has it not; the caller decides by `require`).
+ * All are called in init, after all mounts and pivot_root and before any program of the user runs, in this order:
+ * isle_landlock_enter(), isle_filter_notify_sockets(), isle_filter_enter(). They allocate nothing. 0 or -errno
+ * (-ENOSYS, -EOPNOTSUPP: the kernel has it not; the caller decides by `require`). Processes started later have them
+ * too.
  *
- * isle_landlock_enter(): no write to any file that is not below the view's root (view_fd, O_PATH) or one of the
- * extra descriptors (files that CMD inherits as stdin, stdout and stderr, and --write paths).
+ * After isle_filter_enter(), clone3(2) is not to be had (-ENOSYS): init starts its children by fork(2) or clone(2).
+ */
+
+/*
+ * No write to any file that is not below the view's root (view_fd, O_PATH) or one of the extra descriptors: those that
+ * CMD inherits as stdin, stdout and stderr grant what they were opened for, an O_PATH descriptor (--write) everything
+ * below it. -EOPNOTSUPP with ISLE_FILTER_NEST: Landlock would forbid mount(2).
  */
 int isle_landlock_enter(int view_fd, const int *extra, unsigned extra_count, unsigned flags) isle_must_check;
 
+/* Installs, in the calling process, a filter that notifies of socket(2) calls for the internet and netlink families
+ * only. Returns the listener, O_CLOEXEC. -EBUSY: a process above has one already. */
+int isle_filter_notify_sockets(unsigned flags) isle_must_check;
+
+/* Makes a notification cheaper where the kernel can (SYNC_WAKE_UP, Linux 6.6). Called by who got the listener, before
+ * the first notification. -EINVAL or -ENOTTY on an older kernel is no failure. */
+int isle_notify_tune(int listener);
+
 /* Installs the static filter made at build time. */
 int isle_filter_enter(unsigned flags) isle_must_check;
-
-/* Installs, in the calling process, a filter that notifies of socket(2) calls for the internet and netlink families
- * only. Returns the listener. */
-int isle_filter_notify_sockets(unsigned flags) isle_must_check;
