@@ -19,7 +19,8 @@
  * What the leader does: setsid, TIOCSCTTY on the slave, the slave as those of 0, 1, 2 that are in setup.slots (the
  * others are the very descriptors that isle got), tcsetpgrp to CMD's group when setup.foreground, else to its own
  * group. It waits with WUNTRACED, reports stops of CMD, and obeys enum isle_terminal_go. It keeps the slave open until
- * all has ended: EIO on the master means the end.
+ * all has ended: EIO on the master means the end. It closes its master after sending it, and survives SIGHUP and
+ * SIGTTOU.
  *
  * All of this works without a terminal too (t.pty false): poll_fds gives none, stops are still passed on.
  * SIGTTIN, SIGTTOU, SIGTSTP must have their default action in the supervisor; a blocked SIGTSTP is unblocked where
