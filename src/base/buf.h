@@ -27,6 +27,10 @@ int isle_buf_add(struct isle_buf *buf, const void *data, size_t size);
 int isle_buf_adds(struct isle_buf *buf, const char *string);
 int isle_buf_addc(struct isle_buf *buf, char c);
 int isle_buf_addf(struct isle_buf *buf, const char *format, ...) isle_printf(2, 3);
+/* Makes room for size more bytes and returns where they go, NULL when out of memory. isle_buf_grew() then says how
+ * many of them were written. */
+char *isle_buf_reserve(struct isle_buf *buf, size_t size) isle_must_check;
+void isle_buf_grew(struct isle_buf *buf, size_t size);
 /* Makes the content empty and keeps the memory. */
 void isle_buf_clear(struct isle_buf *buf);
 /* Cuts the content to size bytes (size <= buf->size). */

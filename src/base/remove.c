@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * isle_remove_tree():
+ * 1. A directory is entered only by a descriptor that is neither a symbolic link nor another mount: what is mounted
+ *    below the tree is somebody's data, and reported as -EXDEV instead.
+ * 2. One descriptor per level, at most DEPTH_MAX. A directory deeper than that is first renamed into the top
+ *    directory, and the top is read again until nothing was moved: any depth with bounded stack and descriptors.
+ * 3. An error does not end the work; the first one is returned.
+ */
+#include "kernel.h"
+#include "path.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+enum { DEPTH_MAX = 100 };
+
+struct removal {
+	int top;	/* the directory that deep ones are moved to */
+	unsigned moved; /* how many have been */
+	int error;	/* the first */
+};
+
+static void remove_content(struct removal *removal, int fd, unsigned depth);
+
+static void note_error(struct removal *removal, int error)
+{
+	if (removal->error == 0 && error != -ENOENT)
+		removal->error = error;
+}
+
+static void cleanup_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* Opens the directory for reading by way of an O_PATH descriptor, having made it accessible. */
+static int open_closed(int dir, const char *name)
+{
+	char proc[64];
+	auto_fd int fd = isle_walk(dir, name, O_PATH | O_DIRECTORY);
+	int opened;
+
+	if (fd < 0)
+		return fd;
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	if (chmod(proc, 0700) < 0)
+		return -errno;
+	opened = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return opened < 0 ? -errno : opened;
+}
+
+/* True if fd is of another mount than the directory it was found in, for kernels without openat2(2). */
+static bool other_mount(int dir, int fd)
+{
+	struct statx a, b;
+
+	if (isle_statx(dir, "", &a) < 0 || isle_statx(fd, "", &b) < 0)
+		return true;
+	if (a.stx_mask & b.stx_mask & STATX_MNT_ID)
+		return a.stx_mnt_id != b.stx_mnt_id;
+	return a.stx_dev_major != b.stx_dev_major || a.stx_dev_minor != b.stx_dev_minor;
+}
+
+static int open_directory(int dir, const char *name)
+{
+	struct stat st;
+	auto_fd int fd = isle_walk(dir, name, O_RDONLY | O_DIRECTORY);
+
+	if (fd == -EACCES)
+		fd = open_closed(dir, name);
+	if (fd < 0)
+		return fd;
+	if (other_mount(dir, fd))
+		return -EXDEV;
+	if (fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
+		(void)!fchmod(fd, 0700); /* when it is not ours, the first unlinkat() tells */
+	return fd_take(&fd);
+}
+
+static void move_to_top(struct removal *removal, int dir, const char *name)
+{
+	char temp[64];
+	int r;
+
+	do {
+		snprintf(temp, sizeof(temp), ".isle-deep.%u", removal->moved++);
+		r = isle_renameat2(dir, name, removal->top, temp, RENAME_NOREPLACE);
+	} while (r == -EEXIST);
+	if (r < 0) {
+		removal->moved--;
+		note_error(removal, r);
+	}
+}
+
+static void remove_directory(struct removal *removal, int dir, const char *name, unsigned depth)
+{
+	auto_fd int fd = -1;
+
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
+		return;
+	if (errno != ENOTEMPTY && errno != EEXIST) {
+		note_error(removal, -errno);
+		return;
+	}
+	if (depth >= DEPTH_MAX) {
+		move_to_top(removal, dir, name);
+		return;
+	}
+	fd = open_directory(dir, name);
+	if (fd < 0) {
+		note_error(removal, fd);
+		return;
+	}
+	remove_content(removal, fd, depth + 1);
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
+		note_error(removal, -errno);
+}
+
+static void remove_entry(struct removal *removal, int dir, const char *name, unsigned depth)
+{
+	if (unlinkat(dir, name, 0) == 0)
+		return;
+	if (errno == EISDIR)
+		remove_directory(removal, dir, name, depth);
+	else
+		note_error(removal, -errno);
+}
+
+static void remove_content(struct removal *removal, int fd, unsigned depth)
+{
+	__attribute__((cleanup(cleanup_dir))) DIR *list = NULL;
+	const struct dirent *entry;
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	list = own < 0 ? NULL : fdopendir(own);
+	if (!list) {
+		note_error(removal, -errno);
+		if (own >= 0)
+			close(own);
+		return;
+	}
+	while ((errno = 0, entry = readdir(list))) {
+		if (!isle_component_valid(entry->d_name))
+			continue;
+		if (entry->d_type == DT_DIR)
+			remove_directory(removal, fd, entry->d_name, depth);
+		else
+			remove_entry(removal, fd, entry->d_name, depth);
+	}
+	if (errno != 0)
+		note_error(removal, -errno);
+}
+
+int isle_remove_tree(int dir, const char *name)
+{
+	struct removal removal = {.top = -1};
+	auto_fd int top = -1;
+	unsigned before;
+
+	if (unlinkat(dir, name, 0) == 0)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -errno;
+	top = open_directory(dir, name);
+	if (top < 0)
+		return top;
+	removal.top = top;
+	do {
+		before = removal.moved;
+		remove_content(&removal, top, 1);
+	} while (removal.moved != before);
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
+		note_error(&removal, -errno);
+	return removal.error;
+}

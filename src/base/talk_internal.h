@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Writes prefix, text and a newline to stderr in one write(2), whatever the level. */
+void isle_talk_line(const char *prefix, const char *text);
