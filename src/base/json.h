@@ -36,7 +36,7 @@ void isle_json_str(struct isle_json *j, const char *key, const char *value); /* 
 void isle_json_int(struct isle_json *j, const char *key, int64_t value);
 void isle_json_bool(struct isle_json *j, const char *key, bool value);
 void isle_json_null(struct isle_json *j, const char *key);
-/* "KEY": "..." when the bytes are UTF-8, else "KEY_b64": "..." */
+/* "KEY": "..." when the bytes are UTF-8, else "KEY_b64": "...", in an array {"b64": "..."} */
 void isle_json_bytes(struct isle_json *j, const char *key, const char *value, size_t size);
 /* The same for a path, a NUL-terminated string. */
 void isle_json_path(struct isle_json *j, const char *key, const char *path);

@@ -13,7 +13,7 @@ int isle_quote_add(struct isle_buf *buf, const char *name);
  * messages only. */
 const char *isle_quote(const char *name);
 
-/* The same escapes for a line of file content: tabs kept, no quotes around it. */
+/* The same escapes for a line of file content: tabs, " and \ kept, no quotes around it. */
 int isle_quote_text_add(struct isle_buf *buf, const char *text, size_t size);
 
 /* True if the bytes are valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text is taken apart into units: a character of UTF-8, or one byte that is no part of one. A unit is shown as it is
+ * or escaped as a whole, so that cutting between units never cuts an escape or a character.
+ */
+#include "quote.h"
+#include "utf8.h"
+#include <string.h>
+
+enum {
+	UNIT_MAX = 16, /* four bytes as \ooo */
+	SHOWN_MAX = 240,
+	RING = 8,
+};
+
+enum style {
+	STYLE_NAME, /* in double quotes: " and \ are escaped as well */
+	STYLE_TEXT, /* a line of content: tab, " and \ stay */
+};
+
+/* True if the unit of length bytes at s (c is its character, when valid) must not be shown as it is. */
+static bool must_escape(bool valid, uint32_t c, enum style style)
+{
+	if (!valid)
+		return true;
+	if (style == STYLE_TEXT && c == '\t')
+		return false;
+	if (style == STYLE_NAME && (c == '"' || c == '\\'))
+		return true;
+	return isle_utf8_hidden(c);
+}
+
+static size_t put_octal(unsigned char byte, char *out)
+{
+	out[0] = '\\';
+	out[1] = (char)('0' + (byte >> 6));
+	out[2] = (char)('0' + (byte >> 3 & 7));
+	out[3] = (char)('0' + (byte & 7));
+	return 4;
+}
+
+static size_t put_escape(const char *s, unsigned length, char out[UNIT_MAX])
+{
+	static const char from[] = "\a\b\t\n\v\f\r\"\\";
+	static const char to[] = "abtnvfr\"\\";
+	const char *known = *s ? strchr(from, *s) : NULL;
+	size_t size = 0;
+
+	if (known) {
+		out[0] = '\\';
+		out[1] = to[known - from];
+		return 2;
+	}
+	for (unsigned i = 0; i < length; i++)
+		size += put_octal((unsigned char)s[i], out + size);
+	return size;
+}
+
+/* Renders the first unit of s (size > 0 bytes): the bytes it has, and in *ret_size how many out has got. */
+static unsigned render(const char *s, size_t size, enum style style, char out[UNIT_MAX], size_t *ret_size)
+{
+	uint32_t c = 0;
+	unsigned length = isle_utf8_decode(s, size, &c);
+	bool valid = length > 0;
+
+	if (!valid)
+		length = 1;
+	if (must_escape(valid, c, style)) {
+		*ret_size = put_escape(s, length, out);
+	} else {
+		memcpy(out, s, length);
+		*ret_size = length;
+	}
+	return length;
+}
+
+/* Bytes that name takes when rendered; *ret_plain is true when no unit is escaped. */
+static size_t measure(const char *name, size_t size, bool *ret_plain)
+{
+	char unit[UNIT_MAX];
+	size_t total = 0, part;
+	unsigned length;
+
+	*ret_plain = size > 0; /* an empty name is shown as "" */
+	for (size_t i = 0; i < size; i += length) {
+		length = render(name + i, size - i, STYLE_NAME, unit, &part);
+		if (part != length)
+			*ret_plain = false;
+		total += part;
+	}
+	return total;
+}
+
+static int add_rendered(struct isle_buf *buf, const char *text, size_t size, enum style style)
+{
+	char unit[UNIT_MAX];
+	size_t part;
+	unsigned length;
+
+	for (size_t i = 0; i < size; i += length) {
+		length = render(text + i, size - i, style, unit, &part);
+		isle_buf_add(buf, unit, part);
+	}
+	return isle_buf_error(buf);
+}
+
+int isle_quote_add(struct isle_buf *buf, const char *name)
+{
+	size_t size = strlen(name);
+	bool plain;
+
+	measure(name, size, &plain);
+	if (plain)
+		return isle_buf_add(buf, name, size);
+	isle_buf_addc(buf, '"');
+	add_rendered(buf, name, size, STYLE_NAME);
+	return isle_buf_addc(buf, '"');
+}
+
+const char *isle_quote(const char *name)
+{
+	static char ring[RING][SHOWN_MAX + 3 + 2 * UNIT_MAX];
+	static unsigned next;
+	char *start = ring[next++ % RING], *out = start;
+	char unit[UNIT_MAX];
+	size_t size = strlen(name), seen = 0, part, total;
+	unsigned length;
+	bool plain, cut = false;
+
+	total = measure(name, size, &plain);
+	if (!plain)
+		*out++ = '"';
+	for (size_t i = 0; i < size; i += length) {
+		length = render(name + i, size - i, STYLE_NAME, unit, &part);
+		/* Of a long name, the first half and the last half of what fits. */
+		if (total <= SHOWN_MAX || seen + part <= SHOWN_MAX / 2 || total - seen <= SHOWN_MAX / 2) {
+			out = mempcpy(out, unit, part);
+		} else if (!cut) {
+			out = mempcpy(out, "...", 3);
+			cut = true;
+		}
+		seen += part;
+	}
+	if (!plain)
+		*out++ = '"';
+	*out = '\0';
+	return start;
+}
+
+int isle_quote_text_add(struct isle_buf *buf, const char *text, size_t size)
+{
+	return add_rendered(buf, text, size, STYLE_TEXT);
+}
+
+bool isle_utf8_valid(const char *text, size_t size)
+{
+	uint32_t c;
+	unsigned length;
+
+	for (size_t i = 0; i < size; i += length) {
+		length = isle_utf8_decode(text + i, size - i, &c);
+		if (length == 0)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The child, between clone and exec, allocates nothing and uses only what a signal handler may. It reports the errno
+ * of what failed through a pipe that a successful exec closes, so that "not found" is known here, at once.
+ */
+#include "spawn.h"
+#include "io.h"
+#include "kernel.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static void close_others(unsigned first)
+{
+	struct rlimit limit;
+
+	if (isle_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	/* Linux before 5.11: one by one, up to what can have been opened. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > 65536)
+		limit.rlim_cur = 65536;
+	for (unsigned fd = first; fd < limit.rlim_cur; fd++)
+		fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Puts given, or /dev/null for -1, at number. The sources lie above 2 already, so none is overwritten. */
+static int place(int given, int number)
+{
+	int fd = given;
+
+	if (fd < 0)
+		fd = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 || dup2(fd, number) < 0 ? -errno : 0;
+}
+
+/* Moves a descriptor above the standard three; -1 stays. */
+static int lift(int fd)
+{
+	if (fd < 0)
+		return -1;
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return fd < 0 ? -errno : fd;
+}
+
+static isle_noreturn void run_child(const struct isle_spawn_options *options, int report)
+{
+	int fds[3] = {options->stdin_fd, options->stdout_fd,
+		      options->stderr_fd < 0 ? STDERR_FILENO : options->stderr_fd};
+	int r = 0;
+
+	reset_signals();
+	for (int i = 0; i < 3 && r >= 0; i++)
+		if (fds[i] >= 0)
+			r = fds[i] = lift(fds[i]);
+	for (int i = 0; i < 3 && r >= 0; i++)
+		r = place(fds[i], i);
+	if (r >= 0) {
+		close_others(STDERR_FILENO + 1);
+		execvp(options->argv[0], (char *const *)options->argv);
+		r = -errno;
+	}
+	(void)!isle_write_all(report, &r, sizeof(r));
+	_exit(127);
+}
+
+/* Waits until the pipe says what became of the exec. */
+static int read_report(int fd)
+{
+	ssize_t n;
+	int code = 0;
+
+	do
+		n = read(fd, &code, sizeof(code));
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(code) ? code : 0;
+}
+
+/* A pipe above the standard three, so that place() cannot overwrite it. */
+static int open_report(int *ret_read, int *ret_write)
+{
+	auto_fd int in = -1;
+	auto_fd int out = -1;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	in = fds[0];
+	out = lift(fds[1]);
+	close(fds[1]);
+	if (out < 0)
+		return out;
+	*ret_read = fd_take(&in);
+	*ret_write = fd_take(&out);
+	return 0;
+}
+
+int isle_spawn(const struct isle_spawn_options *options, pid_t *ret_pid)
+{
+	auto_fd int in = -1;
+	auto_fd int out = -1;
+	auto_fd int pidfd = -1;
+	pid_t pid;
+	int r;
+
+	r = open_report(&in, &out);
+	if (r < 0)
+		return r;
+	pid = isle_clone(0, &pidfd);
+	if (pid < 0)
+		return pid;
+	if (pid == 0)
+		run_child(options, out);
+	isle_cleanup_fd(&out);
+	out = -1;
+	r = read_report(in);
+	if (r < 0) {
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return r;
+	}
+	*ret_pid = pid;
+	return fd_take(&pidfd);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until the process has ended: 0, -ETIMEDOUT or -errno. */
+static int wait_readable(int pidfd, int timeout)
+{
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+	int64_t end = now_ms() + timeout, left;
+	int n;
+
+	for (;;) {
+		left = timeout < 0 ? -1 : end - now_ms();
+		if (timeout >= 0 && left < 0)
+			left = 0;
+		n = poll(&poll_fd, 1, (int)left);
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int isle_spawn_wait(int pidfd, pid_t pid, int timeout)
+{
+	int r, status;
+
+	r = wait_readable(pidfd, timeout);
+	if (r < 0)
+		return r;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
