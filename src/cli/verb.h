@@ -26,7 +26,8 @@ enum isle_exit {
 struct isle_option {
 	const char *name;     /* long name without dashes */
 	char letter;	      /* 0: none */
-	const char *argument; /* NULL: takes none; "[X]": optional, only as --name=X */
+	const char *argument; /* NULL: takes none; "[X]": optional, only as --name=X. Completion goes by its first
+			       * word: FILE, PATH and DIR are files, NAME isles, a|b|c these words */
 	const char *help;     /* one line */
 	int id;		      /* what isle_args_next() returns, > 0 and unique in the table */
 };
@@ -39,6 +40,7 @@ struct isle_verb {
 	const struct isle_option *options; /* ends with name NULL */
 	bool stop_at_operand;		   /* options end at the first operand (run, shell) */
 	bool plain_names;		   /* operands are not isle names, for completion */
+	bool hidden;			   /* works, but is not listed */
 	int (*main)(int argc, char **argv);
 };
 
@@ -52,7 +54,10 @@ struct isle_verb {
  *           switch (id) ...                                    args.value is the argument or NULL
  *   if (id < 0)
  *           return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;     already told
- *   args.operands[0 .. args.operand_count - 1]
+ *   args.operands[0 .. args.operand_count - 1], then NULL
+ *
+ * The operands are gathered in argv itself, which loses its order by it. Every verb has -h and --help without listing
+ * them. Long names are never abbreviated, so that a new option cannot break a script.
  */
 struct isle_args {
 	const struct isle_verb *verb;
@@ -61,8 +66,8 @@ struct isle_args {
 	char *value;
 	char **operands;
 	int operand_count;
-	int at;		  /* next argument */
-	const char *rest; /* inside a bundle of letters */
+	int at;	    /* next argument */
+	char *rest; /* inside a bundle of letters */
 };
 
 enum { ISLE_ARGS_ERROR = -1, ISLE_ARGS_HELP = -2 };
@@ -73,5 +78,21 @@ int isle_args_next(struct isle_args *args);
 /* Prints "isle VERB: message" and "Try 'isle VERB --help'." Returns ISLE_EXIT_USAGE. */
 int isle_usage(const struct isle_verb *verb, const char *format, ...) isle_printf(2, 3);
 
-extern const struct isle_verb *const isle_verbs[]; /* ends with NULL */
+extern const struct isle_verb *const isle_verbs[]; /* ends with NULL; in the order of isle --help */
 const struct isle_verb *isle_verb_find(const char *name);
+
+/* The listed verb whose name is nearest to a mistyped one, or NULL when none is near. */
+const struct isle_verb *isle_verb_nearest(const char *name);
+
+/* On stdout: the help of one verb, and the list of all. */
+void isle_help_verb(const struct isle_verb *verb);
+void isle_help_all(void);
+
+/* A question that is asked on the terminal only: prints it on stderr with " [y/N] " and reads the answer. True for
+ * yes; false for anything else, also when stdin or stderr is no terminal. */
+bool isle_ask(const char *format, ...) isle_printf(1, 2);
+/* True when isle_ask() would ask. */
+bool isle_can_ask(void);
+
+/* Prints err and returns ISLE_EXIT_FAILED. */
+int isle_fail(const struct isle_err *err);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The verbs that verbs.c lists; each is defined in cmd_NAME.c. */
+#include "verb.h"
+
+extern const struct isle_verb isle_verb_list;
+extern const struct isle_verb isle_verb_rename;
+extern const struct isle_verb isle_verb_rm;
+extern const struct isle_verb isle_verb_gc;
+extern const struct isle_verb isle_verb_completions;

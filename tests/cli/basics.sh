@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The command line itself: help, version, usage errors, a standard output that cannot be written.
+# runs-as: root user
+. "$(dirname "$0")/../lib.sh"
+
+has "$(isle --version)" "isle 0."
+has "$(isle --help)" "  list "
+hasnt "$(isle --help)" completions
+same "$(isle help list)" "$(isle list --help)"
+has "$(isle list --help)" "usage: isle list"
+
+status_is 2 isle 2>/dev/null
+status_is 2 isle lits 2>"$T/err"
+has "$(cat "$T/err")" "did you mean 'isle list'"
+status_is 2 isle list --no-such-option 2>"$T/err"
+has "$(cat "$T/err")" "no such option: --no-such-option"
+status_is 2 isle list operand 2>/dev/null
+
+# Every verb has help, in at most 80 columns but for the synopsis.
+for verb in $(isle --help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
+	has "$(isle "$verb" --help)" "usage: isle $verb"
+	isle "$verb" --help | tail -n +2 | awk 'length($0) > 110 { print "too wide: " $0; bad = 1 } END { exit bad }'
+done
+
+# A result that did not arrive is a failure, and closed descriptors hurt nobody.
+status_is 1 isle --help >/dev/full 2>/dev/null
+status_is 1 isle --version >/dev/full 2>/dev/null
+status_is 0 isle list <&- 2>&-
+status_is 0 isle list >&-
+
+# Hostile names are escaped in messages.
+status_is 2 isle $'\e[31mred' 2>"$T/err"
+hasnt "$(cat "$T/err")" $'\e'

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# list, rename, rm and gc.
+# runs-as: root user
+. "$(dirname "$0")/../lib.sh"
+
+same "$(isle list)" "" "list of an empty store"
+same "$(isle list --json)" '{"version":1,"isles":[]}'
+
+isle run -q -n one -- touch "$HOME/isle-housekeeping-$$"
+absent "$HOME/isle-housekeeping-$$"
+isle run -q -n two -- true
+same "$(isle list -z | tr '\0' ' ')" "two one " "newest first"
+has "$(isle list)" "NAME"
+has "$(isle list -l)" "CHANGES"
+has "$(isle list --json)" '"isle":"one"'
+has "$(isle list --json -l)" '"changes":1'
+
+isle rename one first
+same "$(isle list -z | tr '\0' ' ')" "two first "
+status_is 1 isle rename two first 2>/dev/null
+status_is 1 isle rename two ../evil 2>/dev/null
+status_is 1 isle rename none other 2>/dev/null
+status_is 2 isle rename two 2>/dev/null
+
+# Changes are not thrown away unasked, and one misspelt name keeps the others.
+status_is 1 isle rm first 2>"$T/err"
+has "$(cat "$T/err")" "--yes"
+status_is 1 isle rm --yes two no-such-isle 2>/dev/null
+same "$(isle list -z | tr '\0' ' ')" "two first "
+isle rm -q two
+isle run -q -n three -- true
+isle rm -q --yes fir three three
+same "$(isle list)" ""
+isle gc
+status_is 2 isle rm 2>/dev/null
+
+# An isle in which something runs is refused.
+isle run -q -n busy -- sleep 30 &
+wait_for 10 sh -c '"$ISLE" list | grep -q running'
+status_is 1 isle rm --yes busy 2>"$T/err"
+has "$(cat "$T/err")" "hint:"
+isle rename busy busier
+kill %1
+wait %1 || true
+wait_for 10 sh -c '! "$ISLE" list | grep -q running'
+isle rm -q --yes busier
+isle gc
+nothing_left
