@@ -17,6 +17,9 @@
 #define isle_printf(f, a) __attribute__((format(printf, f, a)))
 #define isle_noreturn	  __attribute__((noreturn))
 
+/* For a result that changes nothing, say why beside it; (void) does not silence warn_unused_result. */
+#define isle_ignore(call) ((void)!(call))
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static inline void isle_cleanup_free(void *p)

@@ -64,3 +64,11 @@ const char *isle_layer_xattr(const struct isle_layer *layer);
 
 /* The layer that holds this absolute path, or NULL. */
 const struct isle_layer *isle_layers_find(const struct isle_layers *layers, const char *path);
+
+/* Makes the directories (or the copied file) of a new layer; host is the host's directory or file, O_PATH will do.
+ * Upper gets the rights of the host's directory: as root all its metadata, as a user layer->root_mode. */
+int isle_layer_make(const struct isle *isle, const struct isle_layer *layer, int host) isle_must_check;
+
+/* A FILE layer that the isle has not written to follows the host: its copy is made anew when the host's file changed.
+ */
+int isle_layer_refresh_file(const struct isle *isle, const struct isle_layer *layer, int host) isle_must_check;

@@ -14,6 +14,8 @@
  *     shadows/KEY/             stand-ins for composite directories, never changed once made
  *     undo/OPERATION/          what a commit took out of the host
  *     trash/                   what is being deleted
+ *     root/                    where the view is mounted, in the keeper's mount namespace
+ *     empty/ empty-file        what is seen of hidden directories and files
  *     catalog.db               runs and operations (catalog.h)
  *
  * The existence and the names of isles are the directory's own: creating one costs no database. An isle that

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open addressing with linear probing; nothing is ever removed. */
+#include "map.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+static size_t hash(const char *key)
+{
+	uint64_t h = 0xcbf29ce484222325U; /* FNV-1a */
+
+	for (; *key != '\0'; key++)
+		h = (h ^ (unsigned char)*key) * 0x100000001b3U;
+	return (size_t)(h ^ h >> 32);
+}
+
+static struct isle_map_slot *find(const struct isle_map *map, const char *key)
+{
+	size_t i = hash(key) & (map->room - 1);
+
+	while (map->slots[i].key != NULL && strcmp(map->slots[i].key, key) != 0)
+		i = (i + 1) & (map->room - 1);
+	return &map->slots[i];
+}
+
+static int grow(struct isle_map *map)
+{
+	struct isle_map bigger = {.room = map->room == 0 ? 64 : map->room * 2, .count = map->count};
+
+	bigger.slots = calloc(bigger.room, sizeof(*bigger.slots));
+	if (bigger.slots == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < map->room; i++) {
+		if (map->slots[i].key != NULL)
+			*find(&bigger, map->slots[i].key) = map->slots[i];
+	}
+	free(map->slots);
+	*map = bigger;
+	return 0;
+}
+
+int isle_map_set(struct isle_map *map, const char *key, void *value)
+{
+	if (map->count + 1 > map->room / 4 * 3) {
+		int r = grow(map);
+
+		if (r < 0)
+			return r;
+	}
+	struct isle_map_slot *slot = find(map, key);
+	if (slot->key == NULL) {
+		slot->key = strdup(key);
+		if (slot->key == NULL)
+			return -ENOMEM;
+		map->count++;
+	}
+	slot->value = value;
+	return 0;
+}
+
+void *isle_map_get(const struct isle_map *map, const char *key)
+{
+	return map->room == 0 ? NULL : find(map, key)->value;
+}
+
+void isle_map_done(struct isle_map *map)
+{
+	for (size_t i = 0; i < map->room; i++)
+		free(map->slots[i].key);
+	free(map->slots);
+	*map = ISLE_MAP_INIT;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Removing isles. isle_remove() only renames, which takes constant time and cannot be half done; isle_store_gc() does
+ * the deleting. Layers in places outside the store are listed in the layer table and go the same way.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "kernel.h"
+#include "layer.h"
+#include "map.h"
+#include "path.h"
+#include "quote.h"
+#include "store_internal.h"
+
+int isle_remove(struct isle_store *store, const struct isle *isle, struct isle_err *err)
+{
+	char trash[40];
+
+	snprintf(trash, sizeof(trash), "trash/%s", isle->id);
+	if (unlinkat(store->names, isle->name, 0) < 0 && errno != ENOENT)
+		return isle_err_errno(err, -errno, "cannot remove isle '%s'", isle->name);
+	int r = isle_renameat2(store->isles, isle->id, store->fd, trash, RENAME_NOREPLACE);
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot remove isle '%s'", isle->name);
+	return 0;
+}
+
+/* Calls fn for each entry of dir/name but "." and "..". The first error ends it. */
+static int for_each_entry(int dir, const char *name, int (*fn)(int folder, const char *entry, void *data), void *data)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	int r = 0;
+
+	if (stream == NULL) {
+		r = -errno;
+		isle_cleanup_fd(&fd);
+		return r;
+	}
+	for (struct dirent *e = readdir(stream); e != NULL && r >= 0; e = readdir(stream)) {
+		if (isle_component_valid(e->d_name))
+			r = fn(dirfd(stream), e->d_name, data);
+	}
+	closedir(stream);
+	return r;
+}
+
+/* Layers of a removed isle that lie in places on other file systems. */
+static int remove_placed_layers(int folder, const char *entry)
+{
+	struct isle isle = {.dir = openat(folder, entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)};
+	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
+
+	if (isle.dir < 0)
+		return -errno;
+	int r = isle_layers_read(&isle, &layers, NULL);
+	isle_cleanup_fd(&isle.dir);
+	for (size_t i = 0; r >= 0 && i < layers.count; i++) {
+		const char *place = layers.list[i].place;
+		const char *slash = place == NULL ? NULL : strrchr(place, '/');
+		auto_free char *parent = slash == NULL ? NULL : strndup(place, (size_t)(slash - place));
+
+		if (parent == NULL)
+			continue;
+		auto_fd int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (dir < 0)
+			continue; /* not mounted now: nothing of it can be reached */
+		r = isle_remove_tree(dir, slash + 1);
+		if (r == -ENOENT)
+			r = 0;
+		(void)rmdir(parent); /* the place itself, when this was the last layer in it */
+	}
+	return r;
+}
+
+static int empty_trash(int folder, const char *entry, void *data)
+{
+	(void)data;
+	int r = remove_placed_layers(folder, entry);
+	int removed = isle_remove_tree(folder, entry);
+
+	return r < 0 ? r : removed;
+}
+
+static int collect_id(int folder, const char *entry, void *data)
+{
+	char id[32];
+	ssize_t n = readlinkat(folder, entry, id, sizeof(id) - 1);
+
+	if (n <= 0)
+		return 0;
+	id[n] = '\0';
+	return isle_map_set(data, id, data);
+}
+
+struct gc {
+	struct isle_store *store;
+	struct isle_map named;
+	struct isle_map shadows;
+};
+
+/* An isle without a name is one that was being made or removed when the machine stopped, or is being made now. */
+static int sweep_isle(int folder, const char *entry, void *data)
+{
+	struct gc *gc = data;
+	struct timespec now;
+	char trash[300];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (isle_map_get(&gc->named, entry) == NULL) {
+		if (isle_created(entry) / 1000000000 > (int64_t)now.tv_sec - 60)
+			return 0;
+		snprintf(trash, sizeof(trash), "trash/%s", entry);
+		int r = isle_renameat2(folder, entry, gc->store->fd, trash, RENAME_NOREPLACE);
+		return r == -EEXIST ? 0 : r;
+	}
+	struct isle isle = {.dir = openat(folder, entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)};
+	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
+	if (isle.dir < 0)
+		return 0;
+	int r = isle_layers_read(&isle, &layers, NULL);
+	isle_cleanup_fd(&isle.dir);
+	for (size_t i = 0; r >= 0 && i < layers.count; i++) {
+		if (layers.list[i].shadow != NULL)
+			r = isle_map_set(&gc->shadows, layers.list[i].shadow, gc);
+	}
+	return r;
+}
+
+static int sweep_shadow(int folder, const char *entry, void *data)
+{
+	struct gc *gc = data;
+	struct stat st;
+
+	if (isle_map_get(&gc->shadows, entry) != NULL)
+		return 0;
+	/* One that a run is just about to use is younger than a minute. */
+	if (fstatat(folder, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ctime > time(NULL) - 60)
+		return 0;
+	return isle_remove_tree(folder, entry);
+}
+
+int isle_store_gc(struct isle_store *store, struct isle_err *err)
+{
+	struct gc gc = {.store = store};
+	int r = for_each_entry(store->fd, "names", collect_id, &gc.named);
+
+	if (r >= 0)
+		r = for_each_entry(store->fd, "isles", sweep_isle, &gc);
+	if (r >= 0)
+		r = for_each_entry(store->fd, "shadows", sweep_shadow, &gc);
+	if (r >= 0)
+		r = for_each_entry(store->fd, "trash", empty_trash, NULL);
+	isle_map_done(&gc.named);
+	isle_map_done(&gc.shadows);
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot clean up the store %s", isle_quote(store->path));
+	return 0;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The layer table: a text file, one line for each layer, in the order of their numbers.
+ *
+ *   isle-layers 1
+ *   overlay user 0755 /usr - -
+ *   shadow user 0555 / - 61f0...
+ *   overlay root 0755 /home /home/.isle/17ab...-3 -
+ *
+ * A blank, tab, newline or backslash in a path is written as \ooo, so the table holds any path. "-" is none.
+ */
+#include "layer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "buf.h"
+#include "io.h"
+#include "path.h"
+#include "store_internal.h"
+
+static const char header[] = "isle-layers 1\n";
+static const char *const kind_names[] = {"overlay", "shadow", "file"};
+
+enum { FIELDS = 6, TABLE_LIMIT = 64 << 20 };
+
+static void add_field(struct isle_buf *out, const char *text, char end)
+{
+	if (text == NULL)
+		text = "-";
+	for (; *text != '\0'; text++) {
+		if (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\\')
+			isle_buf_addf(out, "\\%03o", (unsigned)(unsigned char)*text);
+		else
+			isle_buf_addc(out, *text);
+	}
+	isle_buf_addc(out, end);
+}
+
+int isle_layers_write(const struct isle *isle, const struct isle_layers *layers, struct isle_err *err)
+{
+	auto_buf struct isle_buf out = ISLE_BUF_INIT;
+
+	isle_buf_adds(&out, header);
+	for (size_t i = 0; i < layers->count; i++) {
+		const struct isle_layer *l = &layers->list[i];
+
+		isle_buf_addf(&out, "%s %s %04o ", kind_names[l->kind], l->user ? "user" : "root", l->root_mode);
+		add_field(&out, l->path, ' ');
+		add_field(&out, l->place, ' ');
+		add_field(&out, l->shadow, '\n');
+	}
+	int r = isle_buf_error(&out);
+	if (r >= 0)
+		r = isle_replace_file(isle->dir, "layers", out.data, out.size);
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot write the layer table of isle '%s'", isle->name);
+	return 0;
+}
+
+/* Turns \ooo back, in place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from != '\0'; to++) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' && from[2] <= '7' &&
+		    from[3] >= '0' && from[3] <= '7') {
+			*to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+static const char *field(char *text)
+{
+	if (strcmp(text, "-") == 0)
+		return NULL;
+	unescape(text);
+	return text;
+}
+
+static int parse_kind(const char *name, enum isle_layer_kind *ret_kind)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(kind_names); i++) {
+		if (strcmp(name, kind_names[i]) == 0) {
+			*ret_kind = (enum isle_layer_kind)i;
+			return 0;
+		}
+	}
+	return -EUCLEAN;
+}
+
+static int parse_line(char *line, struct isle_layer *ret_layer)
+{
+	char *fields[FIELDS];
+	char *save = NULL;
+	unsigned n = 0;
+
+	for (char *f = strtok_r(line, " ", &save); f != NULL; f = strtok_r(NULL, " ", &save)) {
+		if (n == FIELDS)
+			return -EUCLEAN;
+		fields[n++] = f;
+	}
+	if (n != FIELDS || parse_kind(fields[0], &ret_layer->kind) < 0)
+		return -EUCLEAN;
+	ret_layer->user = strcmp(fields[1], "user") == 0;
+	ret_layer->root_mode = (uint32_t)strtoul(fields[2], NULL, 8);
+	ret_layer->path = field(fields[3]);
+	ret_layer->place = field(fields[4]);
+	ret_layer->shadow = field(fields[5]);
+	return ret_layer->path != NULL && ret_layer->path[0] == '/' ? 0 : -EUCLEAN;
+}
+
+static int parse_table(struct isle_layers *layers)
+{
+	char *save = NULL;
+	size_t lines = 0;
+
+	if (strncmp(layers->text, header, sizeof(header) - 1) != 0)
+		return -EUCLEAN;
+	for (const char *c = layers->text; *c != '\0'; c++)
+		lines += *c == '\n';
+	layers->list = calloc(lines, sizeof(*layers->list));
+	if (layers->list == NULL)
+		return -ENOMEM;
+	char *line = strtok_r(layers->text + sizeof(header) - 1, "\n", &save);
+	for (; line != NULL; line = strtok_r(NULL, "\n", &save)) {
+		struct isle_layer *layer = &layers->list[layers->count];
+		int r = parse_line(line, layer);
+
+		if (r < 0)
+			return r;
+		layer->number = (unsigned)layers->count++;
+	}
+	return 0;
+}
+
+int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err)
+{
+	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+	int r = isle_read_file(isle->dir, "layers", &text, TABLE_LIMIT);
+
+	if (r == -ENOENT) {
+		*ret_layers = ISLE_LAYERS_INIT;
+		return 0;
+	}
+	if (r >= 0) {
+		layers.text = isle_buf_take(&text);
+		r = layers.text == NULL ? -ENOMEM : parse_table(&layers);
+	}
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot read the layer table of isle '%s'", isle->name);
+	*ret_layers = layers;
+	layers = ISLE_LAYERS_INIT;
+	return 0;
+}
+
+void isle_layers_done(struct isle_layers *layers)
+{
+	free(layers->list);
+	free(layers->text);
+	*layers = ISLE_LAYERS_INIT;
+}
+
+int isle_layer_open(const struct isle *isle, const struct isle_layer *layer)
+{
+	char name[40];
+	int fd;
+
+	if (layer->place != NULL) {
+		fd = open(layer->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	} else {
+		snprintf(name, sizeof(name), "layers.d/%u", layer->number);
+		fd = openat(isle->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+int isle_layer_open_upper(const struct isle *isle, const struct isle_layer *layer)
+{
+	auto_fd int dir = isle_layer_open(isle, layer);
+
+	if (dir < 0)
+		return dir;
+	return isle_walk(dir, "upper", O_RDONLY | O_DIRECTORY);
+}
+
+int isle_layer_open_shadow(const struct isle_store *store, const struct isle_layer *layer)
+{
+	char name[80];
+
+	if (layer->shadow == NULL || strchr(layer->shadow, '/') != NULL)
+		return -EINVAL;
+	snprintf(name, sizeof(name), "shadows/%s", layer->shadow);
+	return isle_walk(store->fd, name, O_RDONLY | O_DIRECTORY);
+}
+
+int isle_layer_open_host(const struct isle_layer *layer)
+{
+	int flags = layer->kind == ISLE_LAYER_FILE ? O_PATH | O_NOFOLLOW : O_RDONLY | O_DIRECTORY;
+	int fd = open(layer->path, flags | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES && layer->kind != ISLE_LAYER_FILE)
+		fd = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+const char *isle_layer_xattr(const struct isle_layer *layer)
+{
+	return layer->user ? "user.overlay." : "trusted.overlay.";
+}
+
+const struct isle_layer *isle_layers_find(const struct isle_layers *layers, const char *path)
+{
+	const struct isle_layer *found = NULL;
+
+	for (size_t i = 0; i < layers->count; i++) {
+		const struct isle_layer *l = &layers->list[i];
+
+		if (isle_path_below(path, l->path) && (found == NULL || strlen(l->path) > strlen(found->path)))
+			found = l;
+	}
+	return found;
+}
