@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The isle's own /dev, /proc and /sys. Each is mounted on the view before pivot_root, in init: after it is in its pid
+ * namespace, and as root before it enters its user namespace, so that what is mounted is locked there. root is a
+ * descriptor of the view's root. Nothing is allocated.
+ */
+#include "macros.h"
+#include <stdbool.h>
+
+/* A minimal /dev: null, zero, full, random, urandom, tty, ptmx, pts, shm, fd, stdin, stdout, stderr. user: nodes are
+ * bound from the host because they cannot be made. */
+int isle_own_dev(int root, bool user) isle_must_check;
+
+/* POSIX message queues of the own ipc namespace; after that is entered. */
+int isle_own_mqueue(int root) isle_must_check;
+
+/* A proc of the own pid namespace, its paths that concern the machine read-only or masked. empty_dir and empty_file,
+ * O_PATH descriptors, cover what is masked. */
+int isle_own_proc(int root, int empty_dir, int empty_file) isle_must_check;
+
+/* The host's /sys, read-only throughout, parts masked. */
+int isle_own_sys(int root, int empty_dir) isle_must_check;

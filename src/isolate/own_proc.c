@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /proc and /sys. The lists are those of the OCI runtime specification's default (config-linux.md, masked and read-only
+ * paths), with what identity-mapped root could write by plain ownership.
+ *
+ * A directory or file is masked by something empty on top of it; read-only means a copy of its own mount over it. A
+ * second proc cannot be mounted inside to get round that: mount(2) is refused by the filter, and the kernel refuses a
+ * proc in a user namespace where the present one is covered in parts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernel.h"
+#include "own.h"
+#include "path.h"
+
+extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+enum { SYS_MS_NOSUID = 2, SYS_MS_NODEV = 4, SYS_MS_NOEXEC = 8 };
+
+static const uint64_t closed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+static const char *const proc_read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger", "mtrr", "driver"};
+
+static const char *const proc_masked[] = {
+	"acpi",	       "asound", "kcore",    "keys",	   "latency_stats", "sched_debug", "scsi",	  "timer_list",
+	"timer_stats", "kmsg",	 "kallsyms", "kpagecount", "kpageflags",    "kpagecgroup", "vmallocinfo", "slabinfo",
+};
+
+static const char *const sys_masked[] = {
+	"firmware", "devices/virtual/powercap", "kernel/debug", "kernel/tracing", "kernel/security", "fs/bpf",
+};
+
+static int cover(int target, int with)
+{
+	auto_fd int tree = isle_open_tree(with, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+	if (tree < 0)
+		return tree;
+	int r = isle_mount_setattr(tree, "", AT_EMPTY_PATH, closed, 0);
+	if (r < 0)
+		return r;
+	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/* What this kernel has not need not be covered. */
+static int mask(int dir, const char *const *names, size_t count, int empty_dir, int empty_file)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct stat st;
+		auto_fd int target = isle_walk(dir, names[i], O_PATH);
+
+		if (target < 0)
+			continue;
+		if (fstat(target, &st) < 0)
+			return -errno;
+		int r = cover(target, S_ISDIR(st.st_mode) ? empty_dir : empty_file);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int make_read_only(int dir, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		auto_fd int target = isle_walk(dir, names[i], O_PATH);
+
+		if (target < 0)
+			continue;
+		int r = cover(target, target);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int isle_own_proc(int root, int empty_dir, int empty_file)
+{
+	char point[40];
+	auto_fd int under = isle_walk(root, "proc", O_PATH | O_DIRECTORY);
+
+	if (under < 0)
+		return under;
+	snprintf(point, sizeof(point), "/proc/self/fd/%d", under);
+	if (mount("proc", point, "proc", SYS_MS_NOSUID | SYS_MS_NODEV | SYS_MS_NOEXEC, NULL) < 0)
+		return -errno;
+	auto_fd int proc = isle_walk(root, "proc", O_PATH | O_DIRECTORY);
+	if (proc < 0)
+		return proc;
+	int r = make_read_only(proc, proc_read_only, ARRAY_SIZE(proc_read_only));
+	return r < 0 ? r : mask(proc, proc_masked, ARRAY_SIZE(proc_masked), empty_dir, empty_file);
+}
+
+int isle_own_sys(int root, int empty_dir)
+{
+	auto_fd int under = isle_walk(root, "sys", O_PATH | O_DIRECTORY);
+	auto_fd int tree = isle_open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (under < 0)
+		return under == -ENOENT ? 0 : under;
+	if (tree < 0)
+		return tree;
+	int r = isle_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, closed, 0);
+	if (r >= 0)
+		r = isle_move_mount(tree, "", under, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	if (r < 0)
+		return r;
+	auto_fd int sys = isle_walk(root, "sys", O_PATH | O_DIRECTORY);
+	return sys < 0 ? sys : mask(sys, sys_masked, ARRAY_SIZE(sys_masked), empty_dir, -1);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "path.h"
+
+/* Local, kept over a restart, and with extended attributes. */
+static bool can_hold_layers(const struct isle_mount *m)
+{
+	static const char *const types[] = {"ext4", "xfs", "btrfs", "f2fs", "ext3", "ext2", "bcachefs"};
+
+	if ((m->flags & MS_RDONLY) != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (strcmp(m->type, types[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A directory of our own at DIR/.isle..., made when it is not there. */
+static char *try_directory(const char *dir)
+{
+	char name[32];
+	struct stat st;
+
+	if (geteuid() == 0)
+		snprintf(name, sizeof(name), ".isle");
+	else
+		snprintf(name, sizeof(name), ".isle-%u", (unsigned)geteuid());
+	auto_free char *path = isle_path_join(dir, name);
+	if (path == NULL || (mkdir(path, 0700) < 0 && errno != EEXIST))
+		return NULL;
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0077) != 0)
+		return NULL;
+	return ptr_take(&path);
+}
+
+/* The topmost directory on the way from the mount point to path that belongs to the caller. */
+static char *try_on_the_way(const struct isle_mounts *mounts, const struct isle_mount *m, const char *path)
+{
+	struct stat st;
+
+	if (path == NULL || path[0] != '/' || isle_mounts_find(mounts, path) != m)
+		return NULL;
+	auto_free char *copy = strdup(path);
+	if (copy == NULL)
+		return NULL;
+	for (char *c = copy + strlen(m->point); *c != '\0';) {
+		c += strspn(c, "/");
+		c += strcspn(c, "/");
+		char kept = *c;
+		*c = '\0';
+		if (lstat(copy, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid())
+			return try_directory(copy);
+		*c = kept;
+	}
+	return NULL;
+}
+
+int isle_place_find(const struct isle_mounts *mounts, const char *path, char **ret_place)
+{
+	const struct isle_mount *m = isle_mounts_find(mounts, path);
+
+	if (m == NULL || !can_hold_layers(m))
+		return 0;
+	auto_free char *place = try_directory(m->point);
+	if (place == NULL && geteuid() != 0) {
+		auto_free char *cwd = getcwd(NULL, 0);
+
+		place = try_on_the_way(mounts, m, cwd);
+		if (place == NULL)
+			place = try_on_the_way(mounts, m, getenv("HOME"));
+	}
+	if (place == NULL)
+		return 0;
+	*ret_place = ptr_take(&place);
+	return 1;
+}

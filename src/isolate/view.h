@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The view: the tree of mounts that the program sees as its root. It is planned in the supervisor, where memory can be
+ * had and the host be looked at, and built in the keeper, which only makes system calls.
+ */
+#include "error.h"
+#include "layer.h"
+#include "mounts.h"
+#include "run.h"
+#include "store.h"
+#include <stdbool.h>
+
+enum isle_step_kind {
+	ISLE_STEP_LAYER,     /* the overlay, or the copied file, of layer `layer` */
+	ISLE_STEP_READ_ONLY, /* the host's mount, read-only with all below it */
+	ISLE_STEP_BIND,	     /* the host's object, writable: --write */
+	ISLE_STEP_HIDE,	     /* an empty directory or an unreadable file */
+};
+
+struct isle_step {
+	enum isle_step_kind kind;
+	char *path;	     /* absolute; where in the view and what of the host */
+	unsigned long flags; /* MS_NOSUID, MS_NOEXEC of the host's mount */
+	unsigned layer;	     /* ISLE_STEP_LAYER: index in the layer table */
+	bool optional;	     /* what is missing or cannot be mounted is shown read-only, or left out */
+};
+
+struct isle_view {
+	struct isle_step *list; /* in the order in which they are mounted: parents first */
+	size_t count;
+	struct isle_layers layers; /* those of the table and the new ones */
+	bool user;		   /* made by an ordinary user, in a user namespace */
+	struct view_strings *strings;
+};
+
+#define ISLE_VIEW_INIT ((struct isle_view){0})
+
+/* Plans the view of an isle on the host as it is now, and writes new layers into its table. */
+int isle_view_plan(struct isle_store *store, const struct isle *isle, const struct isle_run_options *options,
+		   struct isle_view *ret_view, struct isle_err *err) isle_must_check;
+void isle_view_done(struct isle_view *view);
+#define auto_view __attribute__((cleanup(isle_view_done)))
+
+/*
+ * Mounts the view, in the keeper: after the namespaces are entered and mounts made private, before the keeper's init is
+ * cloned. Allocates nothing. Leaves an O_PATH descriptor of the view's root in *ret_root.
+ */
+int isle_view_mount(const struct isle_store *store, const struct isle *isle, const struct isle_view *view,
+		    unsigned flags /* enum isle_run_flags */, int *ret_root, struct isle_err *err) isle_must_check;
+
+/* Drops what the overlays have cached of the host (mount -o remount): names missed and files replaced since are seen.
+ */
+int isle_view_refresh(int root, const struct isle_view *view) isle_must_check;
+
+/* After the last process inside has ended: lets the work directories be mounted again and be removed with rm -r. */
+void isle_view_rest(const struct isle *isle, const struct isle_view *view);
+
+/* True for a caller that is the machine's root and needs no user namespace to mount. */
+bool isle_view_is_root(void);

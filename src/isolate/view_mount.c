@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mounting the view, in the keeper.
+ *
+ * 1. Every mount point is found by openat2(RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS) below the view's root and then named by
+ * its descriptor: what an earlier run left in the layers, a symbolic link in the place of a directory say, is never
+ *    followed. Where the point is no longer of the right type, the isle has replaced it and nothing is mounted.
+ * 2. Lower directories are named by descriptors and the isle's own by numbers, so that no path has to be escaped for
+ *    overlayfs, whose options know commas, colons and backslashes.
+ * 3. No overlay has devices; set-user-ID programs work as root only.
+ * 4. A file system that overlayfs does not take as a lower (case-insensitive, automounting) is shown read-only, with a
+ * note.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "kernel.h"
+#include "path.h"
+#include "quote.h"
+#include "talk.h"
+#include "view.h"
+
+/* <sys/mount.h> and <linux/mount.h> of Debian 12 exclude each other. */
+extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+enum { SYS_MS_RDONLY = 1, SYS_MS_NOSUID = 2, SYS_MS_NODEV = 4, SYS_MS_NOEXEC = 8 };
+
+struct mounter {
+	int store; /* of the store */
+	const struct isle *isle;
+	const struct isle_view *view;
+	unsigned flags; /* enum isle_run_flags */
+	int root;	/* of the view, -1 before the first mount */
+	struct isle_err *err;
+};
+
+static int open_target(const struct mounter *m, const char *path)
+{
+	if (m->root < 0)
+		return openat(m->store, "root", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return isle_walk(m->root, path + 1, O_PATH);
+}
+
+static int open_lower(const struct mounter *m, const struct isle_layer *layer)
+{
+	char shadow[80];
+	int fd;
+
+	if (layer->kind == ISLE_LAYER_SHADOW) {
+		snprintf(shadow, sizeof(shadow), "shadows/%s", layer->shadow);
+		fd = openat(m->store, shadow, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	} else {
+		fd = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+/* Upper and work as overlay options, relative to the isle's directory or by descriptor. */
+static int format_options(const struct mounter *m, const struct isle_layer *layer, int lower, int place, char *buffer,
+			  size_t size)
+{
+	const char *kind = layer->user ? "userxattr" : "redirect_dir=on,index=on,xino=auto,metacopy=on";
+	const char *sync = (m->flags & ISLE_RUN_DURABLE) != 0 ? "" : ",volatile";
+	char base[48];
+	int n;
+
+	if (place >= 0)
+		snprintf(base, sizeof(base), "/proc/self/fd/%d", place);
+	else
+		snprintf(base, sizeof(base), "layers.d/%u", layer->number);
+	n = snprintf(buffer, size, "lowerdir=/proc/self/fd/%d,upperdir=%s/upper,workdir=%s/work,%s%s", lower, base,
+		     base, kind, sync);
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Another keeper of the same isle may be about to unmount: index=on refuses an upper that is in use. */
+static int mount_patiently(const char *target, unsigned long flags, const char *options)
+{
+	for (unsigned attempt = 0;; attempt++) {
+		if (mount("isle", target, "overlay", flags, options) == 0)
+			return 0;
+		if (errno != EBUSY || attempt == 400)
+			return -errno;
+		usleep(5000);
+	}
+}
+
+static int mount_overlay(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
+			 int target)
+{
+	unsigned long flags = SYS_MS_NODEV | step->flags | (layer->user ? SYS_MS_NOSUID : 0);
+	auto_fd int lower = open_lower(m, layer);
+	auto_fd int place = layer->place == NULL ? -1
+						 : open(layer->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	char options[256];
+	char point[40];
+
+	if (lower < 0)
+		return lower;
+	if (layer->place != NULL && place < 0)
+		return -errno;
+	int r = format_options(m, layer, lower, place, options, sizeof(options));
+	if (r < 0)
+		return r;
+	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
+	return mount_patiently(point, flags, options);
+}
+
+/* A detached copy of a mount with attributes set, put onto target. */
+static int bind_onto(int dir, const char *path, unsigned recursive, uint64_t attributes, int target)
+{
+	auto_fd int tree = isle_open_tree(dir, path,
+					  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | recursive);
+
+	if (tree < 0)
+		return tree;
+	int r = isle_mount_setattr(tree, "", AT_EMPTY_PATH | recursive, attributes, 0);
+	if (r < 0)
+		return r;
+	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+static int bind_read_only(const char *path, int target)
+{
+	return bind_onto(AT_FDCWD, path, AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target);
+}
+
+static int mount_file(const struct mounter *m, const struct isle_layer *layer, int target)
+{
+	auto_fd int dir = isle_layer_open(m->isle, layer);
+
+	if (dir < 0)
+		return dir;
+	return bind_onto(dir, "file", 0, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, target);
+}
+
+static int mount_layer(const struct mounter *m, const struct isle_step *step, int target)
+{
+	const struct isle_layer *layer = &m->view->layers.list[step->layer];
+
+	if (layer->kind == ISLE_LAYER_FILE)
+		return mount_file(m, layer, target);
+	int r = mount_overlay(m, step, layer, target);
+	if (r >= 0 || !step->optional || r == -ENOENT)
+		return r;
+	isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)", isle_quote(step->path),
+		  strerror(-r));
+	return bind_read_only(step->path, target);
+}
+
+static int mount_writable(const char *path, int target)
+{
+	struct stat st;
+	uint64_t attributes = 0;
+
+	if (stat(path, &st) == 0 && !S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		attributes = MOUNT_ATTR_NODEV;
+	auto_fd int tree = isle_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0)
+		return tree;
+	int r = attributes == 0 ? 0 : isle_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes, 0);
+	if (r < 0)
+		return r;
+	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+static int hide(const struct mounter *m, int target)
+{
+	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	struct stat st;
+
+	if (fstat(target, &st) < 0)
+		return -errno;
+	return bind_onto(m->store, S_ISDIR(st.st_mode) ? "empty" : "empty-file", 0, attributes, target);
+}
+
+static int mount_step(struct mounter *m, const struct isle_step *step)
+{
+	auto_fd int target = open_target(m, step->path);
+
+	if (target < 0)
+		return step->optional ? 0 : target;
+	switch (step->kind) {
+	case ISLE_STEP_LAYER:
+		return mount_layer(m, step, target);
+	case ISLE_STEP_READ_ONLY:
+		return bind_read_only(step->path, target);
+	case ISLE_STEP_BIND:
+		return mount_writable(step->path, target);
+	case ISLE_STEP_HIDE:
+		return hide(m, target);
+	}
+	return -EINVAL;
+}
+
+int isle_view_mount(const struct isle_store *store, const struct isle *isle, const struct isle_view *view,
+		    unsigned flags, int *ret_root, struct isle_err *err)
+{
+	struct mounter m = {isle_store_fd(store), isle, view, flags, -1, err};
+
+	if (fchdir(isle->dir) < 0)
+		return isle_err_errno(err, -errno, "cannot enter the isle's directory");
+	for (size_t i = 0; i < view->count; i++) {
+		const struct isle_step *step = &view->list[i];
+		int r = mount_step(&m, step);
+
+		if (r < 0 && step->kind == ISLE_STEP_READ_ONLY && step->optional) {
+			isle_verbose("%s is empty in this isle: %s", isle_quote(step->path), strerror(-r));
+			continue;
+		}
+		if (r < 0)
+			return isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));
+		if (m.root >= 0)
+			continue;
+		m.root = openat(m.store, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (m.root < 0)
+			return isle_err_errno(err, -errno, "cannot open the isle's root");
+	}
+	*ret_root = m.root;
+	return 0;
+}
+
+int isle_view_refresh(int root, const struct isle_view *view)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < view->count; i++) {
+		const struct isle_step *step = &view->list[i];
+
+		if (step->kind != ISLE_STEP_LAYER || view->layers.list[step->layer].kind == ISLE_LAYER_FILE)
+			continue;
+		auto_fd int point = isle_walk(root, step->path + 1, O_PATH);
+		if (point < 0)
+			continue;
+		auto_fd int fs = isle_fspick(point, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+		int r = fs < 0 ? fs : isle_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+		if (r < 0 && r != -EINVAL) /* EINVAL: shown read-only instead */
+			result = r;
+	}
+	return result;
+}
+
+void isle_view_rest(const struct isle *isle, const struct isle_view *view)
+{
+	for (size_t i = 0; i < view->layers.count; i++) {
+		auto_fd int dir = isle_layer_open(isle, &view->layers.list[i]);
+		auto_fd int work = dir < 0 ? -1 : openat(dir, "work", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+		if (work < 0)
+			continue;
+		isle_ignore(fchmodat(work, "work", 0700, 0));
+		(void)unlinkat(work, "work/incompat/volatile", AT_REMOVEDIR);
+		(void)unlinkat(work, "work/incompat", AT_REMOVEDIR);
+	}
+}

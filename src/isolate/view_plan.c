@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Planning the view.
+ *
+ * As root: one layer for the root mount and one for each further real mount.
+ *
+ * As an ordinary user, overlayfs refuses a lower directory with mounts below it that are locked (all are, in a new user
+ * namespace). So a directory with mounts below it is composite (composite.h), and each directory in it gets a layer of
+ * its own, or is composite again.
+ *
+ * In both:
+ * 1. /proc, /sys and /dev are not planned here: the isle gets its own (own_proc.c, own_dev.c).
+ * 2. File systems that are interfaces to the kernel are left out wherever they are mounted: a second proc would show
+ * the host's processes, and writing there reaches the machine.
+ * 3. A mount that is read-only on the host is shown read-only: no layer, the same error as natively.
+ * 4. The store and the places of layers are hidden under every path by which some mount leads to them.
+ * 5. A layer of the table stays in use as long as its path is a directory, so a second run goes on where the first
+ * stopped.
+ * 6. What the isle itself has put in the place of a directory in a composite one wins: nothing is mounted on it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "composite.h"
+#include "io.h"
+#include "kernel.h"
+#include "path.h"
+#include "place.h"
+#include "quote.h"
+#include "view.h"
+#include "view_internal.h"
+
+struct planner {
+	struct isle_store *store;
+	const struct isle *isle;
+	struct isle_mounts mounts;
+	struct isle_view *view;
+	dev_t store_dev;
+	bool new_layers;
+	struct isle_err *err;
+};
+
+static bool is_kernel_interface(const char *type)
+{
+	static const char *const types[] = {
+		"proc",	       "sysfs",	     "devtmpfs", "devpts",     "cgroup",    "cgroup2", "mqueue",   "debugfs",
+		"tracefs",     "securityfs", "bpf",	 "pstore",     "configfs",  "fusectl", "efivarfs", "hugetlbfs",
+		"binfmt_misc", "autofs",     "nsfs",	 "rpc_pipefs", "selinuxfs", "nfsd",    "resctrl",  "smackfs",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_own_tree(const char *path)
+{
+	return isle_path_below(path, "/proc") || isle_path_below(path, "/sys") || isle_path_below(path, "/dev");
+}
+
+static struct isle_step *add_step(struct planner *p, enum isle_step_kind kind, const char *path)
+{
+	struct isle_step *step = isle_view_add_step(p->view, path);
+
+	if (step == NULL) {
+		isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
+		return NULL;
+	}
+	step->kind = kind;
+	return step;
+}
+
+static int add_hidden(struct planner *p, const char *path)
+{
+	struct isle_step *step = add_step(p, ISLE_STEP_HIDE, path);
+
+	if (step == NULL)
+		return -ENOMEM;
+	step->optional = true;
+	return 0;
+}
+
+/* A new layer at the end of the table, with its directories. */
+static int make_layer(struct planner *p, int host, const char *path, const struct isle_layer *wanted)
+{
+	int r = isle_view_add_layer(p->view, wanted, path);
+
+	if (r < 0)
+		return isle_err_errno(p->err, r, "cannot plan the view");
+	p->new_layers = true;
+	r = isle_layer_make(p->isle, &p->view->layers.list[p->view->layers.count - 1], host);
+	if (r < 0)
+		return isle_err_errno(p->err, r, "cannot make a layer for %s", isle_quote(path));
+	return 0;
+}
+
+/* A directory of the table's that stands on a new shadow, because the host changed, or is composite only now. */
+static int move_to_shadow(struct planner *p, struct isle_layer *layer, const char *key)
+{
+	if (key == NULL || (layer->shadow != NULL && strcmp(layer->shadow, key) == 0))
+		return 0;
+	layer->kind = ISLE_LAYER_SHADOW;
+	layer->shadow = isle_view_string(p->view, key);
+	p->new_layers = true;
+	return layer->shadow == NULL ? isle_err_errno(p->err, -ENOMEM, "cannot plan the view") : 0;
+}
+
+/* The layer of this path, from the table or new; host is the host's object. */
+static int use_layer(struct planner *p, int host, const char *path, const struct isle_layer *wanted)
+{
+	struct isle_layers *layers = &p->view->layers;
+	struct isle_step *step = add_step(p, ISLE_STEP_LAYER, path);
+	const struct isle_mount *m = isle_mounts_find(&p->mounts, path);
+	size_t i = 0;
+
+	if (step == NULL)
+		return -ENOMEM;
+	while (i < layers->count && (strcmp(layers->list[i].path, path) != 0 || layers->list[i].user != wanted->user))
+		i++;
+	step->flags = m == NULL ? 0 : m->flags & (MS_NOSUID | MS_NOEXEC);
+	step->layer = (unsigned)i;
+	step->optional = strcmp(path, "/") != 0;
+	if (i == layers->count)
+		return make_layer(p, host, step->path, wanted);
+	if (layers->list[i].kind == ISLE_LAYER_FILE)
+		return isle_layer_refresh_file(p->isle, &layers->list[i], host);
+	return move_to_shadow(p, &layers->list[i], wanted->shadow);
+}
+
+static const struct isle_mount *mount_at(const struct planner *p, const char *path)
+{
+	const struct isle_mount *m = isle_mounts_find(&p->mounts, path);
+
+	return m != NULL && strcmp(m->point, path) == 0 ? m : NULL;
+}
+
+/* Where the layer lies: on the file system that it belongs to, if there is a place for it, else in the store. */
+static int choose_place(struct planner *p, int dir, const char *path, const char **ret_place)
+{
+	auto_free char *place = NULL;
+	struct stat st;
+	int r;
+
+	*ret_place = NULL;
+	if (fstat(dir, &st) < 0)
+		return -errno;
+	if (st.st_dev == p->store_dev)
+		return 0;
+	r = isle_place_find(&p->mounts, path, &place);
+	if (r <= 0)
+		return r;
+	*ret_place = isle_view_addf(p->view, "%s/%s-%zu", place, p->isle->id, p->view->layers.count);
+	return *ret_place == NULL ? -ENOMEM : 0;
+}
+
+static int plan_overlay(struct planner *p, int dir, const char *path)
+{
+	struct isle_layer layer = {.kind = ISLE_LAYER_OVERLAY, .user = p->view->user};
+	struct stat st;
+	int r;
+
+	if (fstat(dir, &st) < 0)
+		return isle_err_errno(p->err, -errno, "cannot look at %s", isle_quote(path));
+	layer.root_mode = st.st_mode & 07777;
+	if (layer.user)
+		layer.root_mode = isle_effective_mode(dir, layer.root_mode);
+	r = choose_place(p, dir, path, &layer.place);
+	if (r < 0)
+		return isle_err_errno(p->err, r, "cannot find a place for the layer of %s", isle_quote(path));
+	return use_layer(p, dir, path, &layer);
+}
+
+static int plan_child(struct planner *p, int dir, const char *path);
+
+/* An upper directory of a composite layer that exists already, to see what the isle has made there itself. -1: none. */
+static int composite_upper(struct planner *p, const char *path)
+{
+	for (size_t i = 0; i < p->view->layers.count; i++) {
+		const struct isle_layer *l = &p->view->layers.list[i];
+
+		if (l->user && strcmp(l->path, path) == 0)
+			return isle_layer_open_upper(p->isle, l);
+	}
+	return -1;
+}
+
+static bool made_by_isle(int upper, const char *name)
+{
+	struct statx st;
+
+	return upper >= 0 && isle_statx(upper, name, &st) == 0;
+}
+
+static int plan_entry(struct planner *p, int dir, const char *path, const struct isle_composite_entry *e)
+{
+	auto_free char *child = isle_path_join(path, e->name);
+
+	if (child == NULL)
+		return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
+	if (is_own_tree(child))
+		return 0;
+	if (S_ISDIR(e->st.stx_mode) || mount_at(p, child) != NULL)
+		return plan_child(p, dir, child);
+	if (!e->large)
+		return 0;
+	struct isle_step *step = add_step(p, ISLE_STEP_READ_ONLY, child);
+	if (step == NULL)
+		return -ENOMEM;
+	step->optional = true;
+	return 0;
+}
+
+static int plan_composite(struct planner *p, int dir, const char *path)
+{
+	struct isle_layer layer = {.kind = ISLE_LAYER_SHADOW, .user = true};
+	auto_composite struct isle_composite composite = ISLE_COMPOSITE_INIT;
+	auto_fd int upper = composite_upper(p, path);
+	int r = isle_composite_read(dir, &composite);
+
+	if (r < 0)
+		return isle_err_errno(p->err, r, "cannot list %s", isle_quote(path));
+	r = isle_shadow_make(p->store, dir, &composite, p->err);
+	if (r < 0)
+		return r;
+	layer.shadow = composite.key;
+	layer.root_mode = composite.mode;
+	r = choose_place(p, dir, path, &layer.place);
+	if (r >= 0)
+		r = use_layer(p, dir, path, &layer);
+	for (size_t i = 0; r >= 0 && i < composite.count; i++) {
+		if (!made_by_isle(upper, composite.list[i].name))
+			r = plan_entry(p, dir, path, &composite.list[i]);
+	}
+	return r;
+}
+
+/* A directory of the host, seen with the rights of an ordinary user. */
+static int plan_directory(struct planner *p, int dir, const char *path)
+{
+	bool composite = isle_mounts_below(&p->mounts, path);
+
+	for (size_t i = 0; !composite && i < p->view->layers.count; i++)
+		composite = p->view->layers.list[i].kind == ISLE_LAYER_SHADOW &&
+			    strcmp(p->view->layers.list[i].path, path) == 0;
+	return composite ? plan_composite(p, dir, path) : plan_overlay(p, dir, path);
+}
+
+static int plan_read_only(struct planner *p, const char *path)
+{
+	struct isle_step *step = add_step(p, ISLE_STEP_READ_ONLY, path);
+
+	if (step == NULL)
+		return -ENOMEM;
+	step->optional = true;
+	return 0;
+}
+
+/* A plain file with a mount of its own. */
+static int plan_file(struct planner *p, int fd, const char *path, const struct stat *st)
+{
+	struct isle_layer layer = {.kind = ISLE_LAYER_FILE, .user = p->view->user};
+
+	if (!S_ISREG(st->st_mode))
+		return 0;
+	layer.root_mode = st->st_mode & 07777;
+	return use_layer(p, fd, path, &layer);
+}
+
+/* What is mounted at a mount point, or a plain directory, relative to its parent directory. */
+static int plan_child(struct planner *p, int dir, const char *path)
+{
+	const struct isle_mount *m = mount_at(p, path);
+	const char *name = strrchr(path, '/') + 1;
+	struct stat st;
+
+	if (m != NULL && is_kernel_interface(m->type))
+		return 0;
+	if (m != NULL && (m->flags & MS_RDONLY) != 0 && *name != '\0')
+		return plan_read_only(p, path);
+	auto_fd int fd = openat(dir, *name == '\0' ? "/" : name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return add_hidden(p, path); /* not for this user: natively EACCES */
+	if (!S_ISDIR(st.st_mode))
+		return m == NULL ? 0 : plan_file(p, fd, path, &st);
+	if (!p->view->user)
+		return plan_overlay(p, fd, path);
+	if (faccessat(fd, ".", R_OK, AT_EACCESS) < 0 && faccessat(fd, ".", X_OK, AT_EACCESS) < 0)
+		return 0; /* closed to this user; the shadow has a directory that is closed as well */
+	return plan_directory(p, fd, path);
+}
+
+/* As root: every mount by itself, the root first (the list is sorted). */
+static int plan_mounts(struct planner *p)
+{
+	for (size_t i = 0; i < p->mounts.count; i++) {
+		const char *point = p->mounts.list[i].point;
+
+		if (is_own_tree(point))
+			continue;
+		auto_free char *parent = strndup(point, (size_t)(strrchr(point, '/') - point));
+		if (parent == NULL)
+			return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
+		auto_fd int dir = open(*parent == '\0' ? "/" : parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int r = dir < 0 ? 0 : plan_child(p, dir, point);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Every path of the view that leads to this directory of the host: the one given and those through other mounts of
+ * the same file system. */
+static int hide_everywhere(struct planner *p, const char *path)
+{
+	const struct isle_mount *home = isle_mounts_find(&p->mounts, path);
+	int r = 0;
+
+	if (home == NULL)
+		return 0;
+	const char *below = path + (strcmp(home->point, "/") == 0 ? 0 : strlen(home->point));
+	const char *inside = isle_view_addf(p->view, "%s%s", strcmp(home->root, "/") == 0 ? "" : home->root, below);
+	if (inside == NULL)
+		return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
+	for (size_t i = 0; r >= 0 && i < p->mounts.count; i++) {
+		const struct isle_mount *m = &p->mounts.list[i];
+		size_t root = strcmp(m->root, "/") == 0 ? 0 : strlen(m->root);
+
+		if (m->dev != home->dev || !isle_path_below(inside, m->root) || is_own_tree(m->point))
+			continue;
+		const char *alias = isle_view_addf(p->view, "%s%s", strcmp(m->point, "/") == 0 ? "" : m->point,
+						   inside + root);
+		if (alias == NULL)
+			return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
+		if (isle_mounts_find(&p->mounts, alias) == m || strcmp(m->point, alias) == 0)
+			r = add_hidden(p, *alias == '\0' ? "/" : alias);
+	}
+	return r;
+}
+
+static int hide_store(struct planner *p)
+{
+	auto_free char *real = realpath(isle_store_path(p->store), NULL);
+	const char *last = NULL;
+	int r;
+
+	if (real == NULL)
+		return isle_err_errno(p->err, -errno, "cannot look at the store");
+	r = hide_everywhere(p, real);
+	for (size_t i = 0; r >= 0 && i < p->view->layers.count; i++) {
+		const char *place = p->view->layers.list[i].place;
+		const char *slash = place == NULL ? NULL : strrchr(place, '/');
+
+		if (slash == NULL || (last != NULL && strncmp(last, place, (size_t)(slash - place) + 1) == 0))
+			continue;
+		last = place;
+		const char *parent = isle_view_addf(p->view, "%.*s", (int)(slash - place), place);
+		r = parent == NULL ? -ENOMEM : hide_everywhere(p, parent);
+	}
+	return r;
+}
+
+static int plan_options(struct planner *p, const struct isle_run_options *options)
+{
+	for (const char *const *path = options->write; path != NULL && *path != NULL; path++) {
+		struct isle_step *step = add_step(p, ISLE_STEP_BIND, *path);
+
+		if (step == NULL)
+			return -ENOMEM;
+		if (access(*path, F_OK) < 0)
+			return isle_err_errno(p->err, -errno, "cannot make %s writable", isle_quote(*path));
+	}
+	for (const char *const *path = options->hide; path != NULL && *path != NULL; path++) {
+		int r = add_hidden(p, *path);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+bool isle_view_is_root(void)
+{
+	auto_buf struct isle_buf map = ISLE_BUF_INIT;
+	unsigned long inside;
+	unsigned long outside;
+	unsigned long count;
+
+	if (geteuid() != 0 || isle_read_file(AT_FDCWD, "/proc/self/uid_map", &map, 4096) < 0 || map.data == NULL)
+		return false;
+	return sscanf(map.data, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
+	       count == 4294967295UL && isle_view_can_mount();
+}
+
+int isle_view_plan(struct isle_store *store, const struct isle *isle, const struct isle_run_options *options,
+		   struct isle_view *ret_view, struct isle_err *err)
+{
+	auto_view struct isle_view view = {.user = !isle_view_is_root()};
+	struct planner p = {.store = store, .isle = isle, .view = &view, .err = err};
+	struct stat st;
+	int r;
+
+	if (fstat(isle_store_fd(store), &st) < 0)
+		return isle_err_errno(err, -errno, "cannot look at the store");
+	p.store_dev = st.st_dev;
+	r = isle_view_load_layers(&view, isle, err);
+	if (r < 0)
+		return r;
+	r = isle_mounts_read(&p.mounts);
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot read the mounts of this machine");
+	r = view.user ? plan_child(&p, AT_FDCWD, "/") : plan_mounts(&p);
+	if (r >= 0)
+		r = hide_store(&p);
+	if (r >= 0)
+		r = plan_options(&p, options);
+	if (r >= 0 && p.new_layers)
+		r = isle_layers_write(isle, &view.layers, err);
+	isle_mounts_done(&p.mounts);
+	if (r < 0)
+		return r;
+	*ret_view = view;
+	view = ISLE_VIEW_INIT;
+	return 0;
+}
