@@ -16,7 +16,8 @@
 #include <sys/stat.h>
 
 enum {
-	READ_FIRST = 64 * 1024, /* mountinfo and the like are consistent within one read */
+	/* mountinfo and the like are consistent within one read; with the NUL byte it is a power of two */
+	READ_FIRST = 64 * 1024 - 1,
 	COPY_CHUNK = 64 * 1024,
 	TEMP_TRIES = 100,
 };
@@ -55,10 +56,10 @@ int isle_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-int isle_read_all(int fd, struct isle_buf *buf, size_t limit)
+/* As isle_read_all(), want bytes at a time. */
+static int read_all(int fd, struct isle_buf *buf, size_t limit, size_t want)
 {
 	size_t start = buf->size;
-	size_t want = READ_FIRST;
 	ssize_t n;
 	char *end;
 	int r;
@@ -84,9 +85,12 @@ int isle_read_all(int fd, struct isle_buf *buf, size_t limit)
 	}
 	if (r < 0)
 		isle_buf_cut(buf, start);
-	else if (buf->data)
-		buf->data[buf->size] = '\0';
 	return r;
+}
+
+int isle_read_all(int fd, struct isle_buf *buf, size_t limit)
+{
+	return read_all(fd, buf, limit, READ_FIRST);
 }
 
 int isle_read_file(int dir, const char *path, struct isle_buf *buf, size_t limit)
@@ -102,7 +106,9 @@ int isle_read_file(int dir, const char *path, struct isle_buf *buf, size_t limit
 		return -EISDIR;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	return isle_read_all(fd, buf, limit);
+	/* Room for one byte more than there should be, so that the second read finds the end. Files of procfs say 0. */
+	return read_all(fd, buf, limit,
+			st.st_size > 0 && st.st_size < READ_FIRST ? (size_t)st.st_size + 1 : READ_FIRST);
 }
 
 int isle_write_file(int dir, const char *path, const char *data)

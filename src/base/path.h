@@ -11,17 +11,19 @@
 
 /* Opens root/path (relative, no leading slash; "" and "." are root itself) without following any symbolic
  * link, magic link or "..". flags as for openat(2), O_CLOEXEC and O_NOFOLLOW are added. The descriptor or
- * -errno: -ELOOP where a component is a symbolic link, -ENOTDIR, -ENOENT. */
+ * -errno: -ELOOP where a component is a symbolic link, -EXDEV for ".." and a leading slash, -ENOTDIR, -ENOENT. With
+ * O_PATH, a symbolic link as the last component is opened itself. A file that O_CREAT makes has mode 0600. */
 int isle_walk(int root, const char *path, int flags) isle_must_check;
 
 /* As isle_walk(), but for the directory that holds the last component, which is stored in *ret_name (a
- * pointer into path). */
+ * pointer into path). -EINVAL when that cannot name an entry ("", "a/", "a/.."). */
 int isle_walk_parent(int root, const char *path, int flags, const char **ret_name) isle_must_check;
 
-/* As openat2(RESOLVE_IN_ROOT): symbolic links are followed, inside root. For looking, never for changing. */
+/* As openat2(RESOLVE_IN_ROOT): symbolic links are followed, inside root. For looking, never for changing. -ENOSYS
+ * where the kernel (before 5.6) or a filter does not have openat2(2). */
 int isle_walk_in_root(int root, const char *path, int flags) isle_must_check;
 
-/* mkdir -p below root, mode for each new directory; returns an O_PATH descriptor of the last one. */
+/* mkdir -p below root, mode (less the umask) for each new directory; returns an O_PATH descriptor of the last one. */
 int isle_mkdir_walk(int root, const char *path, mode_t mode) isle_must_check;
 
 /* True for a single component that can name an entry: not empty, ".", "..", and without a slash. */
@@ -40,6 +42,7 @@ char *isle_path_absolute(const char *path);
 /* Reads a link of any length; NUL-terminated heap string. */
 int isle_readlink(int dir, const char *name, char **ret_target) isle_must_check;
 
-/* Deletes dir/name and everything below it. Never follows symbolic links; makes directories of one's own
+/* Deletes dir/name and everything below it. name is looked up as openat(2) does, except that its last component is not
+ * followed. What is mounted inside is left alone: -EXDEV. Never follows symbolic links; makes directories of one's own
  * accessible first (overlay work directories have mode 0). 0 or the first error, having gone on after it. */
 int isle_remove_tree(int dir, const char *name) isle_must_check;

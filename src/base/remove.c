@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { DEPTH_MAX = 100 };
 
@@ -154,21 +155,13 @@ static void remove_content(struct removal *removal, int fd, unsigned depth)
 		note_error(removal, -errno);
 }
 
-int isle_remove_tree(int dir, const char *name)
+/* Removes a directory that is not empty: dir/name, one component. */
+static int remove_full(int dir, const char *name)
 {
 	struct removal removal = {.top = -1};
-	auto_fd int top = -1;
+	auto_fd int top = open_directory(dir, name);
 	unsigned before;
 
-	if (unlinkat(dir, name, 0) == 0)
-		return 0;
-	if (errno != EISDIR)
-		return -errno;
-	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
-		return 0;
-	if (errno != ENOTEMPTY && errno != EEXIST)
-		return -errno;
-	top = open_directory(dir, name);
 	if (top < 0)
 		return top;
 	removal.top = top;
@@ -179,4 +172,27 @@ int isle_remove_tree(int dir, const char *name)
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
 		note_error(&removal, -errno);
 	return removal.error;
+}
+
+int isle_remove_tree(int dir, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	auto_free char *parent = NULL;
+	auto_fd int parent_fd = -1;
+
+	if (unlinkat(dir, name, 0) == 0)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -errno;
+	parent = slash ? strndup(name, (size_t)(slash + 1 - name)) : strdup(".");
+	if (!parent)
+		return -ENOMEM;
+	parent_fd = openat(dir, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent_fd < 0)
+		return -errno;
+	return remove_full(parent_fd, slash ? slash + 1 : name);
 }

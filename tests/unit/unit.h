@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What unit tests share: cmocka with the headers it wants, a temporary directory per test, and an old kernel.
+ *
+ *   static int setup(void **state)    { return unit_dir_setup(state); }
+ *   static void test_x(void **state)  { int dir = unit_dir(state); ... }
+ *   cmocka_unit_test_setup_teardown(test_x, unit_dir_setup, unit_dir_teardown)
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka needs those above */
+#include <cmocka.h>
+
+/* A new empty directory, open in unit_dir(); removed with all that is in it at the end. */
+int unit_dir_setup(void **state);
+int unit_dir_teardown(void **state);
+int unit_dir(void **state);
+const char *unit_dir_path(void **state);
+
+/* Creates dir/name with this content and mode 0644. */
+void unit_write(int dir, const char *name, const char *content);
+/* Asserts that dir/name is a file with this content. */
+void unit_assert_content(int dir, const char *name, const char *content);
+/* How many descriptors this process has open. */
+int unit_count_fds(void);
+
+/* When ISLE_TEST_OLD_KERNEL is set: system calls newer than Linux 5.1 that the code has another way for fail with
+ * ENOSYS from here on. First in main(). Returns true when it is so. */
+int unit_old_kernel(void);
