@@ -13,7 +13,7 @@
 #include "meta.h"
 #include "buf.h"
 #include "kernel.h"
-#include "xattr_internal.h"
+#include "xattr.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>

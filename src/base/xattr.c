@@ -5,7 +5,7 @@
  * followed, the last component is not with the l*xattr calls. The magic link of an object itself leads to exactly
  * that object, a symbolic link too, and must be followed: the calls without the l.
  */
-#include "xattr_internal.h"
+#include "xattr.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
