@@ -54,9 +54,8 @@ static int enter_namespaces(void)
 /* In the child: exit status 0, or the errno of the mount, or 255 when it could not be tried. */
 static int try_overlay(int dir)
 {
-	if (enter_namespaces() < 0)
-		return 255;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || fchdir(dir) < 0)
+	/* unshare(2) takes the current directory along into the new mount namespace, but not descriptors. */
+	if (fchdir(dir) < 0 || enter_namespaces() < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 255;
 	if (mount("overlay", "merged", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work,userxattr") < 0)
 		return errno;
