@@ -43,6 +43,6 @@ char *isle_path_absolute(const char *path);
 int isle_readlink(int dir, const char *name, char **ret_target) isle_must_check;
 
 /* Deletes dir/name and everything below it. name is looked up as openat(2) does, except that its last component is not
- * followed. What is mounted inside is left alone: -EXDEV. Never follows symbolic links; makes directories of one's own
- * accessible first (overlay work directories have mode 0). 0 or the first error, having gone on after it. */
+ * followed. What is mounted inside is left alone: -EBUSY or -EXDEV. Never follows symbolic links; makes directories of
+ * one's own accessible first (overlay work directories have mode 0). 0 or the first error, having gone on after it. */
 int isle_remove_tree(int dir, const char *name) isle_must_check;

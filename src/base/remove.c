@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * isle_remove_tree():
- * 1. A directory is entered only by a descriptor that is neither a symbolic link nor another mount: what is mounted
- *    below the tree is somebody's data, and reported as -EXDEV instead.
+ * 1. A directory is entered only when rmdir(2) has said that it is not empty (a mount point is EBUSY), and by an open
+ *    that refuses symbolic links and mounts: what is mounted in the tree is somebody's data.
  * 2. One descriptor per level, at most DEPTH_MAX. A directory deeper than that is first renamed into the top
  *    directory, and the top is read again until nothing was moved: any depth with bounded stack and descriptors.
  * 3. An error does not end the work; the first one is returned.
@@ -53,34 +53,27 @@ static int open_closed(int dir, const char *name)
 	return opened < 0 ? -errno : opened;
 }
 
-/* True if fd is of another mount than the directory it was found in, for kernels without openat2(2). */
-static bool other_mount(int dir, int fd)
-{
-	struct statx a, b;
-
-	if (isle_statx(dir, "", &a) < 0 || isle_statx(fd, "", &b) < 0)
-		return true;
-	if (a.stx_mask & b.stx_mask & STATX_MNT_ID)
-		return a.stx_mnt_id != b.stx_mnt_id;
-	return a.stx_dev_major != b.stx_dev_major || a.stx_dev_minor != b.stx_dev_minor;
-}
-
 static int open_directory(int dir, const char *name)
 {
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	auto_fd int fd = isle_openat2(dir, name, &how);
 	struct stat st;
-	auto_fd int fd = isle_walk(dir, name, O_RDONLY | O_DIRECTORY);
 
+	if (fd == -ENOSYS)
+		fd = isle_walk(dir, name, O_RDONLY | O_DIRECTORY);
 	if (fd == -EACCES)
 		fd = open_closed(dir, name);
 	if (fd < 0)
 		return fd;
-	if (other_mount(dir, fd))
-		return -EXDEV;
 	if (fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
-		(void)!fchmod(fd, 0700); /* when it is not ours, the first unlinkat() tells */
+		isle_ignore(fchmod(fd, 0700)); /* when it is not ours, the first unlinkat() tells */
 	return fd_take(&fd);
 }
 
+/* A directory can only take the place of an empty one, so no name that is there already loses anything. */
 static void move_to_top(struct removal *removal, int dir, const char *name)
 {
 	char temp[64];
@@ -88,8 +81,8 @@ static void move_to_top(struct removal *removal, int dir, const char *name)
 
 	do {
 		snprintf(temp, sizeof(temp), ".isle-deep.%u", removal->moved++);
-		r = isle_renameat2(dir, name, removal->top, temp, RENAME_NOREPLACE);
-	} while (r == -EEXIST);
+		r = renameat(dir, name, removal->top, temp) < 0 ? -errno : 0;
+	} while (r == -ENOTEMPTY || r == -EEXIST || r == -ENOTDIR);
 	if (r < 0) {
 		removal->moved--;
 		note_error(removal, r);
@@ -115,7 +108,7 @@ static void remove_directory(struct removal *removal, int dir, const char *name,
 		note_error(removal, fd);
 		return;
 	}
-	remove_content(removal, fd, depth + 1);
+	remove_content(removal, fd_take(&fd), depth + 1);
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
 		note_error(removal, -errno);
 }
@@ -130,17 +123,15 @@ static void remove_entry(struct removal *removal, int dir, const char *name, uns
 		note_error(removal, -errno);
 }
 
+/* Takes the descriptor over. */
 static void remove_content(struct removal *removal, int fd, unsigned depth)
 {
-	__attribute__((cleanup(cleanup_dir))) DIR *list = NULL;
+	__attribute__((cleanup(cleanup_dir))) DIR *list = fdopendir(fd);
 	const struct dirent *entry;
-	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	list = own < 0 ? NULL : fdopendir(own);
 	if (!list) {
 		note_error(removal, -errno);
-		if (own >= 0)
-			close(own);
+		close(fd);
 		return;
 	}
 	while ((errno = 0, entry = readdir(list))) {
@@ -161,13 +152,17 @@ static int remove_full(int dir, const char *name)
 	struct removal removal = {.top = -1};
 	auto_fd int top = open_directory(dir, name);
 	unsigned before;
+	int fd;
 
 	if (top < 0)
 		return top;
 	removal.top = top;
 	do {
 		before = removal.moved;
-		remove_content(&removal, top, 1);
+		fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		remove_content(&removal, fd, 1);
 	} while (removal.moved != before);
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
 		note_error(&removal, -errno);

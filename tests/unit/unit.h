@@ -3,9 +3,11 @@
 /*
  * What unit tests share: cmocka with the headers it wants, a temporary directory per test, and an old kernel.
  *
- *   static int setup(void **state)    { return unit_dir_setup(state); }
- *   static void test_x(void **state)  { int dir = unit_dir(state); ... }
- *   cmocka_unit_test_setup_teardown(test_x, unit_dir_setup, unit_dir_teardown)
+ *   static void test_x(void **state)
+ *   {
+ *           int dir = unit_dir(state);
+ *   ...
+ *           unit_dir_test(test_x),
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +21,7 @@ int unit_dir_setup(void **state);
 int unit_dir_teardown(void **state);
 int unit_dir(void **state);
 const char *unit_dir_path(void **state);
+#define unit_dir_test(test) cmocka_unit_test_setup_teardown(test, unit_dir_setup, unit_dir_teardown)
 
 /* Creates dir/name with this content and mode 0644. */
 void unit_write(int dir, const char *name, const char *content);
