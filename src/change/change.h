@@ -63,6 +63,7 @@ struct isle_change {
 			 * Of a delete: the whiteout, or NULL when an opaque directory above hides it */
 	bool metacopy;	/* upper holds metadata only, the data are still the host's at from or path */
 	bool opaque;	/* a directory that hides the host's directory of the same name */
+	bool blind;	/* the upper directory could not be read (mode 0000): what is in it is not known */
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
 	uint64_t entries;    /* a new or deleted directory: what is below it */
 	uint64_t bytes;	     /* of the data of it and below it */

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Changes as such: their names, their storage, and opening both sides of one.
+ *
+ * The isle's side is opened from the layer's upper directory, the host's from the layer's root; both by a walk
+ * that follows no symbolic link, so a link that the isle planted leads nowhere.
+ */
+#include "change_internal.h"
+#include "kernel.h"
+#include "path.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const kind_names[] = {
+	[ISLE_CREATE] = "create", [ISLE_MODIFY] = "modify",   [ISLE_DELETE] = "delete",
+	[ISLE_RENAME] = "rename", [ISLE_REPLACE] = "replace", [ISLE_METADATA] = "metadata",
+};
+
+static const struct {
+	enum isle_mark mark;
+	const char *name;
+} mark_names[] = {
+	{ISLE_MARK_SETUID, "setuid"},	      {ISLE_MARK_SETGID, "setgid"},	{ISLE_MARK_CAPS, "caps"},
+	{ISLE_MARK_DEVICE, "device"},	      {ISLE_MARK_XATTR, "xattr"},	{ISLE_MARK_AUTOSTART, "autostart"},
+	{ISLE_MARK_CREDENTIAL, "credential"}, {ISLE_MARK_BYTECODE, "bytecode"},
+};
+
+const char *isle_change_kind_name(enum isle_change_kind kind)
+{
+	return kind_names[kind];
+}
+
+const char *isle_mark_name(enum isle_mark mark)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mark_names); i++)
+		if (mark_names[i].mark == mark)
+			return mark_names[i].name;
+	return NULL;
+}
+
+unsigned isle_mark_by_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mark_names); i++)
+		if (strcmp(mark_names[i].name, name) == 0)
+			return mark_names[i].mark;
+	return 0;
+}
+
+void isle_change_done(struct isle_change *change)
+{
+	free(change->path);
+	free(change->from);
+	free(change->upper);
+}
+
+void isle_changes_done(struct isle_changes *changes)
+{
+	for (size_t i = 0; i < changes->count; i++)
+		isle_change_done(&changes->list[i]);
+	free(changes->list);
+	*changes = ISLE_CHANGES_INIT;
+}
+
+const char *isle_layer_below(const struct isle_layer *layer, const char *path)
+{
+	size_t skip = strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path);
+
+	path += skip;
+	while (*path == '/')
+		path++;
+	return path;
+}
+
+/* Opens a plain file at a path below root. */
+static int open_below(int root, const char *path)
+{
+	auto_fd int parent = -1;
+	auto_free char *above = NULL;
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return isle_open_plain(root, path);
+	above = strndup(path, slash - path);
+	if (!above)
+		return -ENOMEM;
+	parent = isle_walk_long(root, above, O_PATH | O_DIRECTORY);
+	return parent < 0 ? parent : isle_open_plain(parent, slash + 1);
+}
+
+static int reopen_plain(int path_fd)
+{
+	auto_free char *path = NULL;
+	struct stat st;
+	int fd;
+
+	if (fstat(path_fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (asprintf(&path, "/proc/self/fd/%d", path_fd) < 0)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int isle_change_open_before(const struct isle_layers *layers, const struct isle_change *change)
+{
+	const struct isle_layer *layer = &layers->list[change->layer];
+	auto_fd int host = isle_layer_open_host(layer);
+
+	if (host < 0)
+		return host;
+	if (layer->kind == ISLE_LAYER_FILE)
+		return reopen_plain(host);
+	return open_below(host, isle_layer_below(layer, isle_change_host(change)));
+}
+
+int isle_change_open_after(const struct isle *isle, const struct isle_layers *layers, const struct isle_change *change)
+{
+	const struct isle_layer *layer = &layers->list[change->layer];
+	auto_fd int dir = -1;
+
+	if (!S_ISREG(change->after.mode))
+		return -EINVAL;
+	if (change->metacopy)
+		return isle_change_open_before(layers, change);
+	if (layer->kind == ISLE_LAYER_FILE) {
+		dir = isle_layer_open(isle, layer);
+		return dir < 0 ? dir : isle_open_plain(dir, "file");
+	}
+	dir = isle_layer_open_upper(isle, layer);
+	return dir < 0 ? dir : open_below(dir, change->upper);
+}

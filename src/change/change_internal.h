@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What the files of src/change share.
+ */
+#include "buf.h"
+#include "change.h"
+
+/* --- walk.c: directories of any depth and size ------------------------------------------------------------------ */
+
+/* isle_walk() for paths of any length, also beyond PATH_MAX. */
+int isle_walk_long(int root, const char *path, int flags) isle_must_check;
+
+/* Opens dir/name for reading if it is a plain file: never blocks, never follows. -EINVAL for other types. */
+int isle_open_plain(int dir, const char *name) isle_must_check;
+
+/* The names in one directory without "." and "..". */
+struct isle_names {
+	struct isle_buf text; /* NUL-terminated names, one after the other */
+	size_t *at;	      /* offsets in text */
+	size_t count, room;
+};
+
+#define ISLE_NAMES_INIT ((struct isle_names){0})
+
+int isle_names_read(int dir, struct isle_names *names) isle_must_check;
+void isle_names_sort(struct isle_names *names);
+bool isle_names_has(const struct isle_names *sorted, const char *name);
+void isle_names_done(struct isle_names *names);
+static inline const char *isle_names_get(const struct isle_names *names, size_t i)
+{
+	return names->text.data + names->at[i];
+}
+
+/* --- overlay.c: what overlayfs notes on the objects of an upper directory --------------------------------------- */
+
+enum { ISLE_HANDLE_MAX = 160 };
+
+struct isle_note_handle {
+	int type;
+	unsigned size; /* 0: none */
+	unsigned char bytes[ISLE_HANDLE_MAX];
+};
+
+struct isle_upper {
+	char opaque; /* 'y', 'x' (holds whiteouts that are plain files), or 0 */
+	bool origin; /* copied up, or moved from another place */
+	bool metacopy;
+	bool whiteout;			/* of the plain-file kind */
+	char *redirect;			/* heap, or NULL */
+	unsigned marks;			/* ISLE_MARK_CAPS, ISLE_MARK_XATTR */
+	uint32_t nlink;			/* names in the isle, where the index counts them; else 0 */
+	struct isle_note_handle handle; /* of the lower object, where origin has one */
+};
+
+/* Reads the notes of dir/name; st is of that object. Extended attributes that cannot be read count as absent. */
+int isle_upper_read(int dir, const char *name, const char *prefix, const struct statx *st,
+		    struct isle_upper *ret_upper) isle_must_check;
+void isle_upper_done(struct isle_upper *upper);
+
+static inline bool isle_is_whiteout(const struct statx *st)
+{
+	return S_ISCHR(st->stx_mode) && st->stx_rdev_major == 0 && st->stx_rdev_minor == 0;
+}
+
+/* True if dir/name is the object of this handle. */
+bool isle_handle_is(int dir, const char *name, const struct isle_note_handle *handle);
+/* False if the object of this handle is certainly gone from the file system of dir. */
+bool isle_handle_alive(int dir, const struct isle_note_handle *handle);
+
+/* --- compare.c ---------------------------------------------------------------------------------------------------- */
+
+enum isle_compare_flags {
+	ISLE_COMPARE_NO_DATA = 1 << 0,	/* a's data are b's (metacopy) */
+	ISLE_COMPARE_NO_OWNER = 1 << 1, /* owners mean nothing here */
+};
+
+/* Both sides of a comparison: (directory, one component), "" for the directory itself. */
+struct isle_object {
+	int dir;
+	const char *name;
+};
+
+/* enum isle_meta_diff and ISLE_DIFF_CONTENT of two objects. Of directories only what is theirs: mode, owner,
+ * attributes. Data that cannot be read count as different. */
+int isle_compare(struct isle_object a, struct isle_object b, unsigned flags, unsigned *ret_diff) isle_must_check;
+
+/* 1 if the data are equal, 0 if not. Holes on both sides are skipped. */
+int isle_same_data(int a, int b, uint64_t size) isle_must_check;
+
+void isle_stat_from(const struct statx *st, struct isle_stat *ret_stat);
+/* a > b */
+bool isle_later(const struct statx_timestamp *a, const struct statx_timestamp *b);
+
+/* --- change.c ----------------------------------------------------------------------------------------------------- */
+
+void isle_change_done(struct isle_change *change);
+/* Path below the layer's root: "" for the root itself. */
+const char *isle_layer_below(const struct isle_layer *layer, const char *path);
+/* Where on the host the counterpart lies. */
+static inline const char *isle_change_host(const struct isle_change *change)
+{
+	return change->from ? change->from : change->path;
+}
+
+/* --- marks.c ------------------------------------------------------------------------------------------------------ */
+
+/* What the path alone says: ISLE_MARK_AUTOSTART, _CREDENTIAL, _BYTECODE, for an object of this type. */
+unsigned isle_path_marks(const char *path, uint32_t mode);
+
+/* --- rename.c ----------------------------------------------------------------------------------------------------- */
+
+/* What the scan knows of a change beyond the change itself, until renames are settled. */
+struct isle_candidate {
+	bool inside;	 /* of a new, deleted or replaced directory */
+	bool origin;	 /* the upper object was copied up once */
+	bool host_quiet; /* the host has removed nothing from that directory since */
+	struct isle_note_handle handle;
+};
+
+/* Pairs what was deleted with what was made, and settles what is left of copied-up objects without a
+ * counterpart. infos[i] belongs to changes->list[i]; dropped changes are compacted away. */
+int isle_renames_settle(const struct isle *isle, const struct isle_layers *layers, struct isle_changes *changes,
+			struct isle_candidate *infos) isle_must_check;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is the isle's object the host's?
+ *
+ * 1. Data are compared whenever the sizes are equal and both sides have data of their own: a time stamp can be set
+ *    back, so equal times prove nothing.
+ * 2. Only plain files are opened, without blocking. Data that cannot be read count as different.
+ * 3. Where both files have a hole nothing is read: two sparse files of a terabyte cost as much as their data.
+ */
+#include "change_internal.h"
+#include "path.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { BLOCK = 64 * 1024 };
+
+void isle_stat_from(const struct statx *st, struct isle_stat *ret_stat)
+{
+	*ret_stat = (struct isle_stat){
+		.dev = (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor,
+		.ino = st->stx_ino,
+		.size = st->stx_size,
+		.blocks = st->stx_blocks,
+		.mode = st->stx_mode,
+		.uid = st->stx_uid,
+		.gid = st->stx_gid,
+		.nlink = st->stx_nlink,
+		.rdev_major = st->stx_rdev_major,
+		.rdev_minor = st->stx_rdev_minor,
+		.mtime = st->stx_mtime,
+		.ctime = st->stx_ctime,
+		.btime = st->stx_btime,
+	};
+}
+
+bool isle_later(const struct statx_timestamp *a, const struct statx_timestamp *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
+/* The first byte at or after offset that is not in a hole; size when there is none. */
+static uint64_t next_data(int fd, uint64_t offset, uint64_t size)
+{
+	off_t at = lseek(fd, (off_t)offset, SEEK_DATA);
+
+	if (at < 0)
+		return errno == ENXIO ? size : offset;
+	return (uint64_t)at < size ? (uint64_t)at : size;
+}
+
+static ssize_t read_block(int fd, void *block, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < BLOCK) {
+		ssize_t n = pread(fd, (char *)block + done, BLOCK - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+static bool all_zero(const char *block, size_t size)
+{
+	return size == 0 || (block[0] == 0 && memcmp(block, block + 1, size - 1) == 0);
+}
+
+int isle_same_data(int a, int b, uint64_t size)
+{
+	auto_free char *blocks = malloc(2 * BLOCK);
+	bool look = size > BLOCK;
+
+	if (!blocks)
+		return -ENOMEM;
+	for (uint64_t at = 0; at < size;) {
+		ssize_t n, m;
+
+		if (look) {
+			uint64_t in_a = next_data(a, at, size), in_b = next_data(b, at, size);
+
+			at = in_a < in_b ? in_a : in_b;
+			if (at >= size)
+				return 1;
+		}
+		n = read_block(a, blocks, at);
+		m = read_block(b, blocks + BLOCK, at);
+		if (n < 0 || m < 0)
+			return n < 0 ? n : m;
+		if (n != m || memcmp(blocks, blocks + BLOCK, n) != 0)
+			return 0;
+		if (n == 0) /* both were cut meanwhile */
+			return 1;
+		look = all_zero(blocks, n);
+		at += n;
+	}
+	return 1;
+}
+
+static int compare_data(struct isle_object a, struct isle_object b, uint64_t size)
+{
+	auto_fd int in_a = -1, in_b = -1;
+
+	if (size == 0)
+		return 1;
+	in_a = isle_open_plain(a.dir, a.name);
+	if (in_a < 0)
+		return in_a;
+	in_b = isle_open_plain(b.dir, b.name);
+	if (in_b < 0)
+		return in_b;
+	return isle_same_data(in_a, in_b, size);
+}
+
+static int compare_targets(struct isle_object a, struct isle_object b)
+{
+	auto_free char *in_a = NULL, *in_b = NULL;
+	int r = isle_readlink(a.dir, a.name, &in_a);
+
+	if (r >= 0)
+		r = isle_readlink(b.dir, b.name, &in_b);
+	return r < 0 ? r : strcmp(in_a, in_b) == 0;
+}
+
+static int compare_content(struct isle_object a, struct isle_object b, const struct statx *st, unsigned *diff)
+{
+	int same = 1;
+
+	if (S_ISREG(st->stx_mode))
+		same = *diff & ISLE_META_SIZE ? 0 : compare_data(a, b, st->stx_size);
+	else if (S_ISLNK(st->stx_mode))
+		same = compare_targets(a, b);
+	else
+		*diff &= ~ISLE_META_SIZE;
+	if (same == -ENOMEM)
+		return same;
+	if (same != 1)
+		*diff |= ISLE_DIFF_CONTENT;
+	return 0;
+}
+
+int isle_compare(struct isle_object a, struct isle_object b, unsigned flags, unsigned *ret_diff)
+{
+	auto_meta struct isle_meta in_a = ISLE_META_INIT, in_b = ISLE_META_INIT;
+	unsigned diff;
+	int r = isle_meta_read(a.dir, a.name, &in_a);
+
+	if (r >= 0)
+		r = isle_meta_read(b.dir, b.name, &in_b);
+	if (r < 0)
+		return r;
+	diff = isle_meta_compare(&in_a, &in_b);
+	if (flags & ISLE_COMPARE_NO_OWNER)
+		diff &= ~ISLE_META_OWNER;
+	if (S_ISLNK(in_a.st.stx_mode))
+		diff &= ~ISLE_META_MODE;
+	if (S_ISDIR(in_a.st.stx_mode))
+		diff &= ~(ISLE_META_SIZE | ISLE_META_MTIME);
+	if (diff & ISLE_META_TYPE) {
+		*ret_diff = diff;
+		return 0;
+	}
+	if (flags & ISLE_COMPARE_NO_DATA)
+		diff &= ~ISLE_META_SIZE;
+	else
+		r = compare_content(a, b, &in_a.st, &diff);
+	if (r >= 0)
+		*ret_diff = diff;
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a path says about the risk of changing it.
+ *
+ * The rules are a table. A pattern that starts with '/' fits whole paths; any other fits the end of a path, from the
+ * start of a component on, so that it holds in every home directory and every work tree. '*' is any part of a
+ * component, "**" at the end any path below. What only a package's own files would be (units in /usr/lib, ...)
+ * has no rule: it does nothing until something of the lists below refers to it.
+ *
+ * A directory itself is fit by the rules for what lies in it, when it is renamed or its mode changes; so is a
+ * symbolic link, which may stand in for such a directory.
+ */
+#include "change_internal.h"
+#include <string.h>
+
+enum { AUTO = ISLE_MARK_AUTOSTART, CRED = ISLE_MARK_CREDENTIAL, CODE = ISLE_MARK_BYTECODE };
+
+struct rule {
+	const char *pattern;
+	unsigned marks;
+};
+
+static const struct rule rules[] = {
+	/* shells and log-in */
+	{".bashrc", AUTO},
+	{".bash_profile", AUTO},
+	{".bash_login", AUTO},
+	{".bash_logout", AUTO},
+	{".bash_aliases", AUTO},
+	{".profile", AUTO},
+	{".zshrc", AUTO},
+	{".zshenv", AUTO},
+	{".zprofile", AUTO},
+	{".zlogin", AUTO},
+	{".zlogout", AUTO},
+	{".kshrc", AUTO},
+	{".mkshrc", AUTO},
+	{".cshrc", AUTO},
+	{".tcshrc", AUTO},
+	{".login", AUTO},
+	{".logout", AUTO},
+	{".inputrc", AUTO},
+	{".pam_environment", AUTO},
+	{".config/fish/**", AUTO},
+	{".config/environment.d/*", AUTO},
+	{".xinitrc", AUTO},
+	{".xsession", AUTO},
+	{".xsessionrc", AUTO},
+	{".xprofile", AUTO},
+	{".envrc", AUTO},
+	{"/etc/profile", AUTO},
+	{"/etc/profile.d/*", AUTO},
+	{"/etc/bash.bashrc", AUTO},
+	{"/etc/bashrc", AUTO},
+	{"/etc/bash_completion.d/*", AUTO},
+	{"/etc/zsh/*", AUTO},
+	{"/etc/zshenv", AUTO},
+	{"/etc/zshrc", AUTO},
+	{"/etc/zprofile", AUTO},
+	{"/etc/fish/**", AUTO},
+	{"/etc/csh.cshrc", AUTO},
+	{"/etc/csh.login", AUTO},
+	{"/etc/environment", AUTO},
+	{"/etc/environment.d/*", AUTO},
+	{"/etc/update-motd.d/*", AUTO},
+	/* desktop */
+	{".config/autostart/*", AUTO},
+	{".config/autostart-scripts/*", AUTO},
+	{".config/plasma-workspace/env/*", AUTO},
+	{".config/i3/config", AUTO},
+	{".config/sway/config", AUTO},
+	{".config/hypr/*", AUTO},
+	{"/etc/xdg/autostart/*", AUTO},
+	{"/etc/X11/Xsession.d/*", AUTO},
+	{"/etc/X11/xinit/**", AUTO},
+	{"/usr/share/autostart/*", AUTO},
+	/* cron, at */
+	{"/etc/crontab", AUTO},
+	{"/etc/anacrontab", AUTO},
+	{"/etc/cron.d/*", AUTO},
+	{"/etc/cron.hourly/*", AUTO},
+	{"/etc/cron.daily/*", AUTO},
+	{"/etc/cron.weekly/*", AUTO},
+	{"/etc/cron.monthly/*", AUTO},
+	{"/var/spool/cron/**", AUTO},
+	{"/var/spool/at/**", AUTO},
+	/* services */
+	{"/etc/systemd/**", AUTO},
+	{"/usr/local/lib/systemd/**", AUTO},
+	{"/run/systemd/system/**", AUTO},
+	{"/usr/lib/systemd/*-generators/*", AUTO},
+	{"/usr/lib/systemd/system-shutdown/*", AUTO},
+	{"/usr/lib/systemd/system-sleep/*", AUTO},
+	{"/usr/lib/systemd/system/*.wants/*", AUTO},
+	{"/usr/lib/systemd/system/*.requires/*", AUTO},
+	{"/lib/systemd/system/*.wants/*", AUTO},
+	{"/lib/systemd/system/*.requires/*", AUTO},
+	{".config/systemd/**", AUTO},
+	{".local/share/systemd/user/**", AUTO},
+	{".local/share/dbus-1/services/*", AUTO},
+	{"/etc/init.d/*", AUTO},
+	{"/etc/rc.local", AUTO},
+	{"/etc/rc?.d/*", AUTO},
+	{"/etc/rc.d/**", AUTO},
+	{"/etc/inittab", AUTO},
+	{"/etc/init/*", AUTO},
+	{"/etc/xinetd.d/*", AUTO},
+	{"/etc/inetd.conf", AUTO},
+	{"/etc/tmpfiles.d/*", AUTO},
+	{"/etc/network/if-*.d/*", AUTO},
+	{"/etc/network/interfaces", AUTO},
+	{"/etc/network/interfaces.d/*", AUTO},
+	{"/etc/NetworkManager/dispatcher.d/**", AUTO},
+	{"/etc/networkd-dispatcher/**", AUTO},
+	{"/etc/dhcp/dhclient-*-hooks.d/*", AUTO},
+	{"/etc/ppp/ip-*", AUTO},
+	{"/etc/acpi/**", AUTO},
+	{"/etc/logrotate.conf", AUTO},
+	{"/etc/logrotate.d/*", AUTO},
+	{"/etc/aliases", AUTO},
+	{".forward", AUTO},
+	{".procmailrc", AUTO},
+	/* kernel, boot, loader */
+	{"/etc/ld.so.preload", AUTO},
+	{"/etc/ld.so.conf", AUTO},
+	{"/etc/ld.so.conf.d/*", AUTO},
+	{"/etc/udev/**", AUTO},
+	{"/run/udev/rules.d/*", AUTO},
+	{"/etc/modules", AUTO},
+	{"/etc/modules-load.d/*", AUTO},
+	{"/etc/modprobe.d/*", AUTO},
+	{"/etc/sysctl.conf", AUTO},
+	{"/etc/sysctl.d/*", AUTO},
+	{"/etc/binfmt.d/*", AUTO},
+	{"/etc/initramfs-tools/**", AUTO},
+	{"/etc/dracut.conf.d/*", AUTO},
+	{"/etc/grub.d/*", AUTO},
+	{"/etc/default/grub", AUTO},
+	{"/etc/default/grub.d/*", AUTO},
+	{"/etc/kernel/**", AUTO},
+	{"/etc/fstab", AUTO},
+	{"/etc/crypttab", AUTO},
+	/* package managers' hooks */
+	{"/etc/apt/apt.conf", AUTO},
+	{"/etc/apt/apt.conf.d/*", AUTO},
+	{"/etc/dpkg/dpkg.cfg", AUTO},
+	{"/etc/dpkg/dpkg.cfg.d/*", AUTO},
+	{"/etc/pacman.d/hooks/*", AUTO},
+	{"/etc/yum/pluginconf.d/*", AUTO},
+	{"/etc/dnf/plugins/*", AUTO},
+	/* work trees and development tools */
+	{".git/hooks/*", AUTO},
+	{".git/config", AUTO},
+	{".git/config.worktree", AUTO},
+	{".git/modules/*/config", AUTO},
+	{".git/modules/*/hooks/*", AUTO},
+	{".git/info/attributes", AUTO},
+	{".gitconfig", AUTO},
+	{".config/git/config", AUTO},
+	{".config/git/attributes", AUTO},
+	{".config/git/hooks/*", AUTO},
+	{"/etc/gitconfig", AUTO},
+	{".hg/hgrc", AUTO},
+	{".hgrc", AUTO},
+	{".husky/**", AUTO},
+	{".vscode/tasks.json", AUTO},
+	{".vscode/settings.json", AUTO},
+	{".vscode/launch.json", AUTO},
+	{".vscode/extensions/**", AUTO},
+	{".vscode-server/extensions/**", AUTO},
+	{".idea/workspace.xml", AUTO},
+	{".idea/runConfigurations/*", AUTO},
+	{".devcontainer/**", AUTO},
+	{".devcontainer.json", AUTO},
+	{".claude/settings.json", AUTO},
+	{".claude/settings.local.json", AUTO},
+	{".cursor/mcp.json", AUTO},
+	{".mcp.json", AUTO},
+	{".vimrc", AUTO},
+	{".vim/**", AUTO},
+	{".exrc", AUTO},
+	{".nvimrc", AUTO},
+	{".config/nvim/**", AUTO},
+	{".emacs", AUTO},
+	{".emacs.d/**", AUTO},
+	{".dir-locals.el", AUTO},
+	{".gdbinit", AUTO},
+	{".lldbinit", AUTO},
+	{".pythonrc", AUTO},
+	{".pythonstartup", AUTO},
+	{"sitecustomize.py", AUTO},
+	{"usercustomize.py", AUTO},
+	{"site-packages/*.pth", AUTO},
+	{"dist-packages/*.pth", AUTO},
+	{".irbrc", AUTO},
+	{".Rprofile", AUTO},
+	{".screenrc", AUTO},
+	{".tmux.conf", AUTO},
+	{".config/tmux/*", AUTO},
+	{".cargo/config", AUTO},
+	{".cargo/config.toml", AUTO},
+	{".cargo/env", AUTO},
+	{".mailcap", AUTO},
+	{".config/mimeapps.list", AUTO},
+	/* who may log in, what is trusted */
+	{"/etc/pam.d/*", AUTO | CRED},
+	{"/etc/pam.conf", AUTO | CRED},
+	{"/etc/security/**", CRED},
+	{"/etc/nsswitch.conf", CRED},
+	{"/etc/passwd", CRED},
+	{"/etc/passwd-", CRED},
+	{"/etc/shadow", CRED},
+	{"/etc/shadow-", CRED},
+	{"/etc/group", CRED},
+	{"/etc/group-", CRED},
+	{"/etc/gshadow", CRED},
+	{"/etc/gshadow-", CRED},
+	{"/etc/subuid", CRED},
+	{"/etc/subgid", CRED},
+	{"/etc/sudoers", CRED},
+	{"/etc/sudoers.d/*", CRED},
+	{"/etc/sudo.conf", CRED},
+	{"/etc/doas.conf", CRED},
+	{"/etc/polkit-1/**", CRED},
+	{"/etc/securetty", CRED},
+	{"/etc/shells", CRED},
+	{"/etc/hosts.equiv", CRED},
+	{"/etc/hosts.allow", CRED},
+	{"/etc/hosts.deny", CRED},
+	{"/etc/krb5.conf", CRED},
+	{"/etc/krb5.keytab", CRED},
+	{"/etc/ssh/**", CRED},
+	{"/etc/ssl/certs/**", CRED},
+	{"/etc/ssl/private/**", CRED},
+	{"/etc/ca-certificates.conf", CRED},
+	{"/etc/ca-certificates/**", CRED},
+	{"/usr/local/share/ca-certificates/**", CRED},
+	{"/etc/pki/**", CRED},
+	{"/etc/apt/trusted.gpg", CRED},
+	{"/etc/apt/trusted.gpg.d/*", CRED},
+	{"/etc/apt/keyrings/*", CRED},
+	{"/etc/apt/sources.list", CRED},
+	{"/etc/apt/sources.list.d/*", CRED},
+	{"/etc/apt/auth.conf", CRED},
+	{"/etc/apt/auth.conf.d/*", CRED},
+	{"/etc/yum.repos.d/*", CRED},
+	{"/etc/wireguard/*", CRED},
+	{".ssh/authorized_keys", CRED},
+	{".ssh/authorized_keys2", CRED},
+	{".ssh/config", AUTO | CRED},
+	{".ssh/config.d/*", AUTO | CRED},
+	{".ssh/rc", AUTO | CRED},
+	{".ssh/environment", AUTO | CRED},
+	{".ssh/id_*", CRED},
+	{".gnupg/**", CRED},
+	{".rhosts", CRED},
+	{".shosts", CRED},
+	{".k5login", CRED},
+	{".netrc", CRED},
+	{".npmrc", CRED},
+	{".yarnrc", CRED},
+	{".yarnrc.yml", CRED},
+	{".pypirc", CRED},
+	{".config/pip/pip.conf", CRED},
+	{".pip/pip.conf", CRED},
+	{"/etc/pip.conf", CRED},
+	{".cargo/credentials", CRED},
+	{".cargo/credentials.toml", CRED},
+	{".gem/credentials", CRED},
+	{".git-credentials", CRED},
+	{".config/git/credentials", CRED},
+	{".config/gh/hosts.yml", CRED},
+	{".config/hub", CRED},
+	{".aws/credentials", CRED},
+	{".aws/config", CRED},
+	{".azure/**", CRED},
+	{".config/gcloud/**", CRED},
+	{".docker/config.json", CRED},
+	{".config/containers/auth.json", CRED},
+	{".config/containers/policy.json", CRED},
+	{".kube/config", CRED},
+	{".terraformrc", CRED},
+	{".terraform.d/credentials.tfrc.json", CRED},
+	{".vault-token", CRED},
+	{".pgpass", CRED},
+	{".my.cnf", CRED},
+	{".pki/**", CRED},
+	{".local/share/keyrings/*", CRED},
+	{".password-store/**", CRED},
+	/* compiled code, which a reader of the sources does not see */
+	{"*.pyc", CODE},
+	{"*.pyo", CODE},
+};
+
+/* Does a name of this length fit a pattern of one component? '*' and '?' only. */
+static bool fits_name(const char *pattern, size_t pattern_size, const char *name, size_t size)
+{
+	size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;
+
+	while (n < size) {
+		if (p < pattern_size && pattern[p] == '*') {
+			star = p++;
+			mark = n;
+		} else if (p < pattern_size && (pattern[p] == '?' || pattern[p] == name[n])) {
+			p++;
+			n++;
+		} else if (star != SIZE_MAX) {
+			p = star + 1;
+			n = ++mark;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern_size && pattern[p] == '*')
+		p++;
+	return p == pattern_size;
+}
+
+/* Both without a leading slash. */
+static bool fits_path(const char *pattern, const char *path)
+{
+	for (;;) {
+		size_t pattern_size = strcspn(pattern, "/"), size = strcspn(path, "/");
+
+		if (strcmp(pattern, "**") == 0)
+			return *path != '\0';
+		if (!fits_name(pattern, pattern_size, path, size))
+			return false;
+		pattern += pattern_size;
+		path += size;
+		if (*pattern == '\0' || *path == '\0')
+			return *pattern == *path;
+		pattern++;
+		path++;
+	}
+}
+
+/* Most paths are told apart from most rules by one byte of the component: rules start with few of them. */
+static unsigned marks_from(const char *path, bool start)
+{
+	unsigned marks = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		const char *pattern = rules[i].pattern;
+
+		if (*pattern == '/') {
+			if (start && pattern[1] == path[0] && pattern[2] == path[1] && fits_path(pattern + 1, path))
+				marks |= rules[i].marks;
+		} else if ((*pattern == *path || *pattern == '*') && (*path != '.' || pattern[1] == path[1]) &&
+			   fits_path(pattern, path)) {
+			marks |= rules[i].marks;
+		}
+	}
+	return marks;
+}
+
+static bool may_start_rule(const char *component)
+{
+	return *component == '.' || *component == 's' || *component == 'u' || *component == 'd';
+}
+
+static unsigned plain_marks(const char *path)
+{
+	const char *last = strrchr(path, '/');
+	unsigned marks = 0;
+
+	for (const char *at = path; at; at = strchr(at + 1, '/'))
+		if (at == path || at == last || may_start_rule(at + 1))
+			marks |= marks_from(at + 1, at == path);
+	return marks;
+}
+
+/* git makes these in every repository; it does not run them. */
+static bool is_inert(const char *path, size_t size)
+{
+	return size > 7 && strcmp(path + size - 7, ".sample") == 0;
+}
+
+unsigned isle_path_marks(const char *path, uint32_t mode)
+{
+	char inside[4096];
+	size_t size = strlen(path);
+	unsigned marks = 0;
+
+	if (*path != '/')
+		return 0;
+	if (!S_ISDIR(mode) && !is_inert(path, size))
+		marks = plain_marks(path);
+	if (!S_ISREG(mode) && (S_ISDIR(mode) || S_ISLNK(mode)) && size + 3 <= sizeof(inside)) {
+		memcpy(inside, path, size);
+		memcpy(inside + size, "/-", 3);
+		marks |= plain_marks(inside);
+	}
+	return marks;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What overlayfs notes on the objects of an upper directory: extended attributes, prefixed "trusted.overlay." or, in
+ * user namespaces, "user.overlay.".
+ *
+ *   opaque    "y": nothing of the lower directory shows. "x": holds whiteouts that are plain files (Linux 6.7)
+ *   whiteout  on an empty plain file in an opaque "x" directory: as good as character device 0:0
+ *   redirect  where the lower object is: a path from the root of the lower layer, or one name in the directory
+ *             that the parent's lower object is. Directories, and files with metacopy
+ *   metacopy  the data are still those of the lower file
+ *   origin    the lower object's file handle; empty in user namespaces, where handles cannot be decoded
+ *   nlink     "U+N", "U-N", "L+N": names in the view, relative to the link count of the upper or lower inode
+ * (Documentation/filesystems/overlayfs.rst; fs/overlayfs/overlayfs.h for struct ovl_fb.)
+ *
+ * One list of names for each object, and then only what is there.
+ */
+#include "change_internal.h"
+#include "xattr.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LIST_SIZE = 4096, HANDLE_HEAD = 21, OVERLAY_MAGIC = 0xfb };
+
+static void parse_origin(const unsigned char *value, size_t size, struct isle_note_handle *handle)
+{
+	/* struct ovl_fb: version, magic, length, flags, type, uuid[16], handle */
+	if (size <= HANDLE_HEAD || value[0] != 0 || value[1] != OVERLAY_MAGIC || value[2] != size ||
+	    size - HANDLE_HEAD > ISLE_HANDLE_MAX)
+		return;
+	handle->type = value[4];
+	handle->size = size - HANDLE_HEAD;
+	memcpy(handle->bytes, value + HANDLE_HEAD, handle->size);
+}
+
+static uint32_t parse_nlink(const char *text, uint32_t nlink)
+{
+	char *end = NULL;
+	long n;
+
+	/* Of the kinds, only that relative to the upper inode can be resolved without the lower one. */
+	if (text[0] != 'U' || (text[1] != '+' && text[1] != '-'))
+		return 0;
+	n = strtol(text + 1, &end, 10);
+	if (*end != '\0' || n < -65536 || n > 65536)
+		return 0;
+	n += nlink;
+	return n > 0 ? n : 0;
+}
+
+/* Kernels write these labels on whatever is made; they say nothing about what the isle did. */
+static bool is_label(const char *name)
+{
+	return strcmp(name, "security.selinux") == 0 || strncmp(name, "security.SMACK64", 16) == 0 ||
+	       strcmp(name, "security.apparmor") == 0;
+}
+
+static unsigned attribute_marks(const char *name)
+{
+	if (strcmp(name, "security.capability") == 0)
+		return ISLE_MARK_CAPS;
+	if (strncmp(name, "trusted.", 8) == 0 && strncmp(name, "trusted.overlay.", 16) != 0)
+		return ISLE_MARK_XATTR;
+	if (strncmp(name, "security.", 9) == 0 && !is_label(name))
+		return ISLE_MARK_XATTR;
+	return 0;
+}
+
+static int read_note(struct isle_object object, const char *key, const char *note, const struct statx *st,
+		     struct isle_upper *upper)
+{
+	char value[4097];
+	ssize_t n;
+
+	if (strcmp(note, "metacopy") == 0) {
+		upper->metacopy = S_ISREG(st->stx_mode);
+		return 0;
+	}
+	if (strcmp(note, "whiteout") == 0) {
+		upper->whiteout = S_ISREG(st->stx_mode) && st->stx_size == 0;
+		return 0;
+	}
+	n = isle_xattr_get(object.dir, object.name, key, value, sizeof(value) - 1);
+	if (n < 0)
+		return n == -ENOMEM ? n : 0;
+	value[n] = '\0';
+	if (strcmp(note, "opaque") == 0 && n == 1) {
+		upper->opaque = value[0];
+	} else if (strcmp(note, "redirect") == 0 && n > 0 && strlen(value) == (size_t)n) {
+		upper->redirect = strdup(value);
+		return upper->redirect ? 0 : -ENOMEM;
+	} else if (strcmp(note, "origin") == 0) {
+		upper->origin = true;
+		parse_origin((unsigned char *)value, n, &upper->handle);
+	} else if (strcmp(note, "nlink") == 0) {
+		upper->nlink = parse_nlink(value, st->stx_nlink);
+	}
+	return 0;
+}
+
+static ssize_t list_all(int dir, const char *name, char *small, char **ret_large)
+{
+	ssize_t n = isle_xattr_list(dir, name, small, LIST_SIZE);
+
+	if (n != -ERANGE)
+		return n;
+	*ret_large = malloc(XATTR_LIST_MAX);
+	return *ret_large ? isle_xattr_list(dir, name, *ret_large, XATTR_LIST_MAX) : -ENOMEM;
+}
+
+int isle_upper_read(int dir, const char *name, const char *prefix, const struct statx *st, struct isle_upper *ret_upper)
+{
+	char small[LIST_SIZE];
+	auto_free char *large = NULL;
+	size_t skip = strlen(prefix);
+	struct isle_upper upper = {0};
+	ssize_t n = list_all(dir, name, small, &large);
+	const char *list = large ? large : small;
+
+	if (n == -ENOMEM)
+		return n;
+	for (ssize_t at = 0; at < n; at += strlen(list + at) + 1) {
+		const char *key = list + at;
+		int r;
+
+		upper.marks |= attribute_marks(key);
+		if (strncmp(key, prefix, skip) != 0)
+			continue;
+		r = read_note((struct isle_object){dir, name}, key, key + skip, st, &upper);
+		if (r < 0) {
+			isle_upper_done(&upper);
+			return r;
+		}
+	}
+	*ret_upper = upper;
+	return 0;
+}
+
+void isle_upper_done(struct isle_upper *upper)
+{
+	free(upper->redirect);
+	*upper = (struct isle_upper){0};
+}
+
+struct full_handle {
+	struct file_handle head;
+	unsigned char bytes[ISLE_HANDLE_MAX];
+};
+
+bool isle_handle_is(int dir, const char *name, const struct isle_note_handle *handle)
+{
+	struct full_handle full = {.head.handle_bytes = ISLE_HANDLE_MAX};
+	int mount_id;
+
+	if (handle->size == 0 || name_to_handle_at(dir, name, &full.head, &mount_id, *name ? 0 : AT_EMPTY_PATH) < 0)
+		return false;
+	return full.head.handle_type == handle->type && full.head.handle_bytes == handle->size &&
+	       memcmp(full.head.f_handle, handle->bytes, handle->size) == 0;
+}
+
+bool isle_handle_alive(int dir, const struct isle_note_handle *handle)
+{
+	struct full_handle full = {.head = {.handle_bytes = handle->size, .handle_type = handle->type}};
+	auto_fd int fd = -1;
+
+	if (handle->size == 0)
+		return true;
+	memcpy(full.head.f_handle, handle->bytes, handle->size);
+	fd = open_by_handle_at(dir, &full.head, O_PATH | O_CLOEXEC);
+	return fd >= 0 || errno != ESTALE;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole trees: new ones (the upper directory alone), deleted ones and renamed ones (the host alone).
+ *
+ * They are one change, and what is in them is counted into it; with ISLE_SCAN_ALL each object is a change, too. A tree
+ * of the host is never followed into another file system: what is mounted there is not the isle's to delete. The
+ * youngest change time in a deleted tree tells whether the host went on working in it.
+ */
+#include "kernel.h"
+#include "scan_internal.h"
+#include <errno.h>
+#include <string.h>
+
+static uint64_t device(const struct statx *st)
+{
+	return (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor;
+}
+
+static int vanished(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -EACCES ? 0 : r;
+}
+
+static void count(struct isle_sums *sums, const struct statx *st)
+{
+	sums->entries++;
+	if (S_ISREG(st->stx_mode))
+		sums->bytes += st->stx_size;
+}
+
+static void add_up(struct isle_sums *to, const struct isle_sums *sums)
+{
+	to->entries += sums->entries;
+	to->bytes += sums->bytes;
+	to->marks |= sums->marks;
+	if (isle_later(&sums->newest, &to->newest))
+		to->newest = sums->newest;
+}
+
+void isle_scan_sum_up(struct isle_scan *scan, struct isle_frame *frame)
+{
+	struct isle_frame *above = scan->depth ? isle_scan_top(scan) : NULL;
+	struct isle_change *change = frame->change >= 0 ? &scan->changes.list[frame->change] : NULL;
+
+	if (frame->kind == ISLE_FRAME_MERGED || frame->kind == ISLE_FRAME_HIDES)
+		return;
+	if (change) {
+		change->entries += frame->sums.entries;
+		change->bytes += frame->sums.bytes;
+		change->marks |= frame->sums.marks;
+	}
+	if (change && frame->kind == ISLE_FRAME_GONE && isle_later(&frame->sums.newest, &frame->base))
+		change->moved = ISLE_MOVED_CHANGED;
+	if (above && above->kind == frame->kind)
+		add_up(&above->sums, &frame->sums);
+}
+
+/* --- new --- */
+
+static ssize_t add_inside(struct isle_scan *scan, enum isle_change_kind kind, const struct isle_seen *seen)
+{
+	ssize_t i;
+
+	if (!(scan->flags & ISLE_SCAN_ALL))
+		return ISLE_NO_CHANGE;
+	i = isle_scan_add(scan, kind, seen);
+	if (i >= 0)
+		scan->infos[i].inside = true;
+	return i;
+}
+
+static int new_object(struct isle_scan *scan, const struct isle_seen *seen)
+{
+	struct isle_frame *frame = isle_scan_top(scan);
+	struct isle_frame_options options = {.kind = ISLE_FRAME_NEW};
+	auto_free char *target = NULL;
+	ssize_t i;
+	int r;
+
+	if (S_ISDIR(seen->st.stx_mode)) {
+		r = isle_scan_redirect(scan, &seen->notes, &target);
+		if (r < 0 || target)
+			return r < 0 ? r : isle_scan_renamed(scan, seen, target);
+	}
+	count(&frame->sums, &seen->st);
+	frame->sums.marks |= isle_object_marks(scan->path.data, &seen->st, &seen->notes);
+	/* One whose data are still elsewhere must be known by itself. */
+	if (seen->notes.metacopy)
+		i = isle_scan_metacopy(scan, seen);
+	else
+		i = add_inside(scan, ISLE_CREATE, seen);
+	if (i < ISLE_NO_CHANGE)
+		return (int)i;
+	options.change = i;
+	return S_ISDIR(seen->st.stx_mode) ? isle_scan_push(scan, &options) : 0;
+}
+
+int isle_scan_new(struct isle_scan *scan, const char *name)
+{
+	const struct isle_frame *frame = isle_scan_top(scan);
+	struct isle_seen seen = {.name = name};
+	int r = isle_statx(frame->upper, name, &seen.st);
+
+	if (r < 0)
+		return vanished(r);
+	if (isle_is_whiteout(&seen.st))
+		return 0;
+	seen.base = seen.st.stx_btime;
+	r = isle_upper_read(frame->upper, name, isle_layer_xattr(scan->layer), &seen.st, &seen.notes);
+	if (r < 0)
+		return r;
+	r = new_object(scan, &seen);
+	isle_upper_done(&seen.notes);
+	return r;
+}
+
+/* --- deleted --- */
+
+int isle_scan_delete(struct isle_scan *scan, const struct isle_seen *seen, const struct statx_timestamp *base,
+		     bool by_whiteout)
+{
+	struct isle_frame_options options = {.kind = ISLE_FRAME_GONE, .base = *base};
+	ssize_t i = isle_scan_add(scan, ISLE_DELETE, seen);
+
+	if (i < 0)
+		return (int)i;
+	if (by_whiteout) {
+		scan->changes.list[i].upper = strdup(isle_layer_below(scan->layer, scan->path.data));
+		if (!scan->changes.list[i].upper)
+			return -ENOMEM;
+	}
+	options.change = i;
+	return S_ISDIR(seen->host.stx_mode) ? isle_scan_push(scan, &options) : 0;
+}
+
+static int gone_inside(struct isle_scan *scan, const struct isle_seen *seen)
+{
+	struct isle_frame *frame = isle_scan_top(scan);
+	struct isle_frame_options options = {.kind = ISLE_FRAME_GONE, .base = frame->base};
+	ssize_t i;
+
+	count(&frame->sums, &seen->host);
+	if (!S_ISDIR(seen->host.stx_mode))
+		frame->sums.marks |= isle_path_marks(scan->path.data, seen->host.stx_mode) & ISLE_MARK_CREDENTIAL;
+	if (isle_later(&seen->host.stx_ctime, &frame->sums.newest))
+		frame->sums.newest = seen->host.stx_ctime;
+	i = add_inside(scan, ISLE_DELETE, seen);
+	if (i < ISLE_NO_CHANGE)
+		return (int)i;
+	options.change = i;
+	if (!S_ISDIR(seen->host.stx_mode) || device(&seen->host) != frame->host_dev)
+		return 0;
+	return isle_scan_push(scan, &options);
+}
+
+int isle_scan_gone(struct isle_scan *scan, const char *name)
+{
+	const struct isle_frame *frame = isle_scan_top(scan);
+	struct isle_seen seen = {.name = name, .base = frame->base, .on_host = true};
+	int r;
+
+	if (isle_scan_moved_away(scan, scan->host.data))
+		return 0;
+	r = isle_statx(frame->host, name, &seen.host);
+	if (r < 0)
+		return vanished(r);
+	if (frame->kind == ISLE_FRAME_GONE)
+		return gone_inside(scan, &seen);
+	/* Hidden by an opaque directory; a mount shows through in its own layer. */
+	if (device(&seen.host) != frame->host_dev)
+		return 0;
+	return isle_scan_delete(scan, &seen, &frame->base, false);
+}
+
+/* --- moved --- */
+
+int isle_scan_moved(struct isle_scan *scan, const char *name)
+{
+	struct isle_frame *frame = isle_scan_top(scan);
+	struct isle_frame_options options = {.kind = ISLE_FRAME_MOVED, .change = ISLE_NO_CHANGE};
+	struct statx st;
+	int r = isle_statx(frame->host, name, &st);
+
+	if (r < 0)
+		return vanished(r);
+	if (scan->moved_budget == 0) {
+		/* Too much to look at: say so by the mark rather than not at all. */
+		frame->sums.marks |= ISLE_MARK_AUTOSTART;
+		return 0;
+	}
+	scan->moved_budget--;
+	/* What meant the same in the old place is no news. */
+	if (!S_ISDIR(st.stx_mode))
+		frame->sums.marks |= isle_path_marks(scan->path.data, st.stx_mode) &
+				     ~isle_path_marks(scan->host.data, st.stx_mode);
+	if (!S_ISDIR(st.stx_mode) || device(&st) != frame->host_dev)
+		return 0;
+	return isle_scan_push(scan, &options);
+}
