@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comes after a run: status, commit and discard of isles with many changes. strace tells what the syncs took and
+how many renames there were; it stops the program at those calls only."""
+import os
+import re
+import shlex
+
+import measure
+import report
+import trees
+
+SYNCS = "sync,syncfs,fsync,fdatasync,sync_file_range"
+PENDING = 3 << 8  # the exit status of `status` where there are changes
+RENAMES = "rename,renameat,renameat2"
+
+
+class Commit:
+    def __init__(self, seconds, syncs, sync_seconds, renames):
+        self.seconds = seconds
+        self.syncs = syncs
+        self.sync_seconds = sync_seconds
+        self.renames = renames
+
+    def before_sync(self):
+        return max(self.seconds - self.sync_seconds, 1e-6)
+
+
+def _isle(place, *arguments):
+    return [place.isle, *arguments]
+
+
+def _run(place, name, script):
+    place.call(_isle(place, "run", "-q", "--keep", "-n", name, "--", "sh", "-c", script))
+
+
+def status(place, count, rounds):
+    """Seconds of `isle status` after `count` files were installed into a new directory."""
+    name = f"status-{count}"
+    target = shlex.quote(place.path("installed-here"))
+    _run(place, name, f"mkdir {target} && tar -xf {shlex.quote(place.path('tree.tar'))} -C {target}")
+    samples = measure.Samples()
+    for turn in range(rounds + 1):
+        seconds = measure.time_one(place, _isle(place, "status", name), good=(0, PENDING))
+        if turn:
+            samples.add("isle", seconds)
+    return samples.median("isle")
+
+
+def commit(place, name):
+    """Commits an isle; what it wrote is on disk already, as it would be some seconds after a run."""
+    os.sync()
+    trace = place.path(f"trace-{name}")
+    command = _isle(place, "commit", "--yes", name)
+    seconds = measure.time_one(place, ["strace", "-f", "--seccomp-bpf", "-T", "-e", f"trace={SYNCS},{RENAMES}", "-o",
+                                       trace] + command)
+    if seconds is None:
+        raise RuntimeError(f"the commit of {name} fails: {place.call(command, check=False).stderr}")
+    syncs = renames = 0
+    sync_seconds = 0.0
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            took = re.search(r"<([0-9.]+)>$", line.strip())
+            call = re.match(r"(?:\d+ +)?(?:<\.\.\. )?(\w+)", line)
+            if not took or not call:
+                continue
+            if call[1] in RENAMES.split(","):
+                renames += 1
+            elif call[1] in SYNCS.split(","):
+                syncs += 1
+                sync_seconds += float(took[1])
+    return Commit(seconds, syncs, sync_seconds, renames)
+
+
+def commit_new_tree(place, count):
+    target = place.path(f"committed-{count}")
+    tar = place.path("tree.tar")
+    if count < 1000:
+        small = place.path(f"small-{count}")
+        trees.make_files(small, count)
+        trees.own(small)
+        script = f"cp -r {shlex.quote(small)} {shlex.quote(target)}"
+    else:
+        script = f"mkdir {shlex.quote(target)} && tar -xf {shlex.quote(tar)} -C {shlex.quote(target)}"
+    _run(place, f"tree-{count}", script)
+    result = commit(place, f"tree-{count}")
+    if not os.path.isdir(target):
+        raise RuntimeError("the commit did not bring the tree")
+    return result
+
+
+def commit_changed(place, count):
+    target = place.path("changing")
+    trees.make_files(target, count, largest=2000)
+    trees.own(target)
+    append = "sh -c 'for f; do echo more >>\"$f\"; done' - {} +"
+    _run(place, "changed", f"find {shlex.quote(target)} -type f -exec {append}")
+    return commit(place, "changed")
+
+
+def discard(place, counts):
+    """Seconds of `isle discard` by the number of files in the isle."""
+    result = {}
+    for count in counts:
+        name = f"drop-{count}"
+        source = place.path(f"drop-source-{count}")
+        trees.make_files(source, count)
+        trees.own(source)
+        _run(place, name, f"cp -r {shlex.quote(source)} {shlex.quote(place.path('dropped'))}")
+        result[count] = measure.time_one(place, _isle(place, "discard", "--yes", name))
+    return result
+
+
+class Keep:
+    """All of the above for one identity."""
+
+    def __init__(self, place, files, tell):
+        self.files = files
+        self.changed_files = files // 2
+        tell(f"{place.name}: status after {files} files")
+        self.status = status(place, files, 5)
+        tell(f"{place.name}: commit of new trees")
+        self.small_tree = commit_new_tree(place, 20)
+        self.tree = commit_new_tree(place, files)
+        tell(f"{place.name}: commit of {self.changed_files} changed files")
+        self.changed = commit_changed(place, self.changed_files)
+        tell(f"{place.name}: discard")
+        self.discard = discard(place, (20, files))
+
+
+def table(keeps):
+    rows = [["what", "as", "ms", "of that syncs, ms", "syncs", "renames"]]
+    for place, keep in keeps.items():
+        rows.append([f"status after {keep.files} new files", place, measure.milliseconds(keep.status), "-", "-", "-"])
+        for name, one in (("new tree of 20 files", keep.small_tree), (f"new tree of {keep.files} files", keep.tree),
+                          (f"{keep.changed_files} changed files", keep.changed)):
+            rows.append([f"commit of a {name}" if "tree" in name else f"commit of {name}", place,
+                         measure.milliseconds(one.seconds), measure.milliseconds(one.sync_seconds), str(one.syncs),
+                         str(one.renames)])
+        for files, seconds in keep.discard.items():
+            rows.append([f"discard of {files} new files", place, measure.milliseconds(seconds), "-", "-", "-"])
+    return report.table(rows)

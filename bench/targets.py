@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What isle has promised to reach, and whether it does in this run. --quick looks for regressions only: it allows
+three times as much, since it runs on busy machines with few samples."""
+from measure import milliseconds
+from report import Target
+
+SLACK = 3.0
+STATUS_LIMIT = 0.100
+CHANGED_RATE = 50000
+DISCARD_GROWTH = 1.5
+START_LIMITS = {"user": 0.003, "root": 0.002}
+JOIN_LIMIT = 0.0015
+COMPILE_LIMIT, TREE_LIMIT, INSTALL_LIMIT = 1.02, 1.05, 1.00
+
+
+def _above(row, name, limit, text):
+    measured = row.samples.above(name, "native")
+    return Target(text, f"{milliseconds(limit)} ms above native", f"{milliseconds(measured)} ms",
+                  None if measured is None else measured <= limit)
+
+
+def _start(results, slack):
+    out = []
+    for row in results.start:
+        if row.state == "joining":
+            out.append(_above(row, "isle", JOIN_LIMIT * slack, f"joining a mounted isle, {row.place}"))
+            continue
+        for name in row.samples.by_name:
+            if name.startswith("isle"):
+                out.append(_above(row, name, START_LIMITS[row.place] * slack, f"start-up of {name}, {row.place}"))
+    return out
+
+
+def _ratio(row, base, limit, slack):
+    measured = row.samples.ratio("isle", base)
+    allowed = 1 + (limit - 1) * slack + (0.25 if slack > 1 else 0)
+    return Target(f"{row.name}, {row.place}, {row.state}", f"{allowed:.2f} x {base}",
+                  "-" if measured is None else f"{measured:.2f}", None if measured is None else measured <= allowed)
+
+
+def _work(results, slack):
+    out = []
+    for row in results.work:
+        if "isle" not in row.samples.by_name:
+            continue
+        if row.name == "compile":
+            out.append(_ratio(row, "native", COMPILE_LIMIT, slack))
+        elif row.name.startswith("dpkg"):
+            out.append(_ratio(row, "native", INSTALL_LIMIT, slack))
+        else:
+            out.append(_ratio(row, "bare", TREE_LIMIT, slack))
+    return out
+
+
+def _keep(results, slack):
+    out = []
+    for place, keep in results.keep.items():
+        limit = STATUS_LIMIT * slack
+        out.append(Target(f"status after {keep.files} new files, {place}", f"{milliseconds(limit)} ms",
+                          f"{milliseconds(keep.status)} ms", None if keep.status is None else keep.status <= limit))
+        tree, small = keep.tree, keep.small_tree
+        out.append(Target(f"commit of a new tree of {keep.files} files, {place}", "as many renames and syncs as for 20 files",
+                          f"{tree.renames} renames, {tree.syncs} syncs", (tree.renames, tree.syncs) == (
+                              small.renames, small.syncs)))
+        rate = keep.changed_files / keep.changed.before_sync()
+        out.append(Target(f"commit of {keep.changed_files} changed files, {place}", f"{CHANGED_RATE / slack:.0f} files/s",
+                          f"{rate:.0f} files/s", rate >= CHANGED_RATE / slack))
+        times = [seconds for seconds in keep.discard.values() if seconds]
+        growth = times[-1] / times[0] if len(times) == len(keep.discard) else None
+        out.append(Target(f"discard of {keep.files} files against 20, {place}", f"{DISCARD_GROWTH * slack:.2f} x",
+                          "-" if growth is None else f"{growth:.2f}", None if growth is None else
+                          growth <= DISCARD_GROWTH * slack))
+    return out
+
+
+def judge(results, quick):
+    slack = SLACK if quick else 1.0
+    return _start(results, slack) + _work(results, slack) + _keep(results, slack)
+
+
+def exit_status(results, quick):
+    """A full run reports; a quick one is a test: nothing measured, or a limit broken, is a failure."""
+    if not quick:
+        return 0
+    judged = judge(results, quick)
+    return 0 if judged and all(target.met for target in judged) else 1
