@@ -150,10 +150,11 @@ static int mount_proc(void)
 	return mount("proc", "/proc", "proc", flags, NULL) < 0 ? -errno : 0;
 }
 
-/* A process namespace is of use only with a /proc of its own. */
+/* A process namespace is of use only with a /proc of its own. It is mounted in a mount namespace of the user namespace:
+ * as root, the one so far belongs to the host. */
 static int probe_pidns(void)
 {
-	if (unshare(CLONE_NEWPID) < 0)
+	if (unshare(CLONE_NEWPID) < 0 || unshare(CLONE_NEWNS) < 0)
 		return -errno;
 	return in_child(mount_proc);
 }
