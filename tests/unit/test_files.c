@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -646,7 +645,7 @@ static int remove_around_mount(void)
 {
 	int r;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (unit_own_mounts() < 0)
 		return 77;
 	if (mount("kept", "t/m", NULL, MS_BIND, NULL) < 0)
 		return 1;
@@ -676,8 +675,8 @@ static void test_remove_tree_stops_at_mounts(void **state)
 	if (pid == 0)
 		_exit(fchdir(dir) == 0 ? remove_around_mount() : 6); /* unshare takes it along */
 	status = child_status(pid);
-	if (status == 77 && geteuid() != 0)
-		skip();
+	if (status == 77)
+		unit_missing("a mount namespace of one's own");
 	assert_int_equal(status, 0);
 	unit_assert_content(dir, "kept/f", "kept");
 }

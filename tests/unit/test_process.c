@@ -306,7 +306,7 @@ static void test_landlock(void **state)
 	pid_t pid;
 
 	if (isle_landlock_abi() < 0)
-		skip();
+		unit_missing("Landlock");
 	assert_int_equal(mkdirat(dir, "sub", 0700), 0);
 	sub = openat(dir, "sub", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	pid = fork();
@@ -336,5 +336,6 @@ int main(void)
 	};
 
 	old_kernel = unit_old_kernel();
+	setenv("PATH", "/usr/bin:/bin", 1); /* a directory in it that is closed to us would say EACCES for ENOENT */
 	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
 }

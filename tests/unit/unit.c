@@ -9,8 +9,10 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -82,6 +84,42 @@ int unit_count_fds(void)
 		count++;
 	closedir(dir);
 	return count;
+}
+
+/* The present user and group, as root of a user namespace that has just been entered. */
+static int map_ids(uid_t uid, gid_t gid)
+{
+	char map[64];
+	int r;
+
+	snprintf(map, sizeof(map), "0 %ld 1", (long)uid);
+	r = isle_write_file(AT_FDCWD, "/proc/self/uid_map", map);
+	if (r == 0)
+		r = isle_write_file(AT_FDCWD, "/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "0 %ld 1", (long)gid);
+	return r < 0 ? r : isle_write_file(AT_FDCWD, "/proc/self/gid_map", map);
+}
+
+int unit_own_mounts(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int r;
+
+	if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) < 0)
+		return -errno;
+	r = uid == 0 ? 0 : map_ids(uid, gid);
+	if (r < 0)
+		return r;
+	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+}
+
+void unit_missing(const char *what)
+{
+	if (getenv("ISLE_MUST_WORK"))
+		fail_msg("missing: %s", what);
+	print_message("missing: %s\n", what);
+	skip();
 }
 
 int unit_old_kernel(void)

@@ -30,6 +30,13 @@ void unit_assert_content(int dir, const char *name, const char *content);
 /* How many descriptors this process has open. */
 int unit_count_fds(void);
 
+/* Moves a child process into a private mount namespace of its own, and a user namespace where it needs that. 0 or
+ * -errno. The current directory moves along, other descriptors cannot be used for mounting. */
+int unit_own_mounts(void);
+
+/* Leaves the test: the kernel or the rights here do not have what it needs. A failure when ISLE_MUST_WORK is set. */
+void unit_missing(const char *what);
+
 /* When ISLE_TEST_OLD_KERNEL is set: system calls newer than Linux 5.1 that the code has another way for fail with
  * ENOSYS from here on. First in main(). Returns true when it is so. */
 int unit_old_kernel(void);

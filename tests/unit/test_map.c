@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hash map and the hash of plans. */
+#include "map.h"
+#include "sha256.h"
+#include "unit.h"
+#include <stdio.h>
+#include <string.h>
+
+static void test_map(void **state)
+{
+	auto_map struct isle_map map = ISLE_MAP_INIT;
+	int a, b;
+	char key[8] = "key";
+
+	(void)state;
+	assert_null(isle_map_get(&map, "key"));
+	assert_int_equal(isle_map_set(&map, key, &a), 0);
+	key[0] = 'x'; /* the map has its own copy */
+	assert_ptr_equal(isle_map_get(&map, "key"), &a);
+	assert_null(isle_map_get(&map, "xey"));
+	assert_null(isle_map_get(&map, ""));
+	assert_int_equal(isle_map_set(&map, "", &b), 0);
+	assert_ptr_equal(isle_map_get(&map, ""), &b);
+	assert_int_equal(isle_map_set(&map, "key", &b), 0);
+	assert_ptr_equal(isle_map_get(&map, "key"), &b);
+	assert_int_equal(map.count, 2);
+	isle_map_done(&map);
+	assert_int_equal(map.count, 0);
+	assert_null(isle_map_get(&map, "key"));
+}
+
+static void test_map_grows(void **state)
+{
+	enum { COUNT = 50000 };
+	auto_map struct isle_map map = ISLE_MAP_INIT;
+	static char values[COUNT];
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(key, sizeof(key), "etc/%d\377", i);
+		assert_int_equal(isle_map_set(&map, key, &values[i]), 0);
+	}
+	assert_int_equal(map.count, COUNT);
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(key, sizeof(key), "etc/%d\377", i);
+		assert_ptr_equal(isle_map_get(&map, key), &values[i]);
+		snprintf(key, sizeof(key), "etc/%d", i);
+		assert_null(isle_map_get(&map, key));
+	}
+}
+
+static void assert_sha256(const char *text, unsigned times, const char *expected)
+{
+	char hex[ISLE_SHA256_HEX];
+	struct isle_sha256 sha;
+
+	isle_sha256_init(&sha);
+	for (unsigned i = 0; i < times; i++)
+		isle_sha256_add(&sha, text, strlen(text));
+	isle_sha256_hex(&sha, hex);
+	assert_string_equal(hex, expected);
+}
+
+/* The examples of FIPS 180-4, and lengths around the padding's edge. */
+static void test_sha256(void **state)
+{
+	(void)state;
+	assert_sha256("", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_sha256("abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+		      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+	assert_sha256("aaaaaaaaaa", 100000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+	assert_sha256("a", 55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318");
+	assert_sha256("a", 56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a");
+	assert_sha256("a", 63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34");
+	assert_sha256("a", 64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb");
+	assert_sha256("a", 119, "31eba51c313a5c08226adf18d4a359cfdfd8d2e816b13f4af952f7ea6584dcfb");
+	assert_sha256("a", 120, "2f3d335432c70b580af0e8e1b3674a7c020d683aa5f73aaaedfdc55af904c21c");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_map_grows),
+		cmocka_unit_test(test_sha256),
+	};
+
+	return cmocka_run_group_tests_name("map", tests, NULL, NULL);
+}
