@@ -66,10 +66,10 @@ int isle_err_prefix(struct isle_err *err, int code, const char *format, ...)
 
 	if (!err)
 		return code;
+	append(old, sizeof(old), 0, err->text);
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	append(old, sizeof(old), 0, err->text);
 	used = append(err->text, sizeof(err->text), 0, text);
 	if (old[0] != '\0') {
 		used = append(err->text, sizeof(err->text), used, ": ");
