@@ -6,7 +6,7 @@
 #include <string.h>
 
 const struct isle_verb *const isle_verbs[] = {
-	&isle_verb_rename, &isle_verb_rm, &isle_verb_gc, &isle_verb_completions, NULL,
+	&isle_verb_rename, &isle_verb_rm, &isle_verb_gc, &isle_verb_doctor, &isle_verb_completions, NULL,
 };
 
 const struct isle_verb *isle_verb_find(const char *name)

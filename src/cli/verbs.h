@@ -8,3 +8,4 @@ extern const struct isle_verb isle_verb_rename;
 extern const struct isle_verb isle_verb_rm;
 extern const struct isle_verb isle_verb_gc;
 extern const struct isle_verb isle_verb_completions;
+extern const struct isle_verb isle_verb_doctor;

@@ -343,7 +343,7 @@ static void test_notify_sockets(void **state)
 }
 
 /* A directory with view/a, view/b and two files outside of the view. */
-static char scratch[] = "/tmp/isle-test-walls-XXXXXX";
+static char scratch[] = "/var/tmp/isle-test-walls-XXXXXX";
 
 static int reopen(int fd, int flags)
 {
@@ -401,6 +401,20 @@ static int landlock_paths(unsigned flags)
 	CHECK(REFUSED(reopen(read_only, O_RDWR), EACCES));
 	CHECK(reopen(memory, O_RDWR) >= 0);
 	CHECK(reopen(pipes[1], O_WRONLY) >= 0);
+	return 0;
+}
+
+/* Without an inherited file that is only read. */
+static int landlock_unread(unsigned flags)
+{
+	auto_fd int view = open("view", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int written = open("written", O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	CHECK(isle_landlock_enter(view, &written, 1, flags) == 0);
+	CHECK(reopen(written, O_WRONLY | O_TRUNC) >= 0);
+	CHECK(make_file("view/f") == 0 && truncate("view/f", 5) == 0 && unlink("view/f") == 0);
+	CHECK(REFUSED(open("read", O_RDWR | O_CLOEXEC), EACCES));
+	CHECK(REFUSED(open("read", O_WRONLY | O_TRUNC | O_CLOEXEC), EACCES));
 	return 0;
 }
 
@@ -468,6 +482,7 @@ static void test_landlock(void **state)
 	assert_int_equal(child(landlock_paths, mode() | ISLE_FILTER_HOST_NET), 0);
 	assert_int_equal(child(landlock_mounts, mode()), 0);
 	assert_int_equal(isle_landlock_enter(view, NULL, 0, ISLE_FILTER_NEST), -EOPNOTSUPP);
+	assert_int_equal(child(landlock_unread, mode()), 0);
 	if (isle_landlock_abi() >= 6)
 		assert_int_equal(child(landlock_signal, mode()), 0);
 }

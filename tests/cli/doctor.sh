@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# isle doctor tells what is there, and for what is missing why and how to get it.
+# runs-as: root user
+. "$(dirname "$0")/../lib.sh"
+need python3 unshare
+
+walls="userns mountns pidns ipcns utsns netns cgroupns overlay landlock seccomp notify"
+
+# doctor STATUS [COMMAND]...: the document goes to $T/json.
+doctor() {
+	local want=$1
+	shift
+	status_is "$want" "$@" "$ISLE" doctor --json >"$T/json"
+}
+
+# of EXPRESSION: about the document d.
+of() {
+	python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$T/json" "$1"
+}
+
+status=0
+isle doctor --json >"$T/json" || status=$?
+same "$(of 'd["version"]')" 1
+same "$(of '" ".join(d["walls"])')" "$walls"
+same "$(of 'all(m["what"] and m["why"] and m["fix"] for m in d["missing"])')" True
+if [ "$status" -eq 0 ]; then
+	same "$(of 'd["missing"]')" "[]"
+	has "$(isle doctor)" "everything is there"
+else
+	same "$status" 5
+	of 'd["missing"]'
+	status_is 5 isle doctor >"$T/text"
+	has "$(cat "$T/text")" MISSING
+	has "$(cat "$T/text")" "fix: "
+fi
+[ -z "${ISLE_MUST_WORK:-}" ] || same "$(of 'all(d["walls"].values())')" True "all walls are here"
+same "$(find "$ISLE_HOME" -name '.isle-probe*')" "" "left of the probe"
+status_is 2 isle doctor nonsense 2>/dev/null
+
+# What is missing is seen to be.
+doctor 5 env PATH=/nonexistent
+same "$(of 'd["aids"]["pasta"]')" False
+same "$(of '[m["fix"] for m in d["missing"] if m["what"] == "pasta"][0].count("passt")')" 2
+
+# no_user_namespaces COMMAND: with user.max_user_namespaces = 0, inside a user namespace whose limit that is.
+no_user_namespaces() {
+	unshare --user --map-root-user --mount --pid --fork --mount-proc \
+		sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh "$@"
+}
+if no_user_namespaces true 2>/dev/null; then
+	doctor 5 no_user_namespaces
+	same "$(of 'd["walls"]["userns"]')" False
+	same "$(of '"max_user_namespaces" in [m["fix"] for m in d["missing"] if m["what"] == "userns"][0]')" True
+fi
+
+# A result that cannot be written is a failure.
+if [ -w /dev/full ]; then
+	status_is 1 isle doctor --json >/dev/full 2>/dev/null
+	status_is 1 isle doctor >/dev/full 2>/dev/null
+fi
+nothing_left
