@@ -19,16 +19,15 @@ static void must_be_shown(const char *text, size_t size, const char *allowed)
 	}
 }
 
-/* Takes the escape at *text apart, past the backslash. */
+/* The byte that the escape at *text stands for, which is past its backslash. */
 static unsigned char unescape(const char **text)
 {
 	static const char from[] = "abtnvfr\"\\", to[] = "\a\b\t\n\v\f\r\"\\";
 	const char *s = *text;
-	const char *known;
+	const char *known = strchr(from, s[0]);
 	unsigned value = 0;
 
 	must(s[0] != '\0');
-	known = strchr(from, s[0]);
 	if (known) {
 		*text = s + 1;
 		return (unsigned char)to[known - from];
@@ -42,29 +41,29 @@ static unsigned char unescape(const char **text)
 	return (unsigned char)value;
 }
 
+/* The byte that quoted text has next. */
+static unsigned char next_byte(const char **text)
+{
+	unsigned char byte = (unsigned char)*(*text)++;
+
+	return byte == '\\' ? unescape(text) : byte;
+}
+
 /* Quoted must stand for name. */
 static void must_mean(const char *quoted, const char *name)
 {
-	bool marks = quoted[0] == '"';
 	const char *end = quoted + strlen(quoted);
 
-	if (!marks) {
+	if (quoted[0] != '"') {
 		must(strcmp(quoted, name) == 0);
 		return;
 	}
 	must(end - quoted >= 2 && end[-1] == '"');
-	quoted++;
-	end--;
-	for (; *name; name++) {
-		must(quoted < end);
-		if (*quoted == '\\') {
-			quoted++;
-			must(unescape(&quoted) == (unsigned char)*name);
-		} else {
-			must(*quoted++ == *name);
-		}
+	for (quoted++; *name; name++) {
+		must(quoted < end - 1);
+		must(next_byte(&quoted) == (unsigned char)*name);
 	}
-	must(quoted == end);
+	must(quoted == end - 1);
 }
 
 static void check_json(const char *text, size_t size)

@@ -627,14 +627,12 @@ static void test_remove_tree_closed_directories(void **state)
 static void test_remove_tree_any_depth(void **state)
 {
 	int dir = unit_dir(state);
-	auto_free char *deep = NULL;
-	auto_free char *twice = NULL;
 	auto_fd int sub = -1;
 
 	make_dir(dir, "t");
 	sub = open_in(dir, "t", O_PATH | O_DIRECTORY);
-	deep = make_deep(sub, "n", 450);
-	twice = make_deep(sub, "m", 250);
+	free(make_deep(sub, "n", 450));
+	free(make_deep(sub, "m", 250));
 	unit_write(sub, ".isle-deep.0", "in the way");
 	assert_int_equal(isle_remove_tree(dir, "t"), 0);
 	assert_false(exists(dir, "t"));
