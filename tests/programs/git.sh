@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# git clones, commits, rebases, packs and cleans up; the repository is whole after the commit.
+# runs-as: root user
+# time-limit: 90
+. "$(dirname "$0")/../lib.sh"
+
+need git
+export HOME=$T/home GIT_CONFIG_NOSYSTEM=1
+mkdir "$HOME" "$T/src"
+git config --global user.name proof
+git config --global user.email proof@example.org
+git config --global init.defaultBranch main
+git config --global gc.autoDetach false
+cd "$T/src" || exit
+git init -q
+for i in 1 2 3 4 5 6 7 8; do
+	mkdir -p "d$i"
+	seq $((i * 100)) >"d$i/numbers"
+	git add .
+	git commit -qm "number $i"
+done
+before=$(tree_of "$T/src")
+in_isle() { isle run -q -n git --keep --net none -- "$@"; }
+
+in_isle git clone -q "$T/src" "$T/clone"
+in_isle git -C "$T/clone" log --oneline >"$T/log"
+same "$(wc -l <"$T/log")" 8
+absent "$T/clone"
+in_isle bash -ec '
+	git checkout -qb work HEAD~3
+	echo change >>d1/numbers
+	git rm -q d2/numbers
+	git mv d3 renamed
+	git commit -qam "a change"
+	git rebase -q main
+	git gc -q --prune=now
+	git fsck --full --strict
+	git status --porcelain | tee /dev/stderr | wc -l | grep -qx 0'
+inside=$(in_isle git rev-parse HEAD)
+differs "$inside" "$(git rev-parse HEAD)"
+same "$(tree_of "$T/src")" "$before" "the repository on the host"
+
+isle commit --yes git
+same "$(git rev-parse HEAD)" "$inside"
+git fsck --full --strict 2>&1
+same "$(git status --porcelain)" ""
+same "$(git ls-files renamed)" renamed/numbers
+absent d2 d3
+git -C "$T/clone" fsck --full
+same "$(git -C "$T/clone" rev-list --count HEAD)" 8
+status_is 0 isle status git >/dev/null
