@@ -36,7 +36,6 @@ int isle_err_errno(struct isle_err *err, int code, const char *format, ...)
 	used = append(err->text, sizeof(err->text), 0, text);
 	used = append(err->text, sizeof(err->text), used, ": ");
 	append(err->text, sizeof(err->text), used, strerror(-code));
-	err->hint[0] = '\0';
 	err->code = code;
 	return code;
 }
@@ -52,7 +51,6 @@ int isle_err_text(struct isle_err *err, int code, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	append(err->text, sizeof(err->text), 0, text);
-	err->hint[0] = '\0';
 	err->code = code;
 	return code;
 }

@@ -31,7 +31,7 @@ int isle_err_text(struct isle_err *err, int code, const char *format, ...) isle_
 /* Puts "message: " in front of the present text. Returns code. */
 int isle_err_prefix(struct isle_err *err, int code, const char *format, ...) isle_printf(3, 4);
 
-/* Sets the one hint line; the last one set wins. */
+/* Sets the one hint line; the last one set wins. It may come before or after the text: only ISLE_ERR_INIT clears it. */
 void isle_err_hint(struct isle_err *err, const char *format, ...) isle_printf(2, 3);
 
 /* Prints "isle: TEXT" and, where there is one, "hint: HINT" on stderr. */

@@ -1,18 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open addressing with linear probing; nothing is ever removed. */
+/*
+ * Open addressing with linear probing; nothing is ever removed. The keys are names that somebody else has chosen, so
+ * the hash starts from a number of this process: nobody can prepare names that all meet in one place.
+ */
 #include "map.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
+static uint64_t seed; /* set before the first slot is used */
+
+static void make_seed(void)
+{
+	if (seed == 0 && getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		seed = (uint64_t)getpid() ^ (uintptr_t)&seed; /* early in the boot: nobody attacks us yet */
+	seed |= 1;
+}
+
+/* FNV-1a from the seed, with the last steps of MurmurHash3 (Appleby, public domain) to spread it over all bits. */
 static size_t hash(const char *key)
 {
-	uint64_t h = 0xcbf29ce484222325U; /* FNV-1a */
+	uint64_t h = seed;
 
 	for (; *key != '\0'; key++)
 		h = (h ^ (unsigned char)*key) * 0x100000001b3U;
-	return (size_t)(h ^ h >> 32);
+	h = (h ^ h >> 33) * 0xff51afd7ed558ccdU;
+	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53U;
+	return (size_t)(h ^ h >> 33);
 }
 
 static struct isle_map_slot *find(const struct isle_map *map, const char *key)
@@ -28,6 +45,7 @@ static int grow(struct isle_map *map)
 {
 	struct isle_map bigger = {.room = map->room == 0 ? 64 : map->room * 2, .count = map->count};
 
+	make_seed();
 	bigger.slots = calloc(bigger.room, sizeof(*bigger.slots));
 	if (bigger.slots == NULL)
 		return -ENOMEM;
