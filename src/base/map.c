@@ -20,16 +20,15 @@ static void make_seed(void)
 	seed |= 1;
 }
 
-/* FNV-1a from the seed, with the last steps of MurmurHash3 (Appleby, public domain) to spread it over all bits. */
+/* FNV-1a from the seed; the last multiplication spreads it over the upper half, which is then folded down. */
 static size_t hash(const char *key)
 {
 	uint64_t h = seed;
 
 	for (; *key != '\0'; key++)
 		h = (h ^ (unsigned char)*key) * 0x100000001b3U;
-	h = (h ^ h >> 33) * 0xff51afd7ed558ccdU;
-	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53U;
-	return (size_t)(h ^ h >> 33);
+	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15U;
+	return (size_t)(h ^ h >> 32);
 }
 
 static struct isle_map_slot *find(const struct isle_map *map, const char *key)

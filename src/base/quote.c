@@ -152,6 +152,24 @@ int isle_quote_text_add(struct isle_buf *buf, const char *text, size_t size)
 	return add_rendered(buf, text, size, STYLE_TEXT);
 }
 
+size_t isle_quote_text_fill(char *out, size_t room, const char *text)
+{
+	char unit[UNIT_MAX];
+	size_t left = strlen(text), used = 0, part;
+	unsigned length;
+
+	while (left > 0) {
+		length = render(text, left, STYLE_TEXT, unit, &part);
+		if (part > room - used)
+			break;
+		memcpy(out + used, unit, part);
+		used += part;
+		text += length;
+		left -= length;
+	}
+	return used;
+}
+
 bool isle_utf8_valid(const char *text, size_t size)
 {
 	uint32_t c;

@@ -16,5 +16,9 @@ const char *isle_quote(const char *name);
 /* The same escapes for a line of file content: tabs, " and \ kept, no quotes around it. */
 int isle_quote_text_add(struct isle_buf *buf, const char *text, size_t size);
 
+/* As isle_quote_text_add(), into room bytes at out, without a NUL and without memory of its own: as many whole
+ * characters of text as fit. Returns the bytes used. */
+size_t isle_quote_text_fill(char *out, size_t room, const char *text);
+
 /* True if the bytes are valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool isle_utf8_valid(const char *text, size_t size);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A line goes out in one write(2), so that lines of several processes on one terminal do not mix. There is no
- * buffer to flush, and errno survives: a note may stand between a failure and its report.
+ * buffer to flush, and errno survives: a note may stand between a failure and its report. Names have been through
+ * isle_quote() already; should one have slipped by, the line still keeps to what can be shown.
  */
 #include "talk.h"
 #include "io.h"
+#include "quote.h"
 #include "talk_internal.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -25,23 +27,20 @@ enum isle_talk_level isle_talk_get(void)
 
 void isle_talk_line(const char *prefix, const char *text)
 {
-	char line[2048];
+	char line[4096];
 	int saved = errno;
-	int size = snprintf(line, sizeof(line) - 1, "%s%s", prefix, text);
+	size_t size = strlen(prefix);
 
-	if (size > (int)sizeof(line) - 2)
-		size = (int)sizeof(line) - 2;
-	if (size >= 0) {
-		line[size] = '\n';
-		/* Nowhere is left to say that stderr cannot be written. */
-		(void)!isle_write_all(STDERR_FILENO, line, (size_t)size + 1);
-	}
+	memcpy(line, prefix, size);
+	size += isle_quote_text_fill(line + size, sizeof(line) - 1 - size, text);
+	line[size++] = '\n';
+	isle_ignore(isle_write_all(STDERR_FILENO, line, size)); /* nowhere is left to say that it failed */
 	errno = saved;
 }
 
 static void say(enum isle_talk_level least, const char *format, va_list args)
 {
-	char text[1984];
+	char text[2048];
 	int saved = errno;
 
 	if (talk_level < least)

@@ -183,6 +183,30 @@ static void say_much(void)
 	isle_note("%4000d", 1);
 }
 
+static void say_evil(void)
+{
+	isle_note("%s", "a\x1b[2J\xe2\x80\xae\nisle: b\tc");
+}
+
+static void test_quote_text_fill(void **state)
+{
+	char out[8];
+
+	(void)state;
+	assert_int_equal(isle_quote_text_fill(out, 8,
+					      "ab\x01"
+					      "cd"),
+			 8);
+	assert_memory_equal(out, "ab\\001cd", 8);
+	assert_int_equal(isle_quote_text_fill(out, 5,
+					      "ab\x01"
+					      "cd"),
+			 2);						     /* no half escape */
+	assert_int_equal(isle_quote_text_fill(out, 4, "ab\xe2\x82\xac"), 2); /* no half character */
+	assert_int_equal(isle_quote_text_fill(out, 0, "a"), 0);
+	assert_int_equal(isle_quote_text_fill(out, 8, ""), 0);
+}
+
 static void test_talk_levels(void **state)
 {
 	static const char errors[] = "isle: broken\nisle: broken\nhint: mend it\n";
@@ -211,6 +235,10 @@ static void test_talk_levels(void **state)
 	capture(&buf, say_much);
 	assert_int_equal(buf.data[buf.size - 1], '\n');
 	assert_true(buf.size < 2100);
+
+	isle_buf_clear(&buf);
+	capture(&buf, say_evil);
+	assert_string_equal(buf.data, "isle: a\\033[2J\\342\\200\\256\\nisle: b\tc\n");
 }
 
 static void test_utf8(void **state)
@@ -484,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_quote_ring),
 		cmocka_unit_test(test_quote_cuts_long_names),
 		cmocka_unit_test(test_quote_text),
+		cmocka_unit_test(test_quote_text_fill),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_says_that_writing_failed),
 	};
