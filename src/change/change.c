@@ -73,20 +73,56 @@ const char *isle_layer_below(const struct isle_layer *layer, const char *path)
 	return path;
 }
 
-/* Opens a plain file at a path below root. */
-static int open_below(int root, const char *path)
+/* The directory of the last component of a path below root. */
+static int open_parent(int root, const char *path, const char **ret_name)
 {
-	auto_fd int parent = -1;
 	auto_free char *above = NULL;
 	const char *slash = strrchr(path, '/');
+	int fd;
 
-	if (!slash)
-		return isle_open_plain(root, path);
-	above = strndup(path, slash - path);
+	above = strndup(path, slash ? (size_t)(slash - path) : 0);
 	if (!above)
 		return -ENOMEM;
-	parent = isle_walk_long(root, above, O_PATH | O_DIRECTORY);
-	return parent < 0 ? parent : isle_open_plain(parent, slash + 1);
+	/* The root itself is the descriptor and no name. */
+	fd = isle_walk_long(root, above, O_PATH | O_DIRECTORY);
+	if (fd >= 0)
+		*ret_name = slash ? slash + 1 : path;
+	return fd;
+}
+
+static int open_before(const struct isle_layer *layer, const struct isle_change *change, const char **ret_name)
+{
+	auto_fd int host = isle_layer_open_host(layer);
+
+	if (host < 0)
+		return host;
+	if (layer->kind != ISLE_LAYER_FILE)
+		return open_parent(host, isle_layer_below(layer, isle_change_host(change)), ret_name);
+	*ret_name = "";
+	return fd_take(&host);
+}
+
+static int open_after(const struct isle *isle, const struct isle_layer *layer, const struct isle_change *change,
+		      const char **ret_name)
+{
+	auto_fd int dir = -1;
+
+	if (layer->kind == ISLE_LAYER_FILE) {
+		*ret_name = "file";
+		return isle_layer_open(isle, layer);
+	}
+	if (!change->upper || change->kind == ISLE_DELETE)
+		return -ENOENT;
+	dir = isle_layer_open_upper(isle, layer);
+	return dir < 0 ? dir : open_parent(dir, change->upper, ret_name);
+}
+
+int isle_change_at(const struct isle *isle, const struct isle_layers *layers, const struct isle_change *change,
+		   enum isle_change_side side, const char **ret_name)
+{
+	const struct isle_layer *layer = &layers->list[change->layer];
+
+	return side == ISLE_BEFORE ? open_before(layer, change, ret_name) : open_after(isle, layer, change, ret_name);
 }
 
 static int reopen_plain(int path_fd)
@@ -107,29 +143,23 @@ static int reopen_plain(int path_fd)
 
 int isle_change_open_before(const struct isle_layers *layers, const struct isle_change *change)
 {
-	const struct isle_layer *layer = &layers->list[change->layer];
-	auto_fd int host = isle_layer_open_host(layer);
+	const char *name = NULL;
+	auto_fd int dir = open_before(&layers->list[change->layer], change, &name);
 
-	if (host < 0)
-		return host;
-	if (layer->kind == ISLE_LAYER_FILE)
-		return reopen_plain(host);
-	return open_below(host, isle_layer_below(layer, isle_change_host(change)));
+	if (dir < 0)
+		return dir;
+	return *name ? isle_open_plain(dir, name) : reopen_plain(dir);
 }
 
 int isle_change_open_after(const struct isle *isle, const struct isle_layers *layers, const struct isle_change *change)
 {
-	const struct isle_layer *layer = &layers->list[change->layer];
+	const char *name = NULL;
 	auto_fd int dir = -1;
 
 	if (!S_ISREG(change->after.mode))
 		return -EINVAL;
 	if (change->metacopy)
 		return isle_change_open_before(layers, change);
-	if (layer->kind == ISLE_LAYER_FILE) {
-		dir = isle_layer_open(isle, layer);
-		return dir < 0 ? dir : isle_open_plain(dir, "file");
-	}
-	dir = isle_layer_open_upper(isle, layer);
-	return dir < 0 ? dir : open_below(dir, change->upper);
+	dir = open_after(isle, &layers->list[change->layer], change, &name);
+	return dir < 0 ? dir : isle_open_plain(dir, name);
 }

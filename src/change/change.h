@@ -103,6 +103,12 @@ int isle_changes_scan(const struct isle_store *store, const struct isle *isle, c
 void isle_changes_done(struct isle_changes *changes);
 #define auto_changes __attribute__((cleanup(isle_changes_done)))
 
+/* Where on the host the counterpart lies. */
+static inline const char *isle_change_host(const struct isle_change *change)
+{
+	return change->from ? change->from : change->path;
+}
+
 /* "create", ... as in the JSON. */
 const char *isle_change_kind_name(enum isle_change_kind kind);
 /* "setuid", ...; one bit. */
@@ -116,3 +122,10 @@ int isle_change_open_after(const struct isle *isle, const struct isle_layers *la
 			   const struct isle_change *change) isle_must_check;
 /* Opens the host's present version for reading. */
 int isle_change_open_before(const struct isle_layers *layers, const struct isle_change *change) isle_must_check;
+
+enum isle_change_side { ISLE_BEFORE, ISLE_AFTER };
+
+/* The directory that holds the object on that side, and its name in there (part of change, or static; "" when the
+ * descriptor is the object). For isle_meta_read() and isle_readlink(). */
+int isle_change_at(const struct isle *isle, const struct isle_layers *layers, const struct isle_change *change,
+		   enum isle_change_side side, const char **ret_name) isle_must_check;

@@ -97,11 +97,6 @@ bool isle_later(const struct statx_timestamp *a, const struct statx_timestamp *b
 void isle_change_done(struct isle_change *change);
 /* Path below the layer's root: "" for the root itself. */
 const char *isle_layer_below(const struct isle_layer *layer, const char *path);
-/* Where on the host the counterpart lies. */
-static inline const char *isle_change_host(const struct isle_change *change)
-{
-	return change->from ? change->from : change->path;
-}
 
 /* --- marks.c ------------------------------------------------------------------------------------------------------ */
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 const struct isle_verb *const isle_verbs[] = {
+	&isle_verb_status,
+	&isle_verb_diff,
 	&isle_verb_rename, &isle_verb_rm, &isle_verb_gc, &isle_verb_doctor, &isle_verb_completions, NULL,
 };
 

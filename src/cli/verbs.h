@@ -4,6 +4,8 @@
 #include "verb.h"
 
 extern const struct isle_verb isle_verb_list;
+extern const struct isle_verb isle_verb_status;
+extern const struct isle_verb isle_verb_diff;
 extern const struct isle_verb isle_verb_rename;
 extern const struct isle_verb isle_verb_rm;
 extern const struct isle_verb isle_verb_gc;
