@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "meta.h"
 #include "unit.h"
+#include "xattr.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -239,6 +240,64 @@ static void test_compare_types(void **state)
 	assert_diff(dir, "f", "g", ISLE_META_SIZE);
 }
 
+static void test_compare_different_types(void **state)
+{
+	auto_meta struct isle_meta file = ISLE_META_INIT;
+	auto_meta struct isle_meta dir_meta = ISLE_META_INIT;
+	int dir = unit_dir(state);
+
+	unit_write(dir, "f", "");
+	assert_int_equal(isle_meta_read(dir, "f", &file), 0);
+	assert_int_equal(isle_meta_read(dir, "", &dir_meta), 0);
+	assert_true(isle_meta_compare(&file, &dir_meta) & ISLE_META_TYPE);
+	assert_true(isle_meta_compare(&dir_meta, &file) & ISLE_META_TYPE);
+	assert_int_equal(isle_meta_compare(&file, &file), 0);
+}
+
+/* One attribute of something that has none. */
+static void check_xattr(int dir, const char *name, const char *key)
+{
+	char value[8], list[256];
+
+	assert_int_equal(isle_xattr_get(dir, name, key, value, sizeof(value)), -ENODATA);
+	assert_int_equal(isle_xattr_remove(dir, name, key), -ENODATA);
+	assert_int_equal(isle_xattr_list(dir, name, list, sizeof(list)), 0);
+	assert_int_equal(isle_xattr_set(dir, name, key, "value", 5), 0);
+	assert_int_equal(isle_xattr_list(dir, name, list, sizeof(list)), strlen(key) + 1);
+	assert_string_equal(list, key);
+	assert_int_equal(isle_xattr_list(dir, name, list, 3), -ERANGE);
+	assert_int_equal(isle_xattr_list(dir, name, NULL, 0), strlen(key) + 1);
+	assert_int_equal(isle_xattr_get(dir, name, key, value, sizeof(value)), 5);
+	assert_memory_equal(value, "value", 5);
+	assert_int_equal(isle_xattr_get(dir, name, key, value, 4), -ERANGE);
+	assert_int_equal(isle_xattr_get(dir, name, key, NULL, 0), 5);
+	assert_int_equal(isle_xattr_remove(dir, name, key), 0);
+	assert_int_equal(isle_xattr_list(dir, name, list, sizeof(list)), 0);
+}
+
+static void test_xattr_calls(void **state)
+{
+	int dir = unit_dir(state);
+	auto_fd int path_fd = -1;
+	char list[8];
+
+	unit_write(dir, "f", "");
+	check_xattr(dir, "f", "user.file");
+	check_xattr(dir, "", "user.directory");
+	path_fd = openat(dir, "f", O_PATH | O_CLOEXEC);
+	check_xattr(path_fd, "", "user.descriptor");
+	assert_int_equal(isle_xattr_list(dir, "none", list, sizeof(list)), -ENOENT);
+	assert_int_equal(isle_xattr_set(dir, "none", "user.x", "", 0), -ENOENT);
+	if (!is_root())
+		return;
+	assert_int_equal(symlinkat("f", dir, "l"), 0);
+	assert_int_equal(symlinkat("nowhere", dir, "dangling"), 0);
+	assert_int_equal(mkfifoat(dir, "p", 0600), 0);
+	check_xattr(dir, "l", "trusted.link");
+	check_xattr(dir, "dangling", "trusted.link");
+	check_xattr(dir, "p", "trusted.fifo");
+}
+
 static void test_compare_devices_owner_acl_caps(void **state)
 {
 	int dir = unit_dir(state);
@@ -413,6 +472,8 @@ int main(void)
 		unit_dir_test(test_read_follows_and_opens_nothing),
 		unit_dir_test(test_compare),
 		unit_dir_test(test_compare_types),
+		unit_dir_test(test_compare_different_types),
+		unit_dir_test(test_xattr_calls),
 		unit_dir_test(test_compare_devices_owner_acl_caps),
 		unit_dir_test(test_apply_each),
 		unit_dir_test(test_apply_all_as_root),
