@@ -31,6 +31,7 @@ install: all
 	meson install -C $(BUILD) --no-rebuild
 
 bench: setup all
+	@tools/setup bench
 	@bench/run
 
 format:
