@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The man pages tell of every verb and of every option, with its letter and whether it takes an argument, and of no other.
-# On a page "# ISLE VERB" starts the section of a verb, and each option there has a line that starts with it.
+# On a page "# ISLE VERB" starts the section of a verb, and each option there has a line that starts with it; or the section says
+# that it takes "the options of *isle OTHER*".
 . "$(dirname "$0")/../lib.sh"
 man=$(dirname "$0")/../../doc/man
 
@@ -12,6 +13,10 @@ isle completions table | awk -F '\t' '$2 { print $1, $2, $3 == "" ? "-" : $3, $4
 
 cat "$man"/*.1.scd | awk '
 	/^# / { verb = $2 == "ISLE" ? tolower($3) : "" }
+	verb && match($0, /the options of \*isle [a-z]+\*/) {
+		split(substr($0, RSTART, RLENGTH), words, /[ *]+/)
+		same_as[verb] = words[5]
+	}
 	verb && /^\*-/ {
 		letter = $0 ~ /^\*-[a-zA-Z]\*,/ ? substr($0, 3, 1) : "-"
 		option = $0
@@ -19,7 +24,14 @@ cat "$man"/*.1.scd | awk '
 		argument = option ~ /_/ ? "argument" : "-"
 		sub(/^\*--/, "", option)
 		sub(/[*\[=].*/, "", option)
-		print verb, option, letter, argument
+		options[verb] = options[verb] option " " letter " " argument "\n"
+		same_as[verb] = verb
+	}
+	END {
+		for (verb in same_as) {
+			count = split(options[same_as[verb]], lines, "\n")
+			for (i = 1; i < count; i++) print verb, lines[i]
+		}
 	}' | LC_ALL=C sort >"$T/pages"
 diff -u "$T/tables" "$T/pages" >&2 || fail "the option tables (-) and the man pages (+) differ"
 
