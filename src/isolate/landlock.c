@@ -31,7 +31,6 @@
 #define FS_TRUNCATE  (1ULL << 14) /* ABI 3, Linux 6.2 */
 #define FS_IOCTL_DEV (1ULL << 15) /* ABI 5, Linux 6.10 */
 #define SCOPE_SOCKET (1ULL << 0)  /* ABI 6, Linux 6.12 */
-#define SCOPE_SIGNAL (1ULL << 1)
 
 /* struct landlock_ruleset_attr as of ABI 6. The kernel takes a longer one than it knows if the rest is zero. */
 struct ruleset_v6 {
@@ -60,12 +59,12 @@ static uint64_t write_rights(int abi, bool truncate)
 	return rights;
 }
 
+/* With a network namespace of its own there are no abstract sockets but those of the isle. Signals are not scoped: the
+ * process namespace has nobody else to signal, while two runs in one isle, each in a domain of its own, are to be able
+ * to. */
 static uint64_t scopes(int abi, unsigned flags)
 {
-	if (abi < 6)
-		return 0;
-	/* With a network namespace of its own there are no abstract sockets but those of the isle. */
-	return SCOPE_SIGNAL | (flags & ISLE_FILTER_HOST_NET ? SCOPE_SOCKET : 0);
+	return abi >= 6 && flags & ISLE_FILTER_HOST_NET ? SCOPE_SOCKET : 0;
 }
 
 /* True for a file that CMD inherits and may only read. */

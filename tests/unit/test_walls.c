@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -404,6 +405,8 @@ static int landlock_paths(unsigned flags)
 	return 0;
 }
 
+static struct sockaddr_un abstract = {.sun_family = AF_UNIX};
+
 /* Without an inherited file that is only read. */
 static int landlock_unread(unsigned flags)
 {
@@ -418,20 +421,33 @@ static int landlock_unread(unsigned flags)
 	return 0;
 }
 
-static int landlock_signal(unsigned flags)
+static int try_abstract(unsigned flags)
 {
 	auto_fd int view = open("view", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	pid_t pid;
+	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	CHECK(fd >= 0);
 	CHECK(isle_landlock_enter(view, NULL, 0, flags) == 0);
-	CHECK(REFUSED(kill(getppid(), 0), EPERM));
-	pid = fork();
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
-	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	CHECK(kill(getppid(), 0) == 0);
+	if (flags & ISLE_FILTER_HOST_NET)
+		CHECK(REFUSED(connect(fd, (struct sockaddr *)&abstract, sizeof(abstract)), EPERM));
+	else
+		CHECK(connect(fd, (struct sockaddr *)&abstract, sizeof(abstract)) == 0);
 	return 0;
+}
+
+static void test_landlock_scopes(void **state)
+{
+	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	if (isle_landlock_abi() < 6)
+		skip();
+	snprintf(abstract.sun_path + 1, sizeof(abstract.sun_path) - 1, "isle-test-walls-%d", (int)getpid());
+	assert_int_equal(bind(fd, (struct sockaddr *)&abstract, sizeof(abstract)), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	assert_int_equal(child(try_abstract, mode()), 0);
+	assert_int_equal(child(try_abstract, mode() | ISLE_FILTER_HOST_NET), 0);
 }
 
 static int write_text(const char *path, const char *text)
@@ -483,8 +499,6 @@ static void test_landlock(void **state)
 	assert_int_equal(child(landlock_mounts, mode()), 0);
 	assert_int_equal(isle_landlock_enter(view, NULL, 0, ISLE_FILTER_NEST), -EOPNOTSUPP);
 	assert_int_equal(child(landlock_unread, mode()), 0);
-	if (isle_landlock_abi() >= 6)
-		assert_int_equal(child(landlock_signal, mode()), 0);
 }
 
 static void test_names(void **state)
@@ -552,6 +566,7 @@ int main(void)
 #endif
 		cmocka_unit_test(test_notify_sockets),
 		cmocka_unit_test(test_landlock),
+		cmocka_unit_test(test_landlock_scopes),
 		cmocka_unit_test(test_probe),
 	};
 

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A program in an isle tries its ways out (tests/escape), and the host is as it was before.
+# runs-as: root user
+# time-limit: 300
+. "$(dirname "$0")/../lib.sh"
+need python3 setpriv
+
+for escape in "$(dirname "$ISLE")/escape" "$(dirname "$ISLE")/../../tests/escape/escape"; do
+	[ ! -x "$escape" ] || break
+done
+[ -x "$escape" ] || fail "the escape program is not there: $escape"
+
+# A copy of isle that belongs to who runs this: for a user the installed one is out of reach anyway.
+install -m 0755 "$ISLE" "$T/isle"
+ISLE=$T/isle
+install -m 0755 "$escape" "$T/escape"
+mkdir "$T/host"
+echo "of the host" >"$T/host/file"
+echo "of the host" >"$T/host/other"
+chmod 0640 "$T/host/file"
+
+# The host's side: listens, owns memory, notices signals. What happens to it goes to $T/events.
+cat >"$T/host.py" <<'PY'
+import ctypes, os, select, signal, socket, subprocess, sys
+top = sys.argv[1]
+events = os.open(top + "/events", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+signal.signal(signal.SIGURG, lambda *_: os.write(events, b"a signal came\n"))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+abstract, path, tcp = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX), socket.socket()
+name = "isle-escape-%d" % os.getpid()
+abstract.bind("\0" + name + "\0")
+path.bind(top + "/socket")
+tcp.bind(("127.0.0.1", 0))
+for s in abstract, path, tcp:
+    s.listen()
+# Every address that could be the host's: its own, and that of its gateway, which stands for the host in some networks.
+addresses = ["127.0.0.1", "127.0.0.2", "0.0.0.0"]
+addresses += subprocess.run(["hostname", "-I"], capture_output=True, text=True).stdout.split()
+with open("/proc/net/route") as f:
+    addresses += [socket.inet_ntoa(int(w[2], 16).to_bytes(4, "little")) for w in map(str.split, f) if w[1] == "00000000"]
+libc = ctypes.CDLL(None, use_errno=True)
+key = 0x10000000 + os.getpid()
+shmid = libc.shmget(key, 4096, 0o1000 | 0o600)
+shm = "/dev/shm/" + name
+open(shm, "w").close()
+try:
+    disk = os.stat("/").st_dev
+    with open(top + "/env.new", "w") as f:
+        for k, v in dict(PID=os.getpid(), ABSTRACT=name, SOCKET=top + "/socket", PORT=tcp.getsockname()[1], SHM=name,
+                         ADDRESSES=" ".join(addresses), SHMID=shmid, SHMKEY=key, DISK="%d:%d" % (os.major(disk), os.minor(disk))).items():
+            f.write("export ESCAPE_%s='%s'\n" % (k, v))
+    os.rename(top + "/env.new", top + "/env")
+    while True:
+        for s in select.select([abstract, path, tcp], [], [])[0]:
+            os.write(events, b"a connection to %s\n" % str(s.getsockname()).encode())
+            s.accept()[0].close()
+finally:
+    libc.shmctl(shmid, 0, None)
+    os.unlink(shm)
+PY
+python3 "$T/host.py" "$T" &
+helper=$!
+at_end "kill $helper 2>/dev/null; wait $helper 2>/dev/null || true"
+wait_for 20 test -e "$T/env"
+# shellcheck disable=SC1091
+. "$T/env"
+ESCAPE_HANDLE=$("$T/escape" --handle "$T/host/file")
+export ESCAPE_HANDLE ESCAPE_STORE=$ISLE_HOME ESCAPE_PROGRAM=$ISLE ESCAPE_FILE=$T/host/file
+
+state() {
+	tree_of "$T/host"
+	stat -c '%n %a %u:%g %s %Y %Z' "$ISLE" "$T/escape"
+	sha256sum "$ISLE" "$T/escape"
+	uname -n
+	cat /proc/sys/kernel/core_pattern
+	[ ! -e /proc/keys ] || ! grep isle-escape /proc/keys
+	cat "$T/events" 2>/dev/null || true
+}
+state >"$T/before"
+
+# attempt WHAT [ARG]...: runs the escape program, standard input as it is here, and looks at the host.
+attempt() {
+	local what=$1 status=0
+	shift
+	echo "== $what"
+	isle run -q "$@" >"$T/log" 8<>"$T/host/other" 9</ || status=$?
+	cat "$T/log"
+	[ "$status" -eq 0 ] || fail "$what: status $status"
+	grep -q '^REFUSED ' "$T/log" || fail "$what: nothing was tried"
+	state >"$T/after"
+	diff -u "$T/before" "$T/after" || fail "$what: the host is not as before"
+	kill -0 "$helper" || fail "$what: a process of the host has gone"
+	same "$(cat "$T/host/file")" "of the host"
+}
+
+is_running() {
+	isle list | grep -q running
+}
+
+is_at_rest() {
+	! is_running
+}
+
+attempt "all" -n one -- "$T/escape" <"$T/host/file"
+attempt "without network" -n two --net none -- "$T/escape" <"$T/host/file"
+# There the host's loopback is what was asked for.
+attempt "the host's network" --net host -- "$T/escape" abstract unix vsock alg signal-all handle core-pattern <"$T/host/file"
+attempt "standard input is a directory" -- "$T/escape" stdin-directory <"$T/host"
+
+# A further run in a mounted isle is no worse off.
+isle run -q -n one -- sleep 60 &
+first=$!
+wait_for 10 is_running
+attempt "joined" -n one -- "$T/escape" <"$T/host/file"
+kill "$first"
+wait "$first" || true
+
+# The leader executes CMD: a script whose interpreter is /proc/self/exe.
+printf '#!/proc/self/exe\n' >"$T/script"
+chmod 0755 "$T/script"
+state >"$T/before"
+isle run -q -n one -- "$T/script" >/dev/null 2>&1 || true
+state >"$T/after"
+diff -u "$T/before" "$T/after" || fail "the host is not as before"
+
+# Killing the run from outside leaves nothing.
+wait_for 10 is_at_rest
+isle rm -q --yes one
+isle gc
