@@ -15,7 +15,7 @@
 #include "run.h"
 #include "run_end.h"
 #include "talk.h"
-#include "verb.h"
+#include "verbs.h"
 
 enum {
 	OPT_NAME = 1,
@@ -39,30 +39,30 @@ enum {
 };
 
 #define RUN_OPTIONS                                                                                                    \
-	{ "name", 'n', "NAME", "use the isle NAME, made when it is not there (default: a fresh name)", OPT_NAME },     \
-		{ "commit", 0, NULL, "commit at the end if CMD exited 0 and nothing conflicts or is flagged",          \
-		  OPT_COMMIT },                                                                                        \
-		{ "discard", 0, NULL, "discard at the end", OPT_DISCARD },                                             \
-		{ "keep", 0, NULL, "keep at the end without asking", OPT_KEEP },                                       \
-		{ "net", 0, "MODE", "network: internet (default), none, host", OPT_NET },                              \
-		{ "hide", 0, "PATH", "show PATH as empty", OPT_HIDE },                                                 \
-		{ "write", 0, "PATH", "let PATH of the host be written to directly", OPT_WRITE },                      \
-		{ "env", 0, "K=V", "set a variable for CMD", OPT_ENV },                                                \
-		{ "clear-env", 0, NULL, "start CMD with an empty environment", OPT_CLEAR_ENV },                        \
-		{ "chdir", 0, "DIR", "start CMD in DIR", OPT_CHDIR },                                                  \
-		{ "hostname", 0, "NAME", "the host name inside", OPT_HOSTNAME },                                       \
-		{ "require", 0, "WALL[,WALL...]", "run nothing when one of these protections is missing", OPT_REQUIRE }, \
-		{ "linger", 0, "SECONDS", "keep the isle mounted that long after the last run", OPT_LINGER },          \
-		{ "durable", 0, NULL, "honour fsync inside", OPT_DURABLE },                                            \
-		{ "wait", 0, NULL, "wait for what CMD leaves running instead of ending it", OPT_WAIT },                \
-		{ "nest", 0, NULL, "allow user namespaces and mounts inside (a larger surface)", OPT_NEST },           \
-		{ "quiet", 'q', NULL, "say nothing but errors", OPT_QUIET },                                           \
-		{ "verbose", 'v', NULL, "say what is done", OPT_VERBOSE },                                             \
+	{"name", 'n', "NAME", "use the isle NAME, made when it is not there (default: a fresh name)", OPT_NAME},       \
+		{"commit", 0, NULL, "commit at the end if CMD exited 0 and nothing conflicts or is flagged",           \
+		 OPT_COMMIT},                                                                                          \
+		{"discard", 0, NULL, "discard at the end", OPT_DISCARD},                                               \
+		{"keep", 0, NULL, "keep at the end without asking", OPT_KEEP},                                         \
+		{"net", 0, "MODE", "network: internet (default), none, host", OPT_NET},                                \
+		{"hide", 0, "PATH", "show PATH as empty", OPT_HIDE},                                                   \
+		{"write", 0, "PATH", "let PATH of the host be written to directly", OPT_WRITE},                        \
+		{"env", 0, "K=V", "set a variable for CMD", OPT_ENV},                                                  \
+		{"clear-env", 0, NULL, "start CMD with an empty environment", OPT_CLEAR_ENV},                          \
+		{"chdir", 0, "DIR", "start CMD in DIR", OPT_CHDIR},                                                    \
+		{"hostname", 0, "NAME", "the host name inside", OPT_HOSTNAME},                                         \
+		{"require", 0, "WALL[,WALL...]", "run nothing when one of these protections is missing", OPT_REQUIRE}, \
+		{"linger", 0, "SECONDS", "keep the isle mounted that long after the last run", OPT_LINGER},            \
+		{"durable", 0, NULL, "honour fsync inside", OPT_DURABLE},                                              \
+		{"wait", 0, NULL, "wait for what CMD leaves running instead of ending it", OPT_WAIT},                  \
+		{"nest", 0, NULL, "allow user namespaces and mounts inside (a larger surface)", OPT_NEST},             \
+		{"quiet", 'q', NULL, "say nothing but errors", OPT_QUIET},                                             \
+		{"verbose", 'v', NULL, "say what is done", OPT_VERBOSE},                                               \
 	{                                                                                                              \
 		NULL                                                                                                   \
 	}
 
-static const struct isle_option run_options[] = { RUN_OPTIONS };
+static const struct isle_option run_options[] = {RUN_OPTIONS};
 
 /* A growing NULL-terminated list of strings that are not its own, or are (see each use). */
 struct strings {
@@ -113,7 +113,7 @@ static int set_variable(struct strings *s, const char *variable)
 
 static int set_net(struct request *q, const char *mode)
 {
-	static const char *const names[] = { "internet", "none", "host" };
+	static const char *const names[] = {"internet", "none", "host"};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(mode, names[i]) == 0) {
@@ -232,7 +232,7 @@ static int set_option(struct request *q, int id, char *value)
 /* What CMD gets: ours or nothing, then the isle's name, then --env. */
 static int make_environment(struct request *q, const char *name)
 {
-	struct strings all = { 0 };
+	struct strings all = {0};
 	auto_buf struct isle_buf variable = ISLE_BUF_INIT;
 	int r = 0;
 
@@ -295,8 +295,8 @@ static int set_directory(struct request *q, struct isle_err *err)
 
 static int run_in(struct isle_store *store, struct isle *isle, struct request *q, struct isle_err *err)
 {
-	struct isle_run_result result = { 0 };
-	struct isle_run_record record = { .isle_id = isle->id, .name = isle->name, .start = now() };
+	struct isle_run_result result = {0};
+	struct isle_run_record record = {.isle_id = isle->id, .name = isle->name, .start = now()};
 
 	record.argv = (const char *const *)q->run.argv;
 	record.cwd = q->run.directory;
@@ -354,7 +354,7 @@ static int parse(struct request *q, const struct isle_verb *verb, int argc, char
 
 static int run_main(int argc, char **argv)
 {
-	struct request q = { .end = ISLE_END_ASK };
+	struct request q = {.end = ISLE_END_ASK};
 	struct isle_args args;
 	int r = parse(&q, &isle_verb_run, argc, argv, &args);
 
@@ -371,10 +371,10 @@ static int run_main(int argc, char **argv)
 static int shell_main(int argc, char **argv)
 {
 	static char fallback[] = "/bin/sh";
-	struct request q = { .end = ISLE_END_ASK };
+	struct request q = {.end = ISLE_END_ASK};
 	struct isle_args args;
 	char *shell = getenv("SHELL");
-	char *command[2] = { shell != NULL && *shell == '/' ? shell : fallback, NULL };
+	char *command[2] = {shell != NULL && *shell == '/' ? shell : fallback, NULL};
 	int r = parse(&q, &isle_verb_shell, argc, argv, &args);
 
 	if (r != 0)

@@ -117,8 +117,6 @@ static int set_up_namespaces(struct init *in)
 		r = isle_net_lo_up();
 		if (r < 0)
 			return fail(in, r, "the loopback interface");
-		isle_ignore(
-			isle_net_blackholes()); /* a kernel without these routes has nothing to reach there either */
 	}
 	return 0;
 }

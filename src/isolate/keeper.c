@@ -81,6 +81,20 @@ static int write_maps(uid_t uid, gid_t gid)
 	return r < 0 ? r : isle_write_file(AT_FDCWD, "/proc/self/gid_map", map);
 }
 
+/* A descriptor from before belongs to a mount of the old mount namespace, which overlayfs and open_tree(2) refuse: the
+ * store and the isle are opened again, under the same numbers. */
+static int reopen(const struct isle_keeper_options *o)
+{
+	char name[32];
+	auto_fd int store = open(isle_store_path(o->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	snprintf(name, sizeof(name), "isles/%s", o->isle->id);
+	auto_fd int isle = store < 0 ? -1 : openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (isle < 0 || dup3(store, isle_store_fd(o->store), O_CLOEXEC) < 0 || dup3(isle, o->isle->dir, O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
 static void set_up(struct keeper *k, uid_t uid, gid_t gid)
 {
 	const struct isle_keeper_options *o = k->options;
@@ -88,8 +102,15 @@ static void set_up(struct keeper *k, uid_t uid, gid_t gid)
 
 	if (r < 0)
 		isle_err_errno(&k->err, r, "cannot map the user into a user namespace");
+	/* Only now: the files in /proc/self of an undumpable process belong to the machine's root. */
+	isle_ignore(prctl(PR_SET_DUMPABLE, 0));
 	if (r >= 0 && mount(NULL, "/", NULL, SYS_MS_REC | SYS_MS_PRIVATE, NULL) < 0)
 		r = isle_err_errno(&k->err, -errno, "cannot make the mounts private");
+	if (r >= 0) {
+		r = reopen(o);
+		if (r < 0)
+			isle_err_errno(&k->err, r, "cannot open the store");
+	}
 	if (r >= 0)
 		r = isle_view_mount(o->store, o->isle, o->view, o->run->flags, &k->root, &k->err);
 	if (r < 0)
@@ -298,8 +319,10 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 {
 	struct keeper k = {.options = options, .root = -1, .listener = -1};
 	int pair[2];
+	sigset_t all;
 
-	isle_ignore(prctl(PR_SET_DUMPABLE, 0));
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL); /* init and leaders read theirs from signalfd, CMD gets its own mask */
 	isle_ignore(prctl(PR_SET_NAME, "isle-keeper"));
 	isle_ignore(setsid());
 	umask(0);
