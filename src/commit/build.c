@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the layers of an isle to the plan of a commit: scan, choose, check, emit, order (order.c).
+ *
+ * The scan lists a new directory as one change. Only where some part of one has to be treated on its own (a selection,
+ * a rename into it, a hard link out of it) it is repeated with everything listed.
+ */
+#include "build_internal.h"
+#include "path.h"
+#include <errno.h>
+#include <string.h>
+
+void isle_builder_done(struct isle_builder *b)
+{
+	size_t i;
+
+	for (i = 0; b->uppers && i < b->layers.count; i++)
+		isle_dirs_done(&b->uppers[i]);
+	free(b->uppers);
+	free(b->cross);
+	free(b->override);
+	isle_dirs_done(&b->host);
+	isle_choice_done(&b->choice);
+	isle_changes_done(&b->changes);
+	isle_layers_done(&b->layers);
+	isle_plan_done(&b->plan);
+}
+#define auto_builder __attribute__((cleanup(isle_builder_done)))
+
+static int init(struct isle_builder *b)
+{
+	size_t i, n;
+	int r;
+
+	r = isle_layers_read(b->isle, &b->layers, b->err);
+	if (r < 0)
+		return r;
+	n = b->layers.count ? b->layers.count : 1;
+	b->uppers = calloc(n, sizeof(*b->uppers));
+	b->cross = calloc(n, 1);
+	if (!b->uppers || !b->cross)
+		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
+	for (i = 0; i < n; i++)
+		b->uppers[i] = ISLE_DIRS_INIT;
+	r = isle_dirs_init_host(&b->host);
+	return r < 0 ? isle_err_errno(b->err, r, "/") : 0;
+}
+
+static int plan_init(struct isle_builder *b)
+{
+	struct isle_plan *plan = &b->plan;
+
+	isle_plan_done(plan);
+	plan->kind = ISLE_OPERATION_COMMIT;
+	memcpy(plan->isle_id, b->isle->id, sizeof(plan->isle_id));
+	plan->isle_name = strdup(b->isle->name);
+	if (!plan->isle_name || isle_plan_set_sites(plan, &b->layers) < 0)
+		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
+	return 0;
+}
+
+static int scan(struct isle_builder *b)
+{
+	unsigned flags = ISLE_SCAN_TIMES | (b->all ? ISLE_SCAN_ALL : 0);
+	int r;
+
+	isle_choice_done(&b->choice);
+	isle_changes_done(&b->changes);
+	isle_commit_result_done(b->result);
+	free(b->override);
+	r = isle_changes_scan(b->store, b->isle, &b->layers, flags, &b->changes, b->err);
+	if (r < 0)
+		return r;
+	b->override = calloc(b->changes.count + 1, 1);
+	if (!b->override)
+		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
+	return isle_choice_init(&b->changes, &b->options->select, &b->result->notes, &b->choice, b->err);
+}
+
+static void count_change(struct isle_builder *b, const struct isle_change *change)
+{
+	struct isle_changes one = {.list = (struct isle_change *)change, .count = 1};
+	struct isle_summary *sum = &b->plan.summary, add;
+
+	isle_commit_summary(&one, &add);
+	sum->create += add.create;
+	sum->modify += add.modify;
+	sum->remove += add.remove;
+	sum->rename += add.rename;
+	sum->replace += add.replace;
+	sum->metadata += add.metadata;
+	sum->entries += add.entries;
+	sum->bytes += add.bytes;
+	sum->marks |= add.marks;
+}
+
+static int flag_change(struct isle_builder *b, const struct isle_change *change)
+{
+	unsigned marks = change->marks & ISLE_MARKS_FLAGGED & ~b->options->allow;
+	struct isle_finding *finding;
+	int r;
+
+	if (marks == 0)
+		return 0;
+	r = isle_finding_add(&b->result->flagged, change->path, "flagged", &finding, "needs a yes of its own");
+	if (r < 0)
+		return isle_err_errno(b->err, r, "cannot list flagged changes");
+	finding->marks = marks;
+	return 0;
+}
+
+/* The actions of all chosen changes, in the order of the list. */
+static int emit_all(struct isle_builder *b)
+{
+	const char *cover = NULL;
+	size_t i;
+	int r;
+
+	for (i = 0; i < b->changes.count && !b->need_all; i++) {
+		const struct isle_change *change = &b->changes.list[i];
+		size_t before = b->plan.action_count;
+
+		if (!b->choice.chosen[i])
+			continue;
+		if (cover && strcmp(change->path, cover) != 0 && isle_path_below(change->path, cover) &&
+		    change->kind != ISLE_RENAME)
+			continue;
+		r = isle_emit(b, i, &cover);
+		if (r >= 0 && b->plan.action_count > before) {
+			count_change(b, change);
+			r = flag_change(b, change);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static bool takes_all(const struct isle_builder *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->changes.count; i++)
+		if (!b->choice.chosen[i] || b->override[i] == 2)
+			return false;
+	return true;
+}
+
+static bool dirty_choice(const struct isle_builder *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->changes.count; i++)
+		if (!b->choice.chosen[i])
+			return true;
+	return false;
+}
+
+/* 1: conflicts or flags stand against it. */
+static int build_once(struct isle_builder *b)
+{
+	int r, stop;
+
+	r = plan_init(b);
+	if (r >= 0)
+		r = scan(b);
+	if (r < 0)
+		return r;
+	if (dirty_choice(b) && isle_choice_close(&b->choice) < 0)
+		return isle_err_errno(b->err, -ENOMEM, "cannot select changes");
+	stop = isle_conflicts(b);
+	if (stop < 0)
+		return stop;
+	if (dirty_choice(b) && isle_choice_close(&b->choice) < 0)
+		return isle_err_errno(b->err, -ENOMEM, "cannot select changes");
+	if (stop) {
+		b->result->outcome = ISLE_OUTCOME_CONFLICT;
+		return 1;
+	}
+	b->need_all = false;
+	return emit_all(b);
+}
+
+int isle_plan_build(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
+		    struct isle_plan *ret_plan, struct isle_commit_result *ret_result, struct isle_err *err)
+{
+	auto_builder struct isle_builder b = {.store = store,
+					      .isle = isle,
+					      .options = options,
+					      .host = ISLE_DIRS_INIT,
+					      .result = ret_result,
+					      .err = err};
+	int r = init(&b);
+
+	if (r < 0)
+		return r;
+	b.all = isle_select_partial(&options->select);
+	r = build_once(&b);
+	if (r >= 0 && b.need_all) {
+		b.all = true;
+		r = build_once(&b);
+	}
+	if (r < 0)
+		return r;
+	if (r == 0 && b.need_all)
+		return isle_err_text(err, -EUCLEAN, "the isle's layers are in a state that cannot be committed");
+	b.plan.whole = takes_all(&b);
+	if (isle_plan_sort(&b.plan) < 0 || isle_plan_identify(&b.plan) < 0)
+		return isle_err_errno(err, -ENOMEM, "cannot plan the commit");
+	ret_result->summary = b.plan.summary;
+	if (r == 0)
+		ret_result->outcome = b.plan.action_count == 0	      ? ISLE_OUTCOME_NOTHING
+				      : ret_result->flagged.count > 0 ? ISLE_OUTCOME_FLAGGED
+								      : ISLE_OUTCOME_DONE;
+	*ret_plan = b.plan;
+	b.plan = ISLE_PLAN_INIT;
+	return 0;
+}

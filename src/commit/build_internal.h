@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Shared by build.c (order and dispatch), emit.c (change -> actions) and conflicts.c.
+ */
+#include "dirs.h"
+#include "plan.h"
+#include "select.h"
+
+struct isle_builder {
+	struct isle_store *store;
+	const struct isle *isle;
+	const struct isle_commit_options *options;
+	struct isle_layers layers;
+	struct isle_changes changes;
+	struct isle_choice choice;
+	struct isle_plan plan;
+	struct isle_commit_result *result;
+	struct isle_dirs host;
+	struct isle_dirs *uppers; /* per layer, opened when needed */
+	unsigned char *cross;	  /* per layer: 0 unknown, 1 same mount, 2 not */
+	unsigned char *override;  /* per change: a conflict in which the isle's state wins */
+	bool all;		  /* the scan listed everything */
+	bool need_all;		  /* ... and has to */
+	struct isle_err *err;
+};
+
+void isle_builder_done(struct isle_builder *b);
+
+/* The actions of one chosen change. *cover is set to its path when what lies below needs no actions of its own. */
+int isle_emit(struct isle_builder *b, size_t i, const char **cover) isle_must_check;
+
+/* Finds conflicts among the chosen changes, lists them, and forbids or overrides as the options say. 1: the plan
+ * must not be carried out. */
+int isle_conflicts(struct isle_builder *b) isle_must_check;
+
+/* The host's directory of an absolute path, and the layer's of a path below its upper. Borrowed. */
+int isle_builder_upper(struct isle_builder *b, unsigned layer, const char *path, const char **ret_name) isle_must_check;
+
+static inline const char *isle_change_host_path(const struct isle_change *change)
+{
+	return change->from ? change->from : change->path;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What of the host moved under the isle. The scan says it for each object; here the deletion of a whole directory is
+ * looked through, since it takes everything below with it.
+ */
+#include "build_internal.h"
+#include "path.h"
+#include "subtree.h"
+#include <errno.h>
+#include <string.h>
+
+static const char *moved_kind(enum isle_moved moved)
+{
+	switch (moved) {
+	case ISLE_MOVED_NO:
+		return "none";
+	case ISLE_MOVED_CHANGED:
+		return "changed";
+	case ISLE_MOVED_DELETED:
+		return "deleted";
+	case ISLE_MOVED_CREATED:
+		return "created";
+	case ISLE_MOVED_METADATA:
+		return "metadata";
+	}
+	return "unknown";
+}
+
+static const char *moved_why(const struct isle_change *change)
+{
+	switch (change->moved) {
+	case ISLE_MOVED_DELETED:
+		return "the isle changed it, and it has been deleted on the host since";
+	case ISLE_MOVED_CREATED:
+		return "the isle made it, and one of the same name has been made on the host since";
+	case ISLE_MOVED_METADATA:
+		return "the isle changed its metadata, and the directory has changed on the host since";
+	case ISLE_MOVED_NO:
+	case ISLE_MOVED_CHANGED:
+		break;
+	}
+	return change->kind == ISLE_DELETE ? "the isle deleted it, and it has changed on the host since"
+					   : "the isle changed it, and it has changed on the host since";
+}
+
+static int add_conflict(struct isle_builder *b, const struct isle_change *change, const char *kind, const char *why)
+{
+	struct isle_finding *finding;
+	int r = isle_finding_add(&b->result->conflicts, change->path, kind, &finding, "%s", why);
+
+	if (r < 0)
+		return isle_err_errno(b->err, r, "cannot list conflicts");
+	finding->now = change->before;
+	finding->isle = change->after;
+	finding->then.ctime = change->base;
+	return 0;
+}
+
+/* The whole of a directory goes: nothing in it may have changed. 1: quiet, 0: not (and listed). */
+static int check_whole(struct isle_builder *b, const struct isle_change *change)
+{
+	auto_free char *inside = NULL;
+	const char *name;
+	int dir, r;
+
+	if (!S_ISDIR(change->before.mode) || change->kind == ISLE_RENAME || change->kind == ISLE_METADATA ||
+	    change->kind == ISLE_MODIFY || S_ISDIR(change->after.mode))
+		return 1;
+	dir = isle_dirs_parent(&b->host, isle_change_host_path(change), &name);
+	r = dir < 0 ? dir : isle_subtree_quiet(dir, name, &change->base, &inside);
+	if (r == -EACCES)
+		return 1; /* this user cannot see into it, nor could the isle */
+	if (r < 0)
+		return isle_err_errno(b->err, r, "cannot look through '%s'", change->path);
+	if (r > 0)
+		return 1;
+	r = isle_finding_add(&b->result->conflicts, change->path, "changed", NULL,
+			     "the isle deleted it, and %s in it has changed on the host since", inside);
+	return r < 0 ? isle_err_errno(b->err, r, "cannot list conflicts") : 0;
+}
+
+/* The isle may win over the host where no directory is swallowed by it. */
+static bool may_override(const struct isle_change *change)
+{
+	if (change->moved == ISLE_MOVED_METADATA)
+		return true;
+	return !S_ISDIR(change->before.mode) && !S_ISDIR(change->after.mode);
+}
+
+static bool may_be_both(const struct isle_change *change)
+{
+	return S_ISREG(change->after.mode) && change->kind != ISLE_METADATA && change->kind != ISLE_RENAME &&
+	       !change->metacopy && change->upper;
+}
+
+enum { RESOLVE_STOP = 1, RESOLVE_DONE = 0, RESOLVE_BOTH = 2 };
+
+static int resolve(struct isle_builder *b, size_t i)
+{
+	const struct isle_change *change = &b->changes.list[i];
+
+	switch (b->options->on_conflict) {
+	case ISLE_CONFLICT_ABORT:
+		return RESOLVE_STOP;
+	case ISLE_CONFLICT_SKIP:
+	case ISLE_CONFLICT_HOST:
+		isle_choice_forbid(&b->choice, i);
+		return RESOLVE_DONE;
+	case ISLE_CONFLICT_ISLE:
+		b->override[i] = 1;
+		return may_override(change) ? RESOLVE_DONE : RESOLVE_STOP;
+	case ISLE_CONFLICT_BOTH:
+		b->override[i] = RESOLVE_BOTH;
+		return may_be_both(change) ? RESOLVE_DONE : RESOLVE_STOP;
+	}
+	return RESOLVE_STOP;
+}
+
+static int check_one(struct isle_builder *b, size_t i)
+{
+	const struct isle_change *change = &b->changes.list[i];
+	int r;
+
+	/* Gone on both sides: agreed. */
+	if (change->kind == ISLE_DELETE && change->moved == ISLE_MOVED_DELETED)
+		return 0;
+	if (change->moved != ISLE_MOVED_NO) {
+		r = add_conflict(b, change, moved_kind(change->moved), moved_why(change));
+		return r < 0 ? r : resolve(b, i);
+	}
+	r = check_whole(b, change);
+	return r < 0 ? r : r > 0 ? 0 : resolve(b, i);
+}
+
+int isle_conflicts(struct isle_builder *b)
+{
+	int stop = 0;
+	size_t i;
+
+	for (i = 0; i < b->changes.count; i++) {
+		int r;
+
+		if (!b->choice.chosen[i])
+			continue;
+		r = check_one(b, i);
+		if (r < 0)
+			return r;
+		stop |= r;
+	}
+	return stop;
+}

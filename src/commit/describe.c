@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plan for people and for programs. */
+#include "json.h"
+#include "plan.h"
+#include "quote.h"
+#include <errno.h>
+#include <inttypes.h>
+
+static const char *type_name(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return "file";
+	case S_IFDIR:
+		return "directory";
+	case S_IFLNK:
+		return "symlink";
+	case S_IFIFO:
+		return "fifo";
+	case S_IFSOCK:
+		return "socket";
+	case S_IFCHR:
+		return "char";
+	case S_IFBLK:
+		return "block";
+	default:
+		return NULL;
+	}
+}
+
+static const char *verb_of(const struct isle_action *action)
+{
+	switch (action->kind) {
+	case ISLE_ACTION_REMOVE:
+		return "remove";
+	case ISLE_ACTION_CREATE:
+		return "create";
+	case ISLE_ACTION_EXCHANGE:
+		return "replace";
+	case ISLE_ACTION_WRITE:
+		return "write";
+	case ISLE_ACTION_META:
+		return "metadata";
+	case ISLE_ACTION_TAKE:
+	case ISLE_ACTION_PLACE:
+		return "rename";
+	case ISLE_ACTION_DROP:
+	case ISLE_ACTION_LAYER:
+	case ISLE_ACTION_REVERT:
+		return "drop";
+	case ISLE_ACTION_RESTORE:
+		return "restore";
+	}
+	return "";
+}
+
+int isle_plan_print(const struct isle_plan *plan, FILE *out)
+{
+	auto_free char *summary = isle_summary_text(&plan->summary);
+	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+	size_t i;
+
+	if (!summary)
+		return -ENOMEM;
+	for (i = 0; i < plan->action_count; i++) {
+		const struct isle_action *action = &plan->actions[i];
+
+		if (action->flags & ISLE_ACTION_HIDDEN)
+			continue;
+		isle_buf_clear(&buf);
+		isle_buf_addf(&buf, "%-9s ", verb_of(action));
+		if (action->kind == ISLE_ACTION_PLACE) {
+			isle_quote_add(&buf, action->from);
+			isle_buf_adds(&buf, " -> ");
+		}
+		isle_quote_add(&buf, action->path);
+		if (S_ISDIR(action->new.mode ? action->new.mode : action->old.mode))
+			isle_buf_adds(&buf, "/");
+		if (isle_buf_error(&buf) < 0)
+			return -ENOMEM;
+		if (fprintf(out, "%s\n", buf.data) < 0)
+			return -EIO;
+	}
+	if (fprintf(out, "plan %s: %s\n", plan->id, summary) < 0 || fflush(out) != 0)
+		return -EIO;
+	return 0;
+}
+
+static void json_state(struct isle_json *j, const char *key, const struct isle_stat *st)
+{
+	char mode[16];
+
+	if (st->mode == 0) {
+		isle_json_null(j, key);
+		return;
+	}
+	snprintf(mode, sizeof(mode), "%04o", st->mode & 07777);
+	isle_json_object(j, key);
+	isle_json_str(j, "type", type_name(st->mode));
+	isle_json_int(j, "dev", (int64_t)st->dev);
+	isle_json_int(j, "ino", (int64_t)st->ino);
+	isle_json_int(j, "size", (int64_t)st->size);
+	isle_json_str(j, "mode", mode);
+	isle_json_int(j, "uid", st->uid);
+	isle_json_int(j, "gid", st->gid);
+	isle_json_int(j, "mtime_ns", st->mtime.tv_sec * INT64_C(1000000000) + st->mtime.tv_nsec);
+	isle_json_int(j, "ctime_ns", st->ctime.tv_sec * INT64_C(1000000000) + st->ctime.tv_nsec);
+	isle_json_end(j);
+}
+
+static void json_strings(struct isle_json *j, const char *key, const char *const *list)
+{
+	isle_json_array(j, key);
+	for (; list && *list; list++)
+		isle_json_path(j, NULL, *list);
+	isle_json_end(j);
+}
+
+static void json_action(struct isle_json *j, const struct isle_action *action)
+{
+	unsigned bit;
+
+	isle_json_object(j, NULL);
+	isle_json_str(j, "action", isle_action_name(action->kind));
+	isle_json_str(j, "kind", isle_change_kind_name(action->change));
+	isle_json_path(j, "path", action->path);
+	if (action->kind == ISLE_ACTION_PLACE || action->kind == ISLE_ACTION_TAKE)
+		isle_json_path(j, action->kind == ISLE_ACTION_PLACE ? "from" : "to", action->from);
+	json_state(j, "relies_on", &action->old);
+	json_state(j, "becomes", &action->new);
+	isle_json_array(j, "marks");
+	for (bit = 1; bit <= ISLE_MARK_BYTECODE; bit <<= 1)
+		if (action->marks & bit)
+			isle_json_str(j, NULL, isle_mark_name((enum isle_mark)bit));
+	isle_json_end(j);
+	isle_json_end(j);
+}
+
+int isle_plan_print_json(const struct isle_plan *plan, const struct isle_select *select, FILE *out)
+{
+	struct isle_json j;
+	size_t i;
+
+	isle_json_init(&j, out);
+	isle_json_object(&j, NULL);
+	isle_json_int(&j, "version", 1);
+	isle_json_str(&j, "id", plan->id);
+	isle_json_str(&j, "isle", plan->isle_name);
+	isle_json_str(&j, "isle_id", plan->isle_id);
+	json_strings(&j, "paths", select->paths);
+	json_strings(&j, "except", select->except);
+	isle_json_array(&j, "actions");
+	for (i = 0; i < plan->action_count; i++)
+		json_action(&j, &plan->actions[i]);
+	isle_json_end(&j);
+	isle_json_end(&j);
+	return isle_json_done(&j);
+}

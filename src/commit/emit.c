@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From one change to its actions.
+ *
+ *   create     CREATE, or MKDIR and what is in it, if the directory cannot move whole
+ *   modify     EXCHANGE; WRITE where the host's file has names that are not in the plan, and for FILE layers
+ *   metadata   META
+ *   delete     REMOVE
+ *   rename     TAKE + PLACE (+ META); REMOVE + CREATE where the isle's object holds the data
+ *   replace    EXCHANGE, or REMOVE + MKDIR
+ *
+ * Hard links. The names that a file has in the layer move one by one and stay one inode, if all of them move; the
+ * closure of the selection sees to that. A name that is in the layer and is no change (`ln a c` copies a up) stays:
+ * then c is made a further name of the host's a. Never may one inode be left with names on both sides.
+ */
+#include "build_internal.h"
+#include "kernel.h"
+#include "path.h"
+#include "subtree.h"
+#include "xattr.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+int isle_builder_upper(struct isle_builder *b, unsigned layer, const char *path, const char **ret_name)
+{
+	struct isle_dirs *dirs = &b->uppers[layer];
+
+	if (dirs->root < 0) {
+		int fd = isle_layer_open_upper(b->isle, &b->layers.list[layer]);
+
+		if (fd < 0)
+			return fd;
+		dirs->root = fd;
+	}
+	return isle_dirs_parent(dirs, path, ret_name);
+}
+
+static const char *prefix_of(const struct isle_builder *b, const struct isle_change *change)
+{
+	return isle_layer_xattr(&b->layers.list[change->layer]);
+}
+
+/* True if the layer's parking and the host do not share a mount. */
+static int is_cross(struct isle_builder *b, unsigned layer)
+{
+	const struct isle_layer *l = &b->layers.list[layer];
+	auto_fd int host = -1;
+	struct statx here, there;
+	int r;
+
+	if (b->cross[layer])
+		return b->cross[layer] == 2;
+	host = isle_walk(b->host.root, l->path + 1, O_PATH);
+	if (host < 0)
+		return host;
+	r = isle_statx(host, "", &there);
+	if (r >= 0)
+		r = l->place ? isle_statx(AT_FDCWD, l->place, &here) : isle_statx(isle_store_fd(b->store), "", &here);
+	if (r < 0)
+		return r;
+	b->cross[layer] = here.stx_dev_major == there.stx_dev_major && here.stx_dev_minor == there.stx_dev_minor &&
+					  here.stx_mnt_id == there.stx_mnt_id
+				  ? 1
+				  : 2;
+	return b->cross[layer] == 2;
+}
+
+static int copy_string(const char *text, char **ret_copy)
+{
+	*ret_copy = text ? strdup(text) : NULL;
+	return text && !*ret_copy ? -ENOMEM : 0;
+}
+
+/* A new action for this change with what all kinds have in common. */
+static struct isle_action *new_action(struct isle_builder *b, const struct isle_change *change,
+				      enum isle_action_kind kind, const char *path)
+{
+	struct isle_action *action = isle_plan_add(&b->plan);
+	int cross = is_cross(b, change->layer);
+
+	if (!action || cross < 0) {
+		isle_err_errno(b->err, action ? cross : -ENOMEM, "cannot plan '%s'", path);
+		return NULL;
+	}
+	action->kind = kind;
+	action->change = change->kind;
+	action->site = change->layer;
+	action->flags = cross ? ISLE_ACTION_CROSS : 0;
+	action->diff = change->diff;
+	action->marks = change->marks;
+	action->pair = (uint32_t)(b->plan.action_count - 1);
+	action->old = change->before;
+	if (S_ISREG(action->old.mode) && action->old.nlink > 1)
+		action->flags |= ISLE_ACTION_SHARED;
+	action->new = change->after;
+	action->path = strdup(path);
+	if (!action->path || copy_string(change->upper, &action->upper) < 0) {
+		isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", path);
+		return NULL;
+	}
+	return action;
+}
+
+/* Metadata of both sides into the action. */
+static int add_metas(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
+{
+	const char *name;
+	int r, dir;
+
+	dir = isle_dirs_parent(&b->host, isle_change_host_path(change), &name);
+	r = dir < 0 ? dir : isle_meta_read(dir, name, &action->old_meta);
+	if (r >= 0 && b->layers.list[change->layer].kind == ISLE_LAYER_FILE) {
+		dir = isle_layer_open(b->isle, &b->layers.list[change->layer]);
+		r = dir < 0 ? dir : isle_meta_read(dir, "file", &action->new_meta);
+		isle_cleanup_fd(&dir);
+	} else if (r >= 0 && change->upper[0] == '\0') {
+		r = isle_builder_upper(b, change->layer, "x", &name);
+		r = r < 0 ? r : isle_meta_read(b->uppers[change->layer].root, "", &action->new_meta);
+	} else if (r >= 0) {
+		dir = isle_builder_upper(b, change->layer, change->upper, &name);
+		r = dir < 0 ? dir : isle_meta_read(dir, name, &action->new_meta);
+	}
+	return r < 0 ? isle_err_errno(b->err, r, "cannot read the metadata of '%s'", change->path) : 0;
+}
+
+static unsigned what_of(unsigned diff)
+{
+	unsigned what = 0;
+
+	if (diff & ISLE_META_OWNER)
+		what |= ISLE_APPLY_OWNER | ISLE_APPLY_MODE | ISLE_APPLY_XATTRS;
+	if (diff & ISLE_META_MODE)
+		what |= ISLE_APPLY_MODE | ISLE_APPLY_XATTRS;
+	if (diff & (ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS))
+		what |= ISLE_APPLY_XATTRS;
+	if (diff & ISLE_META_MTIME)
+		what |= ISLE_APPLY_TIMES;
+	return what;
+}
+
+static int emit_meta(struct isle_builder *b, const struct isle_change *change)
+{
+	unsigned what = what_of(change->diff);
+	struct isle_action *action;
+
+	/* The times of a directory are a by-product of what was done in it. */
+	if (S_ISDIR(change->before.mode))
+		what &= ~(unsigned)ISLE_APPLY_TIMES;
+	if (what == 0)
+		return 0;
+	action = new_action(b, change, ISLE_ACTION_META, change->path);
+	if (!action)
+		return -ENOMEM;
+	action->what = what;
+	if (change->from)
+		action->flags |= ISLE_ACTION_LOOSE;
+	return add_metas(b, change, action);
+}
+
+/* The link that the index of the layer has to this object: its name is the origin in hexadecimal digits. */
+static int find_index(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
+{
+	static const char digits[] = "0123456789abcdef";
+	const struct isle_layer *layer = &b->layers.list[change->layer];
+	const struct isle_xattr *origin = NULL;
+	const unsigned char *bytes;
+	struct isle_stat st;
+	auto_free char *name = NULL;
+	auto_fd int dir = -1, work = -1;
+	size_t i;
+
+	for (i = 0; i < action->overlay.xattr_count; i++)
+		if (strcmp(action->overlay.xattrs[i].name + strlen(isle_layer_xattr(layer)), "origin") == 0)
+			origin = &action->overlay.xattrs[i];
+	if (!origin || origin->size == 0 || layer->user)
+		return 0;
+	name = asprintf(&name, "index/%0*d", (int)(2 * origin->size), 0) < 0 ? NULL : name;
+	if (!name)
+		return -ENOMEM;
+	bytes = origin->value;
+	for (i = 0; i < origin->size; i++) {
+		name[6 + 2 * i] = digits[bytes[i] >> 4];
+		name[7 + 2 * i] = digits[bytes[i] & 15];
+	}
+	dir = isle_layer_open(b->isle, layer);
+	work = dir < 0 ? -1 : isle_walk(dir, "work", O_PATH | O_DIRECTORY);
+	if (work < 0 || isle_look(work, name, &st) <= 0 || st.ino != change->after.ino)
+		return 0;
+	return copy_string(name + strlen("index/"), &action->index);
+}
+
+/* Overlay attributes and index link of the source. */
+static int add_source(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
+{
+	const char *name;
+	int dir = isle_builder_upper(b, change->layer, change->upper, &name);
+	int r = dir < 0 ? dir : isle_overlay_read(dir, name, prefix_of(b, change), &action->overlay);
+
+	if (r >= 0 && !S_ISDIR(change->after.mode) && change->after.nlink > 1)
+		r = find_index(b, change, action);
+	return r < 0 ? isle_err_errno(b->err, r, "cannot read what the isle has of '%s'", change->path) : 0;
+}
+
+/* Looks for a name of this inode in the layer that is no change. 1: *ret_path (host path, heap). */
+static int find_unchanged_name(struct isle_builder *b, const struct isle_change *change, const char *below, int dir,
+			       char **ret_path)
+{
+	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = again < 0 ? NULL : fdopendir(again);
+	struct dirent *entry;
+	int r = 0;
+
+	while (stream && r == 0 && (entry = readdir(stream))) {
+		auto_free char *path = NULL;
+		auto_fd int sub = -1;
+		struct isle_stat st;
+
+		if (!isle_component_valid(entry->d_name) || isle_look(dir, entry->d_name, &st) <= 0)
+			continue;
+		path = isle_path_join(below, entry->d_name);
+		if (!path)
+			r = -ENOMEM;
+		else if (S_ISDIR(st.mode) &&
+			 (sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) >= 0)
+			r = find_unchanged_name(b, change, path, sub, ret_path);
+		else if (st.ino == change->after.ino && isle_changes_find(&b->changes, path) < 0) {
+			*ret_path = ptr_take(&path);
+			r = 1;
+		}
+	}
+	if (stream)
+		closedir(stream);
+	return r;
+}
+
+/* Some names of the inode are no change: make this one a further name of the host's, or else a copy of its own. */
+static int link_to_unchanged(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
+{
+	const char *name;
+	auto_fd int root = -1;
+	int r = isle_builder_upper(b, change->layer, change->upper, &name);
+
+	if (r < 0)
+		return r;
+	root = openat(b->uppers[change->layer].root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	r = find_unchanged_name(b, change, b->layers.list[change->layer].path, root, &action->from);
+	if (r < 0)
+		return r;
+	action->prepare = r > 0 && !change->metacopy ? ISLE_PREPARE_HOST : ISLE_PREPARE_COPY;
+	return 0;
+}
+
+static size_t count_group(const struct isle_builder *b, const struct isle_change *change, uint64_t host_ino)
+{
+	size_t j = isle_choice_group(&b->choice, change), n = 0;
+
+	for (; j > 0; j = b->choice.next_in_group[j - 1])
+		n += host_ino == 0 || b->changes.list[j - 1].before.ino == host_ino;
+	return n;
+}
+
+/* The action made before this one for another name of the same file: its index, or -1. */
+static ssize_t earlier_name(const struct isle_builder *b, const struct isle_change *change)
+{
+	size_t i;
+
+	if (count_group(b, change, 0) < 2)
+		return -1;
+	for (i = 0; i + 1 < b->plan.action_count; i++) {
+		const struct isle_action *other = &b->plan.actions[i];
+
+		if (other->site == change->layer && other->new.ino == change->after.ino &&
+		    (other->kind == ISLE_ACTION_CREATE || other->kind == ISLE_ACTION_EXCHANGE ||
+		     other->kind == ISLE_ACTION_WRITE))
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+/* How the new object of a CREATE or EXCHANGE gets there. */
+static int add_preparation(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
+{
+	ssize_t earlier = S_ISDIR(change->after.mode) ? -1 : earlier_name(b, change);
+	size_t names = count_group(b, change, 0);
+
+	if (S_ISREG(change->after.mode) && change->metacopy) {
+		action->prepare = ISLE_PREPARE_COPY;
+		return copy_string(isle_change_host_path(change), &action->from);
+	}
+	if (earlier >= 0 && b->plan.actions[earlier].kind == ISLE_ACTION_WRITE) {
+		action->prepare = ISLE_PREPARE_HOST;
+		return copy_string(b->plan.actions[earlier].path, &action->from);
+	}
+	if (!S_ISDIR(change->after.mode) && change->after.nlink > names + (action->index != NULL) &&
+	    change->after.nlink > 1) {
+		if (!b->all) {
+			b->need_all = true;
+			return 0;
+		}
+		return link_to_unchanged(b, change, action);
+	}
+	if (!(action->flags & ISLE_ACTION_CROSS))
+		return 0;
+	action->prepare = earlier >= 0 ? ISLE_PREPARE_LINK : ISLE_PREPARE_COPY;
+	if (earlier >= 0)
+		action->pair = (uint32_t)earlier;
+	return 0;
+}
+
+/* CREATE or EXCHANGE of anything but a directory that has to be split. */
+static int emit_put(struct isle_builder *b, const struct isle_change *change, const char *path, bool exchange)
+{
+	struct isle_action *action = new_action(b, change, exchange ? ISLE_ACTION_EXCHANGE : ISLE_ACTION_CREATE, path);
+	int r;
+
+	if (!action)
+		return -ENOMEM;
+	if (!exchange)
+		action->old = (struct isle_stat){0};
+	r = add_source(b, change, action);
+	if (r >= 0)
+		r = add_preparation(b, change, action);
+	if (r < 0)
+		return isle_err_prefix(b->err, r, "cannot plan '%s'", path);
+	return 0;
+}
+
+static int emit_remove(struct isle_builder *b, const struct isle_change *change, const char *path)
+{
+	struct isle_action *action;
+
+	if (change->before.mode == 0)
+		return 0;
+	action = new_action(b, change, ISLE_ACTION_REMOVE, path);
+	if (!action)
+		return -ENOMEM;
+	action->new = (struct isle_stat){0};
+	if (change->kind == ISLE_DELETE)
+		action->flags |= ISLE_ACTION_WHITEOUT;
+	return 0;
+}
+
+static int emit_mkdir(struct isle_builder *b, const struct isle_change *change)
+{
+	struct isle_action *action = new_action(b, change, ISLE_ACTION_CREATE, change->path);
+	struct isle_action *meta;
+	const char *name;
+	int dir, r;
+
+	if (!action)
+		return -ENOMEM;
+	action->prepare = ISLE_PREPARE_MKDIR;
+	action->old = action->new = (struct isle_stat){0};
+	action->new.mode = change->after.mode;
+	dir = isle_builder_upper(b, change->layer, change->upper, &name);
+	r = dir < 0 ? dir : isle_meta_read(dir, name, &action->new_meta);
+	if (r < 0)
+		return isle_err_errno(b->err, r, "cannot read the metadata of '%s'", change->path);
+	/* Its own mode and times come after everything in it. */
+	meta = new_action(b, change, ISLE_ACTION_META, change->path);
+	if (!meta)
+		return -ENOMEM;
+	meta->flags |= ISLE_ACTION_HIDDEN | ISLE_ACTION_LOOSE;
+	meta->what = ISLE_APPLY_MODE | ISLE_APPLY_XATTRS | ISLE_APPLY_TIMES;
+	meta->pair = (uint32_t)(b->plan.action_count - 2);
+	meta->old = meta->new = (struct isle_stat){0};
+	r = isle_meta_read(dir, name, &meta->new_meta);
+	return r < 0 ? isle_err_errno(b->err, r, "cannot read the metadata of '%s'", change->path) : 0;
+}
+
+/* Whether a new directory is taken whole: all below is chosen, and nothing in it is more than new. */
+static int is_whole(struct isle_builder *b, const struct isle_change *change, bool *ret_scrub)
+{
+	const char *name;
+	size_t j, end;
+	int dir, r;
+
+	isle_changes_below(&b->changes, change->path, &j, &end);
+	for (; j < end; j++)
+		if (!b->choice.chosen[j] || b->changes.list[j].kind == ISLE_RENAME || b->changes.list[j].metacopy ||
+		    b->override[j])
+			return 0;
+	dir = isle_builder_upper(b, change->layer, change->upper, &name);
+	r = dir < 0 ? dir : isle_subtree_inspect(dir, name, prefix_of(b, change));
+	if (r < 0)
+		return isle_err_errno(b->err, r, "cannot look through '%s' in the isle", change->path);
+	*ret_scrub = r == ISLE_SUBTREE_SCRUB;
+	return r != ISLE_SUBTREE_SPLIT;
+}
+
+/* A new directory; old says whether something that is no directory is there. */
+static int emit_directory(struct isle_builder *b, const struct isle_change *change, bool old, const char **cover)
+{
+	bool scrub = false;
+	int r = is_whole(b, change, &scrub);
+
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		*cover = change->path;
+		r = emit_put(b, change, change->path, old);
+		if (r >= 0 && scrub)
+			b->plan.actions[b->plan.action_count - 1].flags |= ISLE_ACTION_SCRUB;
+		return r;
+	}
+	if (!b->all) {
+		b->need_all = true;
+		return 0;
+	}
+	if (old)
+		r = emit_remove(b, change, change->path);
+	return r < 0 ? r : emit_mkdir(b, change);
+}
+
+static int emit_both(struct isle_builder *b, const struct isle_change *change)
+{
+	auto_free char *path = NULL;
+	struct isle_stat st;
+	const char *name;
+	int dir, r;
+
+	if (asprintf(&path, "%s.isle-new", change->path) < 0) {
+		path = NULL;
+		return isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", change->path);
+	}
+	dir = isle_dirs_parent(&b->host, path, &name);
+	r = dir < 0 ? dir : isle_look(dir, name, &st);
+	if (r != 0)
+		return isle_err_errno(b->err, r < 0 ? r : -EEXIST, "cannot keep both of '%s'", change->path);
+	return emit_put(b, change, path, false);
+}
+
+static int emit_write(struct isle_builder *b, const struct isle_change *change)
+{
+	struct isle_action *action = new_action(b, change, ISLE_ACTION_WRITE, change->path);
+	int r;
+
+	if (!action)
+		return -ENOMEM;
+	action->prepare = ISLE_PREPARE_BACKUP;
+	action->what = what_of(change->diff) | ISLE_APPLY_TIMES;
+	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
+		action->flags |= ISLE_ACTION_FILE;
+	else if (earlier_name(b, change) >= 0)
+		action->flags |= ISLE_ACTION_LOOSE;
+	r = add_metas(b, change, action);
+	if (r < 0 || (action->flags & ISLE_ACTION_FILE))
+		return r;
+	if (change->metacopy)
+		return isle_err_text(b->err, -EUCLEAN, "'%s' has no data in the isle", change->path);
+	return add_source(b, change, action);
+}
+
+static int emit_modify(struct isle_builder *b, const struct isle_change *change)
+{
+	bool regular = S_ISREG(change->after.mode) && S_ISREG(change->before.mode);
+
+	if (change->before.mode == 0)
+		return emit_put(b, change, change->path, false);
+	if (S_ISDIR(change->after.mode) || (regular && !(change->diff & ISLE_DIFF_CONTENT)))
+		return emit_meta(b, change);
+	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
+		return emit_write(b, change);
+	if (regular && change->before.nlink > 1 && !change->metacopy) {
+		size_t mine = count_group(b, change, change->before.ino);
+
+		if (change->before.nlink > (mine ? mine : 1))
+			return emit_write(b, change);
+	}
+	return emit_put(b, change, change->path, true);
+}
+
+/* Where the whiteout of a host path is in the layer: through the renames of its parents. */
+static char *upper_of(const struct isle_builder *b, const struct isle_change *change, const char *host)
+{
+	const struct isle_layer *layer = &b->layers.list[change->layer];
+	const struct isle_change *best = NULL;
+	size_t i;
+
+	for (i = 0; i < b->choice.moved_from.room; i++) {
+		const struct isle_map_slot *slot = &b->choice.moved_from.slots[i];
+		const struct isle_change *rename;
+
+		if (!slot->key || strcmp(slot->key, host) == 0 || !isle_path_below(host, slot->key))
+			continue;
+		rename = &b->changes.list[(size_t)slot->value - 1];
+		if (S_ISDIR(rename->after.mode) && (!best || strlen(rename->from) > strlen(best->from)))
+			best = rename;
+	}
+	if (best)
+		return isle_path_join(best->upper, host + strlen(best->from) + 1);
+	return strdup(strcmp(layer->path, "/") == 0 ? host + 1 : host + strlen(layer->path) + 1);
+}
+
+static int emit_rename(struct isle_builder *b, const struct isle_change *change)
+{
+	struct isle_action *take, *place;
+	bool data = S_ISREG(change->after.mode) && !change->metacopy && (change->diff & ISLE_DIFF_CONTENT);
+	uint32_t pair;
+	int r;
+
+	take = new_action(b, change, data ? ISLE_ACTION_REMOVE : ISLE_ACTION_TAKE, change->from);
+	if (!take)
+		return -ENOMEM;
+	take->flags |= ISLE_ACTION_WHITEOUT | ISLE_ACTION_HIDDEN;
+	take->new = (struct isle_stat){0};
+	free(take->upper);
+	take->upper = upper_of(b, change, change->from);
+	take->from = strdup(change->path);
+	if (!take->upper || !take->from)
+		return isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", change->path);
+	if (data)
+		return emit_put(b, change, change->path, false);
+	pair = (uint32_t)(b->plan.action_count - 1);
+	place = new_action(b, change, ISLE_ACTION_PLACE, change->path);
+	if (!place)
+		return -ENOMEM;
+	place->pair = pair;
+	place->new = change->before;
+	place->old = (struct isle_stat){0};
+	r = copy_string(change->from, &place->from);
+	if (r < 0)
+		return isle_err_errno(b->err, r, "cannot plan '%s'", change->path);
+	return emit_meta(b, change);
+}
+
+int isle_emit(struct isle_builder *b, size_t i, const char **cover)
+{
+	const struct isle_change *change = &b->changes.list[i];
+	bool there = change->before.mode != 0;
+
+	if (b->override[i] == 2)
+		return emit_both(b, change);
+	switch (change->kind) {
+	case ISLE_CREATE:
+		if (S_ISDIR(change->after.mode))
+			return emit_directory(b, change, false, cover);
+		return emit_put(b, change, change->path, there && b->override[i]);
+	case ISLE_MODIFY:
+		return emit_modify(b, change);
+	case ISLE_DELETE:
+		if (S_ISDIR(change->before.mode))
+			*cover = change->path;
+		return emit_remove(b, change, isle_change_host_path(change));
+	case ISLE_RENAME:
+		return emit_rename(b, change);
+	case ISLE_REPLACE:
+		if (S_ISDIR(change->after.mode))
+			return emit_directory(b, change, there, cover);
+		*cover = change->path;
+		return emit_put(b, change, change->path, there);
+	case ISLE_METADATA:
+		return emit_meta(b, change);
+	}
+	return 0;
+}

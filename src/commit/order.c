@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of actions (CRITERIA.md section 5):
+ *   1. what leaves its name (REMOVE, TAKE), deepest first, at the paths that the host has now;
+ *   2. what gets a name, parents first, at the paths of the view; and metadata that opens a directory to its owner;
+ *   3. the metadata of directories, deepest first, so that none is closed before what is in it is done.
+ *
+ * Parks. What is parked on the host's side must not move along with a directory that another action makes, moves or
+ * removes: it is parked above the topmost such directory.
+ */
+#include "map.h"
+#include "plan.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct order {
+	unsigned phase;
+	uint32_t index;
+	const struct isle_action *action;
+};
+
+static unsigned phase_of(const struct isle_action *action)
+{
+	switch (action->kind) {
+	case ISLE_ACTION_REMOVE:
+	case ISLE_ACTION_TAKE:
+		return 0;
+	case ISLE_ACTION_META:
+		if (!S_ISDIR(action->new_meta.st.stx_mode))
+			return 1;
+		if (!(action->flags & ISLE_ACTION_HIDDEN) && (action->old_meta.st.stx_mode & 0300) != 0300 &&
+		    (action->new_meta.st.stx_mode & 0300) == 0300)
+			return 1;
+		return 2;
+	default:
+		return 1;
+	}
+}
+
+static int compare_order(const void *a, const void *b)
+{
+	const struct order *x = a, *y = b;
+	int order;
+
+	if (x->phase != y->phase)
+		return x->phase < y->phase ? -1 : 1;
+	order = strcmp(x->action->path, y->action->path);
+	if (order != 0)
+		return x->phase == 1 ? order : -order;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int sort(struct isle_plan *plan)
+{
+	size_t n = plan->action_count, i;
+	auto_free struct order *orders = calloc(n + 1, sizeof(*orders));
+	auto_free uint32_t *place = calloc(n + 1, sizeof(*place));
+	struct isle_action *sorted = calloc(n + 1, sizeof(*sorted));
+
+	if (!orders || !place || !sorted) {
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (i = 0; i < n; i++)
+		orders[i] = (struct order){phase_of(&plan->actions[i]), (uint32_t)i, &plan->actions[i]};
+	qsort(orders, n, sizeof(*orders), compare_order);
+	for (i = 0; i < n; i++)
+		place[orders[i].index] = (uint32_t)i;
+	for (i = 0; i < n; i++) {
+		sorted[i] = *orders[i].action;
+		sorted[i].pair = place[sorted[i].pair];
+	}
+	free(plan->actions);
+	plan->actions = sorted;
+	plan->action_room = n + 1;
+	return 0;
+}
+
+/* A directory that is not there, or not at this path, throughout. */
+static bool is_unstable(const struct isle_action *action)
+{
+	switch (action->kind) {
+	case ISLE_ACTION_REMOVE:
+	case ISLE_ACTION_TAKE:
+	case ISLE_ACTION_EXCHANGE:
+		return S_ISDIR(action->old.mode) || S_ISDIR(action->new.mode);
+	case ISLE_ACTION_CREATE:
+	case ISLE_ACTION_PLACE:
+		return S_ISDIR(action->new.mode);
+	default:
+		return false;
+	}
+}
+
+static int set_park(struct isle_action *action, const struct isle_map *unstable)
+{
+	auto_free char *path = strdup(action->path);
+	char *slash;
+
+	if (!path)
+		return -ENOMEM;
+	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (isle_map_get(unstable, path)) {
+			action->park = ptr_take(&path);
+			return 0;
+		}
+		*slash = '/';
+	}
+	return 0;
+}
+
+static int set_parks(struct isle_plan *plan)
+{
+	auto_map struct isle_map unstable = ISLE_MAP_INIT;
+	bool any = false;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < plan->action_count; i++)
+		any |= (plan->actions[i].flags & ISLE_ACTION_CROSS) != 0;
+	for (i = 0; any && i < plan->action_count && r >= 0; i++)
+		if (is_unstable(&plan->actions[i]))
+			r = isle_map_set(&unstable, plan->actions[i].path, plan);
+	for (i = 0; any && i < plan->action_count && r >= 0; i++)
+		if (plan->actions[i].flags & ISLE_ACTION_CROSS)
+			r = set_park(&plan->actions[i], &unstable);
+	return r;
+}
+
+int isle_plan_sort(struct isle_plan *plan)
+{
+	int r = sort(plan);
+
+	return r < 0 ? r : set_parks(plan);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan.h"
+#include "buf.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+void isle_action_done(struct isle_action *action)
+{
+	free(action->path);
+	free(action->from);
+	free(action->upper);
+	free(action->park);
+	free(action->index);
+	isle_meta_done(&action->old_meta);
+	isle_meta_done(&action->new_meta);
+	isle_meta_done(&action->overlay);
+	*action = (struct isle_action){0};
+}
+
+void isle_plan_done(struct isle_plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->action_count; i++)
+		isle_action_done(&plan->actions[i]);
+	for (i = 0; i < plan->site_count; i++) {
+		free(plan->sites[i].path);
+		free(plan->sites[i].place);
+	}
+	free(plan->actions);
+	free(plan->sites);
+	free(plan->isle_name);
+	free(plan->storage);
+	*plan = ISLE_PLAN_INIT;
+}
+
+struct isle_action *isle_plan_add(struct isle_plan *plan)
+{
+	if (plan->action_count == plan->action_room) {
+		size_t room = plan->action_room ? plan->action_room * 2 : 16;
+		struct isle_action *actions = reallocarray(plan->actions, room, sizeof(*actions));
+
+		if (!actions)
+			return NULL;
+		plan->actions = actions;
+		plan->action_room = room;
+	}
+	plan->actions[plan->action_count] = (struct isle_action){0};
+	return &plan->actions[plan->action_count++];
+}
+
+int isle_plan_set_sites(struct isle_plan *plan, const struct isle_layers *layers)
+{
+	size_t i;
+
+	plan->sites = calloc(layers->count ? layers->count : 1, sizeof(*plan->sites));
+	if (!plan->sites)
+		return -ENOMEM;
+	for (i = 0; i < layers->count; i++) {
+		const struct isle_layer *layer = &layers->list[i];
+		struct isle_site *site = &plan->sites[plan->site_count++];
+
+		site->layer = layer->number;
+		site->user = layer->user;
+		site->path = strdup(layer->path);
+		site->place = layer->place ? strdup(layer->place) : NULL;
+		if (!site->path || (layer->place && !site->place))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+const char *isle_action_name(enum isle_action_kind kind)
+{
+	static const char *const names[] = {"remove",	"take", "place",   "create", "exchange", "write",
+					    "metadata", "drop", "restore", "revert", "layer"};
+
+	return (unsigned)kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
+}
+
+int isle_on_conflict_by_name(const char *name)
+{
+	static const char *const names[] = {"abort", "skip", "host", "isle", "both"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+void isle_commit_summary(const struct isle_changes *changes, struct isle_summary *ret_summary)
+{
+	struct isle_summary sum = {0};
+	size_t i;
+
+	for (i = 0; i < changes->count; i++) {
+		const struct isle_change *change = &changes->list[i];
+		uint64_t *const counters[] = {&sum.create, &sum.modify,	 &sum.remove,
+					      &sum.rename, &sum.replace, &sum.metadata};
+
+		(*counters[change->kind])++;
+		sum.entries += 1 + change->entries;
+		if (change->kind != ISLE_DELETE && change->kind != ISLE_METADATA)
+			sum.bytes += change->bytes;
+		sum.marks |= change->marks;
+	}
+	*ret_summary = sum;
+}
+
+char *isle_summary_text(const struct isle_summary *summary)
+{
+	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+	const struct {
+		uint64_t count;
+		const char *word;
+	} parts[] = {
+		{summary->create, "created"},	{summary->modify, "modified"},
+		{summary->remove, "deleted"},	{summary->rename, "renamed"},
+		{summary->replace, "replaced"}, {summary->metadata, "with changed metadata"},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		if (parts[i].count > 0)
+			isle_buf_addf(&buf, "%s%" PRIu64 " %s", buf.size > 0 ? ", " : "", parts[i].count,
+				      parts[i].word);
+	if (buf.size == 0)
+		isle_buf_adds(&buf, "nothing");
+	return isle_buf_take(&buf);
+}
+
+static void findings_done(struct isle_findings *findings)
+{
+	size_t i;
+
+	for (i = 0; i < findings->count; i++) {
+		free(findings->list[i].path);
+		free(findings->list[i].why);
+	}
+	free(findings->list);
+	*findings = (struct isle_findings){0};
+}
+
+void isle_commit_result_done(struct isle_commit_result *result)
+{
+	findings_done(&result->conflicts);
+	findings_done(&result->flagged);
+	findings_done(&result->notes);
+	*result = ISLE_COMMIT_RESULT_INIT;
+}

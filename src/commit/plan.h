@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A plan: the exact actions of one operation in the order in which they are done, each with the host state it relies
+ * on. It is built from the layers (build.h), from a discard (discard.c) or from a done operation (undo.c), is written
+ * to undo/OPERATION/plan before the first step, and is carried out, taken back or completed by transaction.h.
+ *
+ * Each action moves one object between three places:
+ *
+ *   source   what the isle made: a path below the layer's upper directory; for an undo, what the operation that is
+ *            taken back parked
+ *   parking  undo/OPERATION/INDEX where host and store share a mount, else .isle-OPERATION-INDEX in the host's
+ * directory target   the path on the host
+ *
+ * and is told by inode numbers: `old` is what the target has before, `new` what it has afterwards.
+ */
+#include "buf.h"
+#include "catalog.h"
+#include "change.h"
+#include "commit.h"
+#include "meta.h"
+#include "sha256.h"
+#include <stdio.h>
+
+enum isle_action_kind {
+	ISLE_ACTION_REMOVE,   /* target -> parking */
+	ISLE_ACTION_TAKE,     /* the same, for an object that a later PLACE puts elsewhere: a rename */
+	ISLE_ACTION_PLACE,    /* the parking of action `pair` -> target */
+	ISLE_ACTION_CREATE,   /* source (or parking, if prepared) -> target, where nothing is */
+	ISLE_ACTION_EXCHANGE, /* source -> parking (unless prepared), then parking <-> target */
+	ISLE_ACTION_WRITE,    /* the target's content and metadata in place; parking keeps a copy of the old */
+	ISLE_ACTION_META,     /* the target's metadata in place */
+	ISLE_ACTION_DROP,     /* discard: source -> parking */
+	ISLE_ACTION_RESTORE,  /* undo of it: `from`, parked by the other operation -> source */
+	ISLE_ACTION_REVERT,   /* discard: the metadata of a directory of the layer in place */
+	ISLE_ACTION_LAYER,    /* discard: the whole layer -> parking, and a fresh one; undo: the old one back */
+};
+
+/* How the new object comes to the parking before the first step. */
+enum isle_prepare {
+	ISLE_PREPARE_NONE,   /* not at all: source itself moves */
+	ISLE_PREPARE_MKDIR,  /* an empty directory with the metadata of new_meta */
+	ISLE_PREPARE_COPY,   /* a copy of source with all below it; its data from `from` on the host if that is set */
+	ISLE_PREPARE_LINK,   /* a further name of what action `pair` has prepared */
+	ISLE_PREPARE_HOST,   /* a further name of the host's file `from` */
+	ISLE_PREPARE_BACKUP, /* WRITE: a copy of the target */
+};
+
+enum isle_action_flags {
+	ISLE_ACTION_CROSS = 1 << 0,    /* the parking is on the host's side: target and store do not share a mount */
+	ISLE_ACTION_LOOSE = 1 << 1,    /* earlier actions change the times of old: compare identity only */
+	ISLE_ACTION_SHARED = 1 << 2,   /* old has several names: its ctime may move by earlier actions */
+	ISLE_ACTION_SCRUB = 1 << 3,    /* a new directory with overlay attributes below it to be taken off */
+	ISLE_ACTION_HIDDEN = 1 << 4,   /* part of another one, not shown */
+	ISLE_ACTION_WHITEOUT = 1 << 5, /* upper is a whiteout that goes once the operation is done */
+	ISLE_ACTION_FILE = 1 << 6,     /* of a FILE layer */
+};
+
+struct isle_action {
+	enum isle_action_kind kind;
+	enum isle_prepare prepare;
+	enum isle_change_kind change; /* what it is to the user */
+	unsigned flags;
+	unsigned site;	/* index in sites */
+	unsigned what;	/* META: enum isle_meta_apply */
+	unsigned diff;	/* as in struct isle_change */
+	unsigned marks; /* as in struct isle_change */
+	uint32_t pair;
+	char *path;  /* the target on the host at the time of the action; absolute */
+	char *from;  /* see isle_prepare; TAKE: where the object goes, PLACE: where it was */
+	char *upper; /* below upper; undo: a name in the other operation's parking; NULL: none */
+	char *park;  /* CROSS: a path in the host's directory that parks, one that no action moves; NULL: the own one */
+	char *index; /* name in work/index of the link that the index has to the upper object, or NULL */
+	struct isle_stat old, new;
+	struct isle_meta old_meta, new_meta; /* META, WRITE, MKDIR, REVERT */
+	struct isle_meta overlay;	     /* overlay attributes of the source; only xattrs are used */
+};
+
+/* Where sources and parkings are: the layer at the time. */
+struct isle_site {
+	unsigned layer; /* its number */
+	bool user;
+	char *path;  /* of the layer */
+	char *place; /* as in struct isle_layer, or NULL */
+};
+
+struct isle_plan {
+	enum isle_operation_kind kind;
+	char isle_id[17];
+	char *isle_name;
+	int64_t target; /* undo: the operation that is taken back */
+	int64_t stamp;	/* when everything was prepared, ns; no object below a prepared directory is younger */
+	int64_t end;	/* when the last step was done */
+	bool whole;	/* nothing of the isle is left out */
+	struct isle_site *sites;
+	size_t site_count;
+	struct isle_action *actions;
+	size_t action_count, action_room;
+	struct isle_summary summary;
+	char id[ISLE_SHA256_HEX];
+	void *storage; /* of a plan that was read: attributes point into it */
+};
+
+#define ISLE_PLAN_INIT ((struct isle_plan){0})
+
+void isle_plan_done(struct isle_plan *plan);
+#define auto_plan __attribute__((cleanup(isle_plan_done)))
+void isle_action_done(struct isle_action *action);
+
+/* Adds a zeroed action; NULL when out of memory. The pointer is good until the next one. */
+struct isle_action *isle_plan_add(struct isle_plan *plan);
+/* The sites of a table; same index. */
+int isle_plan_set_sites(struct isle_plan *plan, const struct isle_layers *layers) isle_must_check;
+
+/* The order of actions (build.c), and with it pairs and parks. */
+int isle_plan_sort(struct isle_plan *plan) isle_must_check;
+
+/* Sets plan->id, a SHA-256 over everything that tells what is done and what is relied on. */
+int isle_plan_identify(struct isle_plan *plan) isle_must_check;
+
+/* The file format of undo/OPERATION/plan (journal.c). */
+int isle_plan_write(const struct isle_plan *plan, struct isle_buf *buf) isle_must_check;
+/* -EBADMSG when it is damaged. */
+int isle_plan_read(const void *data, size_t size, struct isle_plan *ret_plan) isle_must_check;
+
+/* "create", "exchange", ... */
+const char *isle_action_name(enum isle_action_kind kind);
+
+/* For people: one line for each action that is not hidden. */
+int isle_plan_print(const struct isle_plan *plan, FILE *out) isle_must_check;
+/* As JSON: {"version":1,"id":...,"actions":[...]}. */
+int isle_plan_print_json(const struct isle_plan *plan, const struct isle_select *select, FILE *out) isle_must_check;
+/* "3 created, 1 deleted"; heap. */
+char *isle_summary_text(const struct isle_summary *summary);
+
+/* What a commit of this would do, validated. Nothing is changed, no lock is taken. */
+int isle_plan_build(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
+		    struct isle_plan *ret_plan, struct isle_commit_result *ret_result,
+		    struct isle_err *err) isle_must_check;

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Locks, and what an interrupted operation left behind (the states: transaction.c).
+ *
+ * STORE/pending is there from before the first change until after the last: finding none is one failed look-up. If the
+ * operation's plan was never written whole, no step was done, and only what was prepared is removed.
+ *
+ * Lock order: the isle's live lock, then the commit lock. Recovery takes the live lock last and without waiting:
+ * whoever holds it and waits for the commit lock gives both up when he finds something pending, and begins again.
+ */
+#include "io.h"
+#include "talk.h"
+#include "transaction_internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+enum { LOCK_TRIES = 10 };
+
+int isle_commit_lock(struct isle_store *store, struct isle_err *err)
+{
+	auto_fd int fd = openat(isle_store_fd(store), "commit.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return isle_err_errno(err, -errno, "cannot lock the store for an operation");
+	return fd_take(&fd);
+}
+
+static int find_isle_by_id(struct isle_store *store, const char *id, struct isle **ret_isle)
+{
+	auto_entries struct isle_entries entries = {0};
+	size_t i;
+	int r = isle_list(store, &entries, NULL);
+
+	for (i = 0; r >= 0 && i < entries.count; i++)
+		if (strcmp(entries.list[i].id, id) == 0)
+			return isle_find_exact(store, entries.list[i].name, ret_isle, NULL);
+	return r < 0 ? r : -ENOENT;
+}
+
+static bool all_done(struct isle_transaction *tx)
+{
+	size_t i;
+
+	for (i = 0; i < tx->plan->action_count; i++)
+		if (isle_step_is_done(tx, i) <= 0)
+			return false;
+	return true;
+}
+
+static int recover_plan(struct isle_transaction *tx, int record, struct isle_catalog *catalog)
+{
+	int64_t end = 0;
+	int r = isle_tx_read_number(record, "applied", &end);
+
+	if (r < 0 && all_done(tx)) {
+		size_t i;
+
+		for (r = 0, i = 0; i < tx->plan->action_count && r >= 0; i++)
+			r = isle_tx_save(tx, i);
+		end = isle_catalog_now();
+		if (r >= 0)
+			r = isle_tx_write_number(record, "applied", end);
+	}
+	if (r >= 0) {
+		isle_note("completing operation %" PRId64 " on isle '%s', which was interrupted", tx->id,
+			  tx->plan->isle_name);
+		return isle_tx_complete(tx, catalog, end);
+	}
+	isle_note("taking back operation %" PRId64 " on isle '%s', which was interrupted", tx->id, tx->plan->isle_name);
+	isle_tx_finish_rolled_back(tx, catalog, tx->plan->action_count);
+	return 0;
+}
+
+static int recover_operation(struct isle_store *store, int64_t id, struct isle_catalog *catalog, struct isle_err *err)
+{
+	auto_fd int record = isle_tx_record_dir(store, id, 0);
+	auto_plan struct isle_plan plan = ISLE_PLAN_INIT;
+	auto_isle struct isle *isle = NULL;
+	auto_transaction struct isle_transaction tx = {.host = ISLE_DIRS_INIT, .other = ISLE_DIRS_INIT};
+	auto_fd int lock = -1;
+	bool draft = false;
+	int r = record < 0 ? record : isle_tx_load_plan(record, "plan", &plan);
+
+	if (r == -ENOENT || r == -EBADMSG) {
+		draft = true;
+		r = record < 0 ? record : isle_tx_load_plan(record, "draft", &plan);
+	}
+	if (r < 0 && r != -ENOENT && r != -EBADMSG)
+		return isle_err_errno(err, r, "cannot read the record of operation %" PRId64, id);
+	if (r >= 0 && find_isle_by_id(store, plan.isle_id, &isle) >= 0) {
+		lock = isle_lock(isle, ISLE_LOCK_NOWAIT, err);
+		if (lock < 0)
+			return lock;
+	}
+	/* Without a plan nothing was done; an empty one stands for it. */
+	r = isle_transaction_init(store, isle, &plan, id, &tx);
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot recover operation %" PRId64, id);
+	tx.err = err;
+	if (!draft)
+		return recover_plan(&tx, record, catalog);
+	isle_note("operation %" PRId64 " was interrupted before it began; nothing had been changed", id);
+	isle_tx_finish_rolled_back(&tx, catalog, 0);
+	return 0;
+}
+
+int isle_recover_locked(struct isle_store *store, struct isle_err *err)
+{
+	auto_catalog struct isle_catalog *catalog = NULL;
+	int64_t id = 0;
+	mode_t mask;
+	int r = isle_tx_read_number(isle_store_fd(store), "pending", &id);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == -EBADMSG) /* cut short by a power loss: written before anything was done */
+		return unlinkat(isle_store_fd(store), "pending", 0) < 0 ? isle_err_errno(err, -errno, "pending") : 1;
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot read which operation is pending");
+	r = isle_catalog_open(store, &catalog, err);
+	if (r < 0)
+		return r;
+	mask = umask(0);
+	r = recover_operation(store, id, catalog, err);
+	umask(mask);
+	return r < 0 ? isle_err_prefix(err, r, "cannot recover operation %" PRId64, id) : 1;
+}
+
+int isle_recover(struct isle_store *store, struct isle_err *err)
+{
+	auto_fd int lock = -1;
+
+	if (faccessat(isle_store_fd(store), "pending", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	lock = openat(isle_store_fd(store), "commit.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock < 0)
+		return isle_err_errno(err, -errno, "cannot lock the store for an operation");
+	if (flock(lock, LOCK_EX | LOCK_NB) < 0) /* it is going on right now */
+		return errno == EWOULDBLOCK ? 0 : isle_err_errno(err, -errno, "cannot lock the store");
+	return isle_recover_locked(store, err);
+}
+
+int isle_operation_lock(struct isle_store *store, const struct isle *isle, unsigned flags, int *ret_live, int *ret_lock,
+			struct isle_err *err)
+{
+	int tries, r;
+
+	for (tries = 0; tries < LOCK_TRIES; tries++) {
+		auto_fd int live = -1, lock = -1;
+
+		r = isle_recover(store, err);
+		if (r < 0)
+			return r;
+		if (isle)
+			live = isle_lock(isle, flags & ISLE_COMMIT_WAIT ? ISLE_LOCK_WAIT : ISLE_LOCK_NOWAIT, err);
+		if (isle && live == -EBUSY)
+			isle_err_hint(err, "wait for it with --wait");
+		if (isle && live < 0)
+			return live;
+		lock = isle_commit_lock(store, err);
+		if (lock < 0)
+			return lock;
+		if (faccessat(isle_store_fd(store), "pending", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		*ret_live = fd_take(&live);
+		*ret_lock = fd_take(&lock);
+		return 0;
+	}
+	return isle_err_text(err, -EBUSY, "an interrupted operation cannot be recovered");
+}

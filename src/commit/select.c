@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The closure is a fixed point over one relation, "i needs j":
+ *
+ *   - what lies in a directory that is new, of another type, or renamed, needs that directory;
+ *   - all names of one file need each other;
+ *   - a rename onto an existing name needs the deletion of what was there;
+ *   - what takes the place of a renamed object needs the rename;
+ *   - the deletion (or change of type) of a directory needs each deletion below it, and each rename out of it.
+ *
+ * `chosen` only grows by what is needed and shrinks only into `forbidden`, which only grows: so it ends.
+ */
+#include "select.h"
+#include "buf.h"
+#include "path.h"
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct pattern {
+	char *text;
+	bool glob;
+	bool last_only; /* against the last component */
+};
+
+struct patterns {
+	struct pattern *list;
+	size_t count;
+};
+
+static void patterns_done(struct patterns *patterns)
+{
+	size_t i;
+
+	for (i = 0; i < patterns->count; i++)
+		free(patterns->list[i].text);
+	free(patterns->list);
+}
+#define auto_patterns __attribute__((cleanup(patterns_done)))
+
+int isle_finding_add(struct isle_findings *findings, const char *path, const char *kind, struct isle_finding **ret_new,
+		     const char *why, ...)
+{
+	struct isle_finding *finding;
+	va_list ap;
+	int n;
+
+	if (findings->count == findings->room) {
+		size_t room = findings->room ? findings->room * 2 : 8;
+		struct isle_finding *list = reallocarray(findings->list, room, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		findings->list = list;
+		findings->room = room;
+	}
+	finding = &findings->list[findings->count];
+	*finding = (struct isle_finding){.path = strdup(path), .kind = kind};
+	va_start(ap, why);
+	n = vasprintf(&finding->why, why, ap);
+	va_end(ap);
+	if (n < 0 || !finding->path) {
+		free(finding->path);
+		if (n >= 0)
+			free(finding->why);
+		return -ENOMEM;
+	}
+	findings->count++;
+	if (ret_new)
+		*ret_new = finding;
+	return 0;
+}
+
+static int pattern_parse(const char *text, struct pattern *ret_pattern)
+{
+	bool glob = strpbrk(text, "*?[") != NULL;
+
+	ret_pattern->glob = glob;
+	ret_pattern->last_only = glob && !strchr(text, '/');
+	ret_pattern->text = ret_pattern->last_only ? strdup(text) : isle_path_absolute(text);
+	return ret_pattern->text ? 0 : -ENOMEM;
+}
+
+static int patterns_parse(const char *const *texts, struct patterns *patterns)
+{
+	size_t n = 0;
+
+	while (texts && texts[n])
+		n++;
+	if (n == 0)
+		return 0;
+	patterns->list = calloc(n, sizeof(*patterns->list));
+	if (!patterns->list)
+		return -ENOMEM;
+	for (; patterns->count < n; patterns->count++) {
+		int r = pattern_parse(texts[patterns->count], &patterns->list[patterns->count]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A glob holds for what lies below a match, too. */
+static bool glob_matches(const struct pattern *pattern, const char *path)
+{
+	auto_free char *copy = strdup(path);
+	char *slash;
+
+	if (!copy)
+		return false;
+	do {
+		slash = strrchr(copy, '/');
+		if (fnmatch(pattern->text, pattern->last_only && slash ? slash + 1 : copy, 0) == 0)
+			return true;
+		if (slash)
+			*slash = '\0';
+	} while (slash && slash > copy);
+	return false;
+}
+
+static bool patterns_match(const struct patterns *patterns, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < patterns->count; i++) {
+		const struct pattern *pattern = &patterns->list[i];
+
+		if (pattern->glob ? glob_matches(pattern, path) : isle_path_below(path, pattern->text))
+			return true;
+	}
+	return false;
+}
+
+bool isle_select_partial(const struct isle_select *select)
+{
+	return (select->paths && select->paths[0]) || (select->except && select->except[0]);
+}
+
+void isle_choice_done(struct isle_choice *choice)
+{
+	free(choice->chosen);
+	free(choice->forbidden);
+	free(choice->next_in_group);
+	isle_map_done(&choice->groups);
+	isle_map_done(&choice->moved_from);
+	*choice = (struct isle_choice){0};
+}
+
+static void group_key(const struct isle_change *change, char key[40])
+{
+	snprintf(key, 40, "%u %" PRIx64, change->layer, change->link_group);
+}
+
+size_t isle_choice_group(const struct isle_choice *choice, const struct isle_change *change)
+{
+	char key[40];
+
+	if (change->link_group == 0)
+		return 0;
+	group_key(change, key);
+	return (size_t)isle_map_get(&choice->groups, key);
+}
+
+static int index_changes(struct isle_choice *choice)
+{
+	size_t i = choice->changes->count;
+	int r = 0;
+
+	while (i-- > 0 && r >= 0) {
+		const struct isle_change *change = &choice->changes->list[i];
+
+		if (change->link_group) {
+			char key[40];
+
+			choice->next_in_group[i] = isle_choice_group(choice, change);
+			group_key(change, key);
+			r = isle_map_set(&choice->groups, key, (void *)(i + 1));
+		}
+		if (r >= 0 && change->kind == ISLE_RENAME)
+			r = isle_map_set(&choice->moved_from, change->from, (void *)(i + 1));
+	}
+	return r;
+}
+
+int isle_choice_init(const struct isle_changes *changes, const struct isle_select *select, struct isle_findings *notes,
+		     struct isle_choice *ret_choice, struct isle_err *err)
+{
+	auto_choice struct isle_choice choice = {.changes = changes, .notes = notes};
+	auto_patterns struct patterns paths = {0};
+	auto_patterns struct patterns except = {0};
+	size_t i;
+
+	choice.chosen = calloc(changes->count + 1, 1);
+	choice.forbidden = calloc(changes->count + 1, 1);
+	choice.next_in_group = calloc(changes->count + 1, sizeof(*choice.next_in_group));
+	if (!choice.chosen || !choice.forbidden || !choice.next_in_group || patterns_parse(select->paths, &paths) < 0 ||
+	    patterns_parse(select->except, &except) < 0 || index_changes(&choice) < 0)
+		return isle_err_errno(err, -ENOMEM, "cannot select changes");
+	for (i = 0; i < changes->count; i++) {
+		const char *path = changes->list[i].path;
+
+		choice.forbidden[i] = patterns_match(&except, path);
+		choice.chosen[i] = !choice.forbidden[i] && (paths.count == 0 || patterns_match(&paths, path));
+	}
+	*ret_choice = choice;
+	choice = (struct isle_choice){0};
+	return 0;
+}
+
+void isle_choice_forbid(struct isle_choice *choice, size_t i)
+{
+	choice->forbidden[i] = 1;
+	choice->chosen[i] = 0;
+}
+
+/* The first index whose path is not less than path (+ extra). */
+static size_t lower_bound(const struct isle_changes *changes, const char *path, const char *extra)
+{
+	size_t low = 0, high = changes->count, length = strlen(path);
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const char *other = changes->list[middle].path;
+		int order = strncmp(other, path, length);
+
+		if (order == 0)
+			order = strcmp(other + length, extra);
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+ssize_t isle_changes_find(const struct isle_changes *changes, const char *path)
+{
+	size_t i = lower_bound(changes, path, "");
+
+	return i < changes->count && strcmp(changes->list[i].path, path) == 0 ? (ssize_t)i : -1;
+}
+
+void isle_changes_below(const struct isle_changes *changes, const char *path, size_t *ret_begin, size_t *ret_end)
+{
+	const char *own = strcmp(path, "/") == 0 ? "" : path;
+
+	*ret_begin = lower_bound(changes, own, "/");
+	*ret_end = lower_bound(changes, own, "0"); /* the byte after '/' */
+	if (*own == '\0') {
+		*ret_begin = lower_bound(changes, "/", "\1");
+		*ret_end = changes->count;
+	}
+}
+
+static const char *needed_because(const struct isle_change *needed)
+{
+	switch (needed->kind) {
+	case ISLE_RENAME:
+		return "the rename that it depends on";
+	case ISLE_DELETE:
+		return "a deletion that it depends on";
+	default:
+		return "a directory or another name that it depends on";
+	}
+}
+
+/* i needs j. 1: something moved. */
+static int need(struct isle_choice *choice, size_t i, size_t j)
+{
+	const struct isle_change *change = &choice->changes->list[i], *needed = &choice->changes->list[j];
+	int r = 0;
+
+	if (i == j || choice->chosen[j] || !choice->chosen[i])
+		return 0;
+	if (choice->forbidden[j]) {
+		isle_choice_forbid(choice, i);
+		if (choice->notes)
+			r = isle_finding_add(choice->notes, change->path, "left out", NULL,
+					     "needs %s, which is left out", needed->path);
+	} else {
+		choice->chosen[j] = 1;
+		if (choice->notes)
+			r = isle_finding_add(choice->notes, needed->path, "pulled in", NULL, "%s: for %s",
+					     needed_because(needed), change->path);
+	}
+	return r < 0 ? r : 1;
+}
+
+static bool holds_new(const struct isle_change *change)
+{
+	return (change->kind == ISLE_CREATE || change->kind == ISLE_REPLACE) && S_ISDIR(change->after.mode);
+}
+
+static int need_ancestors(struct isle_choice *choice, size_t i)
+{
+	const struct isle_changes *changes = choice->changes;
+	auto_free char *path = strdup(changes->list[i].path);
+	int moved = 0;
+	char *slash;
+
+	if (!path)
+		return -ENOMEM;
+	while ((slash = strrchr(path, '/')) && slash > path) {
+		ssize_t k;
+
+		*slash = '\0';
+		for (k = isle_changes_find(changes, path);
+		     k >= 0 && (size_t)k < changes->count && strcmp(changes->list[k].path, path) == 0; k++) {
+			const struct isle_change *above = &changes->list[k];
+			int r = 0;
+
+			if (holds_new(above) || (above->kind == ISLE_RENAME && S_ISDIR(above->after.mode)))
+				r = need(choice, i, (size_t)k);
+			if (r < 0)
+				return r;
+			moved |= r;
+		}
+	}
+	return moved;
+}
+
+static int need_names(struct isle_choice *choice, size_t i)
+{
+	size_t j = isle_choice_group(choice, &choice->changes->list[i]);
+	int moved = 0;
+
+	for (; j > 0; j = choice->next_in_group[j - 1]) {
+		int r = need(choice, i, j - 1);
+
+		if (r < 0)
+			return r;
+		moved |= r;
+	}
+	return moved;
+}
+
+static int need_place(struct isle_choice *choice, size_t i)
+{
+	const struct isle_changes *changes = choice->changes;
+	const struct isle_change *change = &changes->list[i];
+	size_t away = (size_t)isle_map_get(&choice->moved_from, change->path);
+	int r = 0;
+
+	if (away > 0 && change->kind != ISLE_DELETE)
+		r = need(choice, i, away - 1);
+	if (r >= 0 && change->kind == ISLE_RENAME && i > 0 && changes->list[i - 1].kind == ISLE_DELETE &&
+	    strcmp(changes->list[i - 1].path, change->path) == 0) {
+		int again = need(choice, i, i - 1);
+
+		r = again < 0 ? again : r | again;
+	}
+	return r;
+}
+
+static int need_below(struct isle_choice *choice, size_t i)
+{
+	const struct isle_changes *changes = choice->changes;
+	const struct isle_change *change = &changes->list[i];
+	const char *host = change->from && change->kind != ISLE_RENAME ? change->from : change->path;
+	size_t j, end;
+	int moved = 0, r = 0;
+
+	if (!S_ISDIR(change->before.mode) || (change->kind != ISLE_DELETE && change->kind != ISLE_REPLACE))
+		return 0;
+	isle_changes_below(changes, change->path, &j, &end);
+	for (; j < end && r >= 0; j++) {
+		r = changes->list[j].kind == ISLE_DELETE ? need(choice, i, j) : 0;
+		moved |= r;
+	}
+	for (j = 0; j < choice->moved_from.room && r >= 0; j++) {
+		const struct isle_map_slot *slot = &choice->moved_from.slots[j];
+
+		if (slot->key && isle_path_below(slot->key, host)) {
+			r = need(choice, i, (size_t)slot->value - 1);
+			moved |= r;
+		}
+	}
+	return r < 0 ? r : moved;
+}
+
+int isle_choice_close(struct isle_choice *choice)
+{
+	int (*const rules[])(struct isle_choice *, size_t) = {need_ancestors, need_names, need_place, need_below};
+	int moved;
+
+	do {
+		size_t i, k;
+
+		moved = 0;
+		for (i = 0; i < choice->changes->count; i++)
+			for (k = 0; k < ARRAY_SIZE(rules) && choice->chosen[i]; k++) {
+				int r = rules[k](choice, i);
+
+				if (r < 0)
+					return r;
+				moved |= r;
+			}
+	} while (moved);
+	return 0;
+}

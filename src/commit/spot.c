@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where things are during an operation.
+ *
+ *   STORE/undo/ID/               plan, applied, and what was parked of layers in the store
+ *   PLACES/undo-ISLE-ID/         what was parked of layers in a place on another file system (PLACES holds the places)
+ *   HOSTDIR/.isle-ISLE-ID-INDEX  what is parked where neither shares a mount with the host's directory; only
+ *                                while the operation lasts
+ */
+#include "path.h"
+#include "transaction.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const char *isle_site_prefix(const struct isle_site *site)
+{
+	return site->user ? "user.overlay." : "trusted.overlay.";
+}
+
+/* The parent directory of the parking (a new descriptor) and its name there. */
+static int parking_parent(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
+			  int64_t id, char name[64])
+{
+	auto_free char *parent = NULL;
+	char *slash;
+	int fd;
+
+	if (!site || !site->place) {
+		snprintf(name, 64, "%" PRId64, id);
+		if (mkdirat(isle_store_fd(store), "undo", 0700) < 0 && errno != EEXIST)
+			return -errno;
+		return isle_walk(isle_store_fd(store), "undo", O_PATH | O_DIRECTORY);
+	}
+	snprintf(name, 64, "undo-%s-%" PRId64, plan->isle_id, id);
+	parent = strdup(site->place);
+	if (!parent)
+		return -ENOMEM;
+	slash = strrchr(parent, '/');
+	if (!slash || slash == parent)
+		return -EINVAL;
+	*slash = '\0';
+	fd = open(parent, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int isle_parking_open(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site, int64_t id,
+		      unsigned flags)
+{
+	char name[64];
+	auto_fd int parent = parking_parent(store, plan, site, id, name);
+	struct stat st;
+	auto_fd int fd = -1;
+
+	if (parent < 0)
+		return parent;
+	if ((flags & ISLE_PARKING_CREATE) && mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid())
+		return -EPERM;
+	return fd_take(&fd);
+}
+
+void isle_parking_remove(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
+			 int64_t id)
+{
+	char name[64];
+	auto_fd int parent = parking_parent(store, plan, site, id, name);
+
+	if (parent >= 0)
+		unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static int tx_parking(struct isle_transaction *tx, unsigned site)
+{
+	struct isle_transaction_site *s = &tx->sites[site];
+
+	if (s->parking < 0)
+		s->parking = isle_parking_open(tx->store, tx->plan, &tx->plan->sites[site], tx->id,
+					       ISLE_PARKING_CREATE);
+	return s->parking;
+}
+
+static int tx_layer(struct isle_transaction *tx, unsigned site)
+{
+	struct isle_transaction_site *s = &tx->sites[site];
+
+	if (!tx->isle)
+		return -ENOENT;
+	if (s->layer < 0) {
+		const struct isle_layer layer = {.number = tx->plan->sites[site].layer,
+						 .place = tx->plan->sites[site].place,
+						 .path = tx->plan->sites[site].path};
+
+		s->layer = isle_layer_open(tx->isle, &layer);
+	}
+	return s->layer;
+}
+
+static int dirs_at(struct isle_dirs *dirs, const char *path, struct isle_spot *ret_spot)
+{
+	ret_spot->dir = isle_dirs_parent(dirs, path, &ret_spot->name);
+	return ret_spot->dir < 0 ? ret_spot->dir : 0;
+}
+
+int isle_spot_host(struct isle_transaction *tx, const char *path, struct isle_spot *ret_spot)
+{
+	return dirs_at(&tx->other, path, ret_spot);
+}
+
+int isle_spot_target(struct isle_transaction *tx, const struct isle_action *action, struct isle_spot *ret_spot)
+{
+	return dirs_at(&tx->host, action->path, ret_spot);
+}
+
+int isle_spot_record(struct isle_transaction *tx, size_t i, const char *suffix, struct isle_spot *ret_spot)
+{
+	int dir = tx_parking(tx, tx->plan->actions[i].site);
+
+	if (dir < 0)
+		return dir;
+	snprintf(ret_spot->buffer, sizeof(ret_spot->buffer), "%zu%s", i, suffix);
+	ret_spot->dir = dir;
+	ret_spot->name = ret_spot->buffer;
+	return 0;
+}
+
+int isle_spot_parking(struct isle_transaction *tx, size_t i, struct isle_spot *ret_spot)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	int r;
+
+	if (!(action->flags & ISLE_ACTION_CROSS) || action->kind == ISLE_ACTION_WRITE)
+		return isle_spot_record(tx, i, "", ret_spot);
+	r = dirs_at(&tx->other, action->park ? action->park : action->path, ret_spot);
+	if (r < 0)
+		return r;
+	snprintf(ret_spot->buffer, sizeof(ret_spot->buffer), ".isle-%s-%" PRId64 "-%zu", tx->plan->isle_id, tx->id, i);
+	ret_spot->name = ret_spot->buffer;
+	return 0;
+}
+
+int isle_spot_upper(struct isle_transaction *tx, const struct isle_action *action, struct isle_spot *ret_spot)
+{
+	struct isle_dirs *dirs = &tx->sites[action->site].upper;
+
+	if (dirs->root < 0) {
+		int layer = tx_layer(tx, action->site);
+		int fd = layer < 0 ? layer : isle_walk(layer, "upper", O_RDONLY | O_DIRECTORY);
+
+		if (fd < 0)
+			return fd;
+		dirs->root = fd;
+	}
+	if (!action->upper)
+		return -ENOENT;
+	if (action->upper[0] == '\0') {
+		ret_spot->dir = dirs->root;
+		ret_spot->name = "";
+		return 0;
+	}
+	return dirs_at(dirs, action->upper, ret_spot);
+}
+
+int isle_spot_source(struct isle_transaction *tx, const struct isle_action *action, struct isle_spot *ret_spot)
+{
+	struct isle_transaction_site *s = &tx->sites[action->site];
+
+	if (tx->plan->kind != ISLE_OPERATION_UNDO) {
+		if (!(action->flags & ISLE_ACTION_FILE))
+			return isle_spot_upper(tx, action, ret_spot);
+		ret_spot->dir = tx_layer(tx, action->site);
+		ret_spot->name = "file";
+		return ret_spot->dir < 0 ? ret_spot->dir : 0;
+	}
+	if (s->source < 0) {
+		int fd = isle_parking_open(tx->store, tx->plan, &tx->plan->sites[action->site], tx->plan->target, 0);
+
+		if (fd < 0)
+			return fd;
+		s->source = fd;
+	}
+	ret_spot->dir = s->source;
+	ret_spot->name = action->from ? action->from : action->upper;
+	return ret_spot->name ? 0 : -ENOENT;
+}
+
+int isle_transaction_init(struct isle_store *store, const struct isle *isle, struct isle_plan *plan, int64_t id,
+			  struct isle_transaction *ret_tx)
+{
+	auto_transaction struct isle_transaction tx = {.store = store, .isle = isle, .plan = plan, .id = id};
+	size_t i;
+	int r;
+
+	tx.host = tx.other = ISLE_DIRS_INIT;
+	tx.sites = calloc(plan->site_count + 1, sizeof(*tx.sites));
+	if (!tx.sites)
+		return -ENOMEM;
+	for (i = 0; i <= plan->site_count; i++)
+		tx.sites[i] = (struct isle_transaction_site){ISLE_DIRS_INIT, ISLE_DIRS_INIT, -1, -1, -1};
+	r = isle_dirs_init_host(&tx.host);
+	if (r >= 0)
+		r = isle_dirs_init_host(&tx.other);
+	if (r < 0)
+		return r;
+	*ret_tx = tx;
+	tx = (struct isle_transaction){.host = ISLE_DIRS_INIT, .other = ISLE_DIRS_INIT};
+	return 0;
+}
+
+void isle_transaction_done(struct isle_transaction *tx)
+{
+	size_t i;
+
+	for (i = 0; tx->sites && i <= tx->plan->site_count; i++) {
+		isle_dirs_done(&tx->sites[i].upper);
+		isle_dirs_done(&tx->sites[i].work);
+		isle_cleanup_fd(&tx->sites[i].layer);
+		isle_cleanup_fd(&tx->sites[i].parking);
+		isle_cleanup_fd(&tx->sites[i].source);
+	}
+	free(tx->sites);
+	isle_dirs_done(&tx->host);
+	isle_dirs_done(&tx->other);
+	tx->sites = NULL;
+}

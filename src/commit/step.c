@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One action forwards. Each is at most one change of the host, by one system call where there is one for it, and is
+ * preceded by a look at the object that it relies on. An exchange is followed by a look at what came out: if that is
+ * not what went in by the plan, the exchange is taken back at once.
+ *
+ * What is prepared is made under its parking name before the first step, so that every step is a rename.
+ */
+#include "io.h"
+#include "kernel.h"
+#include "path.h"
+#include "quote.h"
+#include "select.h"
+#include "subtree.h"
+#include "transaction.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* The host is not as the plan has it: rolled back, told as a conflict. */
+static int moved(struct isle_transaction *tx, const struct isle_action *action, const struct isle_stat *now)
+{
+	struct isle_finding *finding;
+	const char *kind = now->mode == 0 ? "deleted" : action->old.mode == 0 ? "created" : "changed";
+	int r = 0;
+
+	if (tx->conflicts)
+		r = isle_finding_add(tx->conflicts, action->path, kind, &finding,
+				     "it was %s on the host while the operation was going on", kind);
+	if (tx->conflicts && r >= 0) {
+		finding->then = action->old;
+		finding->now = *now;
+		finding->isle = action->new;
+	}
+	return isle_err_text(tx->err, -ESTALE, "'%s' was %s on the host meanwhile", isle_quote(action->path), kind);
+}
+
+static int failed(struct isle_transaction *tx, const struct isle_action *action, int code)
+{
+	struct isle_stat none = {0};
+
+	if (code == -EEXIST && action->old.mode == 0) {
+		none.mode = S_IFREG;
+		return moved(tx, action, &none);
+	}
+	isle_err_errno(tx->err, code, "cannot %s '%s'", isle_action_name(action->kind), isle_quote(action->path));
+	if (code == -EACCES || code == -EPERM)
+		isle_err_hint(tx->err,
+			      "you may not change it on the host; leave it out with --except, or see lsattr(1)");
+	else if (code == -EXDEV)
+		isle_err_hint(tx->err, "a file system of its own begins above it; leave it out with --except");
+	else if (code == -ETXTBSY)
+		isle_err_hint(tx->err, "it is being executed on the host; try again when it is not");
+	return code;
+}
+
+static bool same_time(const struct statx_timestamp *a, const struct statx_timestamp *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool as_planned(const struct isle_action *action, const struct isle_stat *now)
+{
+	const struct isle_stat *old = &action->old;
+
+	if (!isle_same_object(old, now) || (old->mode & S_IFMT) != (now->mode & S_IFMT))
+		return false;
+	if (action->flags & ISLE_ACTION_LOOSE)
+		return true;
+	if (old->mode != now->mode || old->uid != now->uid || old->gid != now->gid)
+		return false;
+	if (S_ISDIR(old->mode))
+		return true;
+	return old->size == now->size && same_time(&old->mtime, &now->mtime) &&
+	       ((action->flags & ISLE_ACTION_SHARED) || same_time(&old->ctime, &now->ctime));
+}
+
+static int verify(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *at)
+{
+	struct isle_stat now;
+	int r = isle_look(at->dir, at->name, &now);
+
+	if (r < 0)
+		return failed(tx, action, r);
+	return as_planned(action, &now) ? 0 : moved(tx, action, &now);
+}
+
+/* --- preparing --- */
+
+static int note_prepared(struct isle_action *action, const struct isle_spot *at)
+{
+	int r = isle_look(at->dir, at->name, &action->new);
+
+	return r < 0 ? r : r == 0 ? -ENOENT : 0;
+}
+
+static int prepare_mkdir(const struct isle_action *action, const struct isle_spot *at)
+{
+	struct isle_meta meta = action->new_meta;
+
+	if (mkdirat(at->dir, at->name, 0700) < 0)
+		return -errno;
+	meta.st.stx_mode = (meta.st.stx_mode & S_IFMT) | ((meta.st.stx_mode | 0700) & 0777);
+	return isle_meta_apply(at->dir, at->name, &meta, ISLE_APPLY_OWNER | ISLE_APPLY_MODE);
+}
+
+/* The data are the host's, the metadata the isle's. */
+static int copy_metacopy(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+{
+	auto_meta struct isle_meta meta = ISLE_META_INIT;
+	struct isle_spot data, source;
+	int r;
+
+	r = isle_spot_host(tx, action->from, &data);
+	if (r >= 0)
+		r = isle_subtree_copy(data.dir, data.name, to->dir, to->name);
+	if (r >= 0)
+		r = isle_spot_source(tx, action, &source);
+	if (r >= 0)
+		r = isle_meta_read(source.dir, source.name, &meta);
+	return r < 0 ? r : isle_meta_apply(to->dir, to->name, &meta, ISLE_APPLY_ALL);
+}
+
+static int prepare_copy(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+{
+	struct isle_spot source;
+	int r;
+
+	if (action->from && tx->plan->kind != ISLE_OPERATION_UNDO)
+		return copy_metacopy(tx, action, to);
+	r = isle_spot_source(tx, action, &source);
+	if (r < 0)
+		return r;
+	/* A copy leaves overlay attributes behind, but would take whiteouts for devices. */
+	if (action->flags & ISLE_ACTION_SCRUB)
+		r = isle_subtree_scrub(source.dir, source.name, isle_site_prefix(&tx->plan->sites[action->site]));
+	return r < 0 ? r : isle_subtree_copy(source.dir, source.name, to->dir, to->name);
+}
+
+static int prepare_link(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+{
+	struct isle_spot from;
+	int dir = dup(to->dir);
+	auto_fd int own = dir;
+	int r;
+
+	/* to may borrow the same cache as from. */
+	if (own < 0)
+		return -errno;
+	if (action->prepare == ISLE_PREPARE_LINK)
+		r = isle_spot_parking(tx, action->pair, &from);
+	else
+		r = isle_spot_host(tx, action->from, &from);
+	if (r < 0)
+		return r;
+	return linkat(from.dir, from.name, own, to->name, 0) < 0 ? -errno : 0;
+}
+
+static int prepare_backup(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+{
+	struct isle_spot target;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0)
+		r = verify(tx, action, &target);
+	return r < 0 ? r : isle_subtree_copy(target.dir, target.name, to->dir, to->name);
+}
+
+static int prepare(struct isle_transaction *tx, struct isle_action *action, const struct isle_spot *at)
+{
+	int r;
+
+	switch (action->prepare) {
+	case ISLE_PREPARE_NONE:
+		return 0;
+	case ISLE_PREPARE_MKDIR:
+		r = prepare_mkdir(action, at);
+		break;
+	case ISLE_PREPARE_COPY:
+		r = prepare_copy(tx, action, at);
+		break;
+	case ISLE_PREPARE_LINK:
+	case ISLE_PREPARE_HOST:
+		r = prepare_link(tx, action, at);
+		break;
+	case ISLE_PREPARE_BACKUP:
+		return prepare_backup(tx, action, at);
+	default:
+		return -EINVAL;
+	}
+	return r < 0 ? r : note_prepared(action, at);
+}
+
+int isle_step_prepare(struct isle_transaction *tx, size_t i)
+{
+	struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot at;
+	struct isle_spot again;
+	int r;
+
+	if (action->prepare == ISLE_PREPARE_NONE)
+		return 0;
+	r = isle_spot_parking(tx, i, &at);
+	if (r == -ENOENT && (action->flags & ISLE_ACTION_CROSS))
+		r = isle_err_text(tx->err, -ENOENT, "its directory is not there yet");
+	if (r >= 0) {
+		auto_fd int dir = dup(at.dir); /* what prepares may move the cache on */
+
+		again = at;
+		again.dir = dir;
+		again.name = at.buffer;
+		r = dir < 0 ? -errno : prepare(tx, action, &again);
+	}
+	if (r == -ESTALE)
+		return r;
+	return r < 0 ? failed(tx, action, r) : 0;
+}
+
+/* --- applying --- */
+
+static void forget_if_directory(struct isle_transaction *tx, const struct isle_stat *st)
+{
+	if (!S_ISDIR(st->mode))
+		return;
+	isle_dirs_forget(&tx->host);
+	isle_dirs_forget(&tx->other);
+}
+
+/* Overlay attributes off an object of the layer that goes to the host. */
+static int clean(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *at)
+{
+	int r = 0;
+
+	if (action->flags & ISLE_ACTION_SCRUB)
+		r = isle_subtree_scrub(at->dir, at->name, isle_site_prefix(&tx->plan->sites[action->site]));
+	return r < 0 ? r : isle_overlay_strip(at->dir, at->name, &action->overlay);
+}
+
+static int apply_remove(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, parking;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0)
+		r = isle_spot_parking(tx, i, &parking);
+	if (r < 0)
+		return failed(tx, action, r);
+	r = verify(tx, action, &target);
+	if (r < 0)
+		return r;
+	r = isle_move(target.dir, target.name, parking.dir, parking.name, RENAME_NOREPLACE);
+	forget_if_directory(tx, &action->old);
+	return r < 0 ? failed(tx, action, r) : 0;
+}
+
+static int apply_place(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, parking;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0)
+		r = isle_spot_parking(tx, action->pair, &parking);
+	if (r >= 0)
+		r = isle_move(parking.dir, parking.name, target.dir, target.name, RENAME_NOREPLACE);
+	forget_if_directory(tx, &action->new);
+	return r < 0 ? failed(tx, action, r) : 0;
+}
+
+static int apply_create(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, from;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0 && action->prepare != ISLE_PREPARE_NONE) {
+		r = isle_spot_parking(tx, i, &from);
+	} else if (r >= 0) {
+		r = isle_spot_source(tx, action, &from);
+		if (r >= 0)
+			r = clean(tx, action, &from);
+	}
+	if (r >= 0)
+		r = isle_move(from.dir, from.name, target.dir, target.name, RENAME_NOREPLACE);
+	return r < 0 ? failed(tx, action, r) : 0;
+}
+
+static int take_source(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *parking)
+{
+	struct isle_spot source;
+	int r = isle_spot_source(tx, action, &source);
+
+	if (r >= 0)
+		r = isle_move(source.dir, source.name, parking->dir, parking->name, RENAME_NOREPLACE);
+	return r < 0 ? r : clean(tx, action, parking);
+}
+
+static int apply_exchange(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, parking;
+	struct isle_stat out;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0)
+		r = isle_spot_parking(tx, i, &parking);
+	if (r < 0)
+		return failed(tx, action, r);
+	r = verify(tx, action, &target);
+	if (r < 0)
+		return r;
+	if (action->prepare == ISLE_PREPARE_NONE)
+		r = take_source(tx, action, &parking);
+	if (r >= 0)
+		r = isle_renameat2(parking.dir, parking.name, target.dir, target.name, RENAME_EXCHANGE);
+	forget_if_directory(tx, &action->old);
+	if (r < 0)
+		return failed(tx, action, r);
+	r = isle_spot_parking(tx, i, &parking);
+	if (r >= 0)
+		r = isle_look(parking.dir, parking.name, &out);
+	if (r >= 0 && isle_same_object(&out, &action->old))
+		return 0;
+	if (r >= 0)
+		r = isle_spot_target(tx, action, &target);
+	if (r >= 0)
+		r = isle_renameat2(parking.dir, parking.name, target.dir, target.name, RENAME_EXCHANGE);
+	return r < 0 ? failed(tx, action, r) : moved(tx, action, &out);
+}
+
+static int apply_meta(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	const struct isle_action *made = &tx->plan->actions[action->pair];
+	struct isle_spot target;
+	auto_fd int fd = -1;
+	struct isle_stat now;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r < 0)
+		return failed(tx, action, r);
+	fd = openat(target.dir, target.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	r = fd < 0 ? -errno : isle_look(fd, "", &now);
+	if (r < 0)
+		return failed(tx, action, r);
+	if ((action->flags & ISLE_ACTION_HIDDEN) ? !isle_same_object(&made->new, &now) : !as_planned(action, &now))
+		return moved(tx, action, &now);
+	r = isle_meta_apply(fd, "", &action->new_meta, action->what);
+	return r < 0 ? failed(tx, action, r) : 0;
+}
+
+static int apply_write(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, source;
+	auto_fd int in = -1, out = -1;
+	struct isle_stat now;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0)
+		r = isle_spot_source(tx, action, &source);
+	if (r < 0)
+		return failed(tx, action, r);
+	r = verify(tx, action, &target);
+	if (r < 0)
+		return r;
+	in = openat(source.dir, source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	out = openat(target.dir, target.name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	r = in < 0 || out < 0 ? -errno : isle_look(out, "", &now);
+	if (r < 0)
+		return failed(tx, action, r);
+	if (!isle_same_object(&action->old, &now) || !S_ISREG(now.mode))
+		return moved(tx, action, &now);
+	r = ftruncate(out, 0) < 0 ? -errno : isle_copy_data(in, out);
+	if (r >= 0)
+		r = isle_meta_apply(out, "", &action->new_meta, action->what);
+	return r < 0 ? failed(tx, action, r) : 0;
+}
+
+int isle_step_apply(struct isle_transaction *tx, size_t i)
+{
+	switch (tx->plan->actions[i].kind) {
+	case ISLE_ACTION_REMOVE:
+	case ISLE_ACTION_TAKE:
+		return apply_remove(tx, i);
+	case ISLE_ACTION_PLACE:
+		return apply_place(tx, i);
+	case ISLE_ACTION_CREATE:
+		return apply_create(tx, i);
+	case ISLE_ACTION_EXCHANGE:
+		return apply_exchange(tx, i);
+	case ISLE_ACTION_WRITE:
+		return apply_write(tx, i);
+	case ISLE_ACTION_META:
+		return apply_meta(tx, i);
+	case ISLE_ACTION_DROP:
+	case ISLE_ACTION_RESTORE:
+	case ISLE_ACTION_REVERT:
+	case ISLE_ACTION_LAYER:
+		return isle_layer_step_apply(tx, i);
+	}
+	return -EINVAL;
+}

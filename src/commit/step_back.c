@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One action backwards, and whether it is done. Nothing here trusts a record of how far the operation came: where an
+ * object is, is told by its inode number, so this works after a crash as well as after an error, and twice in a row.
+ *
+ * What the host has put in the way meanwhile is never touched. Then what was there before stays in the parking, and
+ * the caller says where.
+ */
+#include "io.h"
+#include "kernel.h"
+#include "path.h"
+#include "subtree.h"
+#include "transaction.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* 1: this object is there, 0: another, -1 in *ret_there when nothing is. */
+static int is_at(const struct isle_spot *at, const struct isle_stat *wanted, bool *ret_empty)
+{
+	struct isle_stat now;
+	int r = isle_look(at->dir, at->name, &now);
+
+	if (r < 0)
+		return r;
+	*ret_empty = r == 0;
+	return r > 0 && isle_same_object(&now, wanted);
+}
+
+/* A spot whose directory is gone holds nothing. */
+static int look_for(int spot_result, const struct isle_spot *at, const struct isle_stat *wanted, bool *ret_empty)
+{
+	*ret_empty = true;
+	if (spot_result == -ENOENT || spot_result == -ENOTDIR || spot_result == -ELOOP)
+		return 0;
+	return spot_result < 0 ? spot_result : is_at(at, wanted, ret_empty);
+}
+
+static void forget(struct isle_transaction *tx)
+{
+	isle_dirs_forget(&tx->host);
+	isle_dirs_forget(&tx->other);
+}
+
+static int back_remove(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, parking;
+	bool empty;
+	int r = look_for(isle_spot_parking(tx, i, &parking), &parking, &action->old, &empty);
+
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	r = isle_spot_target(tx, action, &target);
+	if (r >= 0)
+		r = isle_move(parking.dir, parking.name, target.dir, target.name, RENAME_NOREPLACE);
+	forget(tx);
+	return r < 0 ? 0 : 1;
+}
+
+static int back_place(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, parking;
+	bool empty;
+	int r = look_for(isle_spot_target(tx, action, &target), &target, &action->new, &empty);
+
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	r = isle_spot_parking(tx, action->pair, &parking);
+	if (r >= 0)
+		r = isle_move(target.dir, target.name, parking.dir, parking.name, RENAME_NOREPLACE);
+	forget(tx);
+	return r < 0 ? r : 1;
+}
+
+/* From the host, or the parking, back into the layer. */
+static int give_back(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *from)
+{
+	struct isle_spot source;
+	int r = isle_spot_source(tx, action, &source);
+
+	if (r >= 0)
+		r = isle_move(from->dir, from->name, source.dir, source.name, RENAME_NOREPLACE);
+	return r < 0 ? r : isle_overlay_restore(source.dir, source.name, &action->overlay);
+}
+
+static int back_create(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, other;
+	bool empty;
+	int r = look_for(isle_spot_target(tx, action, &target), &target, &action->new, &empty);
+
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		/* Perhaps only its overlay attributes are off. */
+		if (action->prepare == ISLE_PREPARE_NONE &&
+		    look_for(isle_spot_source(tx, action, &other), &other, &action->new, &empty) > 0)
+			return isle_overlay_restore(other.dir, other.name, &action->overlay) < 0 ? 0 : 1;
+		return 1;
+	}
+	forget(tx);
+	r = isle_spot_target(tx, action, &target);
+	if (r < 0)
+		return r;
+	if (action->prepare == ISLE_PREPARE_MKDIR)
+		return unlinkat(target.dir, target.name, AT_REMOVEDIR) < 0 ? 0 : 1;
+	if (action->prepare == ISLE_PREPARE_NONE)
+		return give_back(tx, action, &target) < 0 ? 0 : 1;
+	r = isle_spot_parking(tx, i, &other);
+	if (r >= 0)
+		r = isle_move(target.dir, target.name, other.dir, other.name, RENAME_NOREPLACE);
+	return r < 0 ? 0 : 1;
+}
+
+static int back_exchange(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, parking;
+	bool target_empty, parking_empty;
+	int new_there = look_for(isle_spot_target(tx, action, &target), &target, &action->new, &target_empty);
+	int old_parked = look_for(isle_spot_parking(tx, i, &parking), &parking, &action->old, &parking_empty);
+	int r;
+
+	if (new_there < 0 || old_parked < 0)
+		return new_there < 0 ? new_there : old_parked;
+	if (old_parked > 0) {
+		if (!new_there && !target_empty)
+			return 0;
+		r = isle_renameat2(parking.dir, parking.name, target.dir, target.name,
+				   new_there ? RENAME_EXCHANGE : RENAME_NOREPLACE);
+		forget(tx);
+		if (r < 0)
+			return r;
+	}
+	if (action->prepare != ISLE_PREPARE_NONE)
+		return 1;
+	r = look_for(isle_spot_parking(tx, i, &parking), &parking, &action->new, &parking_empty);
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	return give_back(tx, action, &parking) < 0 ? 0 : 1;
+}
+
+static int back_meta(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target;
+	bool empty;
+	int r;
+
+	if (action->flags & ISLE_ACTION_HIDDEN)
+		return 1;
+	r = look_for(isle_spot_target(tx, action, &target), &target, &action->old, &empty);
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	return isle_meta_apply(target.dir, target.name, &action->old_meta, action->what) < 0 ? 0 : 1;
+}
+
+/* 1: the same data, 0: not. */
+static int same_content(int a_dir, const char *a_name, int b_dir, const char *b_name)
+{
+	auto_fd int a = openat(a_dir, a_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	auto_fd int b = openat(b_dir, b_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	static char one[65536], two[65536];
+
+	if (a < 0 || b < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n = read(a, one, sizeof(one)), m = 0;
+
+		if (n < 0)
+			return -errno;
+		while (m < n || n == 0) {
+			ssize_t k = read(b, two + m, n == 0 ? 1 : (size_t)(n - m));
+
+			if (k < 0)
+				return -errno;
+			if (n == 0)
+				return k == 0;
+			if (k == 0)
+				return 0;
+			m += k;
+		}
+		if (memcmp(one, two, (size_t)n) != 0)
+			return 0;
+	}
+}
+
+static int back_write(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, backup;
+	auto_fd int in = -1, out = -1;
+	bool empty;
+	int r = look_for(isle_spot_target(tx, action, &target), &target, &action->old, &empty);
+
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	r = isle_spot_parking(tx, i, &backup);
+	if (r < 0)
+		return r;
+	r = same_content(target.dir, target.name, backup.dir, backup.name);
+	if (r == -ENOENT)
+		return 1; /* not even prepared */
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		in = openat(backup.dir, backup.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		out = openat(target.dir, target.name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		r = in < 0 || out < 0 || ftruncate(out, 0) < 0 ? -errno : isle_copy_data(in, out);
+		if (r < 0)
+			return 0;
+	}
+	return isle_meta_apply(target.dir, target.name, &action->old_meta, action->what | ISLE_APPLY_TIMES) < 0 ? 0 : 1;
+}
+
+int isle_step_rollback(struct isle_transaction *tx, size_t i)
+{
+	switch (tx->plan->actions[i].kind) {
+	case ISLE_ACTION_REMOVE:
+	case ISLE_ACTION_TAKE:
+		return back_remove(tx, i);
+	case ISLE_ACTION_PLACE:
+		return back_place(tx, i);
+	case ISLE_ACTION_CREATE:
+		return back_create(tx, i);
+	case ISLE_ACTION_EXCHANGE:
+		return back_exchange(tx, i);
+	case ISLE_ACTION_WRITE:
+		return back_write(tx, i);
+	case ISLE_ACTION_META:
+		return back_meta(tx, i);
+	case ISLE_ACTION_DROP:
+	case ISLE_ACTION_RESTORE:
+	case ISLE_ACTION_REVERT:
+	case ISLE_ACTION_LAYER:
+		return isle_layer_step_rollback(tx, i);
+	}
+	return -EINVAL;
+}
+
+void isle_step_unprepare(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot parking;
+	bool empty;
+	int r;
+
+	if (action->prepare == ISLE_PREPARE_NONE || isle_spot_parking(tx, i, &parking) < 0)
+		return;
+	/* Never the host's old object, which has the same place once the step is done. */
+	if (action->old.mode != 0 && action->prepare != ISLE_PREPARE_BACKUP &&
+	    is_at(&parking, &action->old, &empty) != 0)
+		return;
+	r = isle_remove_tree(parking.dir, parking.name);
+	(void)r;
+}
+
+static int target_is(struct isle_transaction *tx, const struct isle_action *action, const struct isle_stat *wanted)
+{
+	struct isle_spot target;
+	bool empty;
+
+	return look_for(isle_spot_target(tx, action, &target), &target, wanted, &empty);
+}
+
+static int is_removed(struct isle_transaction *tx, size_t i)
+{
+	struct isle_spot parking;
+	bool empty;
+
+	return look_for(isle_spot_parking(tx, i, &parking), &parking, &tx->plan->actions[i].old, &empty);
+}
+
+static int is_meta_done(struct isle_transaction *tx, const struct isle_action *action)
+{
+	const struct isle_stat *object = (action->flags & ISLE_ACTION_HIDDEN) ? &tx->plan->actions[action->pair].new
+									      : &action->old;
+	auto_meta struct isle_meta now = ISLE_META_INIT;
+	struct isle_spot target;
+	unsigned diff, relevant = 0;
+	int r = target_is(tx, action, object);
+
+	if (r <= 0)
+		return r;
+	r = isle_spot_target(tx, action, &target);
+	if (r >= 0)
+		r = isle_meta_read(target.dir, target.name, &now);
+	if (r < 0)
+		return r;
+	if (action->what & ISLE_APPLY_OWNER)
+		relevant |= ISLE_META_OWNER;
+	if (action->what & ISLE_APPLY_MODE)
+		relevant |= ISLE_META_MODE;
+	if (action->what & ISLE_APPLY_XATTRS)
+		relevant |= ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS;
+	if (action->what & ISLE_APPLY_TIMES)
+		relevant |= ISLE_META_MTIME;
+	diff = isle_meta_compare(&now, &action->new_meta);
+	return (diff & relevant) == 0;
+}
+
+static int is_written(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, source;
+	int r = is_meta_done(tx, action);
+
+	if (r <= 0)
+		return r;
+	r = isle_spot_target(tx, action, &target);
+	if (r >= 0)
+		r = isle_spot_source(tx, action, &source);
+	return r < 0 ? r : same_content(target.dir, target.name, source.dir, source.name);
+}
+
+int isle_step_is_done(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	int r;
+
+	switch (action->kind) {
+	case ISLE_ACTION_REMOVE:
+		return is_removed(tx, i);
+	case ISLE_ACTION_TAKE:
+		return 1; /* its PLACE tells */
+	case ISLE_ACTION_PLACE:
+	case ISLE_ACTION_CREATE:
+		return target_is(tx, action, &action->new);
+	case ISLE_ACTION_EXCHANGE:
+		r = target_is(tx, action, &action->new);
+		return r <= 0 ? r : is_removed(tx, i);
+	case ISLE_ACTION_WRITE:
+		return is_written(tx, i);
+	case ISLE_ACTION_META:
+		return is_meta_done(tx, action);
+	case ISLE_ACTION_DROP:
+	case ISLE_ACTION_RESTORE:
+	case ISLE_ACTION_REVERT:
+	case ISLE_ACTION_LAYER:
+		return isle_layer_step_is_done(tx, i);
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Steps that concern the layers alone: discard and its undo. The host is not touched.
+ *
+ *   DROP      upper -> undo/ID/INDEX                    RESTORE   undo/OTHER/from -> upper
+ *   LAYER     the directory that holds upper and work -> undo/ID/INDEX, and a fresh one in its place: constant time.
+ *             In an undo the one that was parked takes the place of the present one.
+ *   REVERT    the metadata of a directory that stays, since it holds what is not discarded
+ */
+#include "kernel.h"
+#include "path.h"
+#include "quote.h"
+#include "subtree.h"
+#include "transaction.h"
+#include "xattr.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static int failed(struct isle_transaction *tx, const struct isle_action *action, int code)
+{
+	return isle_err_errno(tx->err, code, "cannot %s '%s'", isle_action_name(action->kind),
+			      isle_quote(action->path));
+}
+
+static bool is_undo(const struct isle_transaction *tx)
+{
+	return tx->plan->kind == ISLE_OPERATION_UNDO;
+}
+
+static int object_at(int dir, const char *name, const struct isle_stat *wanted)
+{
+	struct isle_stat now;
+	int r = isle_look(dir, name, &now);
+
+	return r <= 0 ? r : isle_same_object(&now, wanted);
+}
+
+/* The directory of a layer: (parent, name). */
+static int spot_layer(struct isle_transaction *tx, const struct isle_action *action, int *ret_parent, char name[64])
+{
+	const struct isle_site *site = &tx->plan->sites[action->site];
+	auto_free char *parent = NULL;
+	char *slash;
+	int fd;
+
+	if (!tx->isle)
+		return -ENOENT;
+	if (!site->place) {
+		snprintf(name, 64, "%u", site->layer);
+		fd = isle_walk(tx->isle->dir, "layers.d", O_PATH | O_DIRECTORY);
+	} else {
+		parent = strdup(site->place);
+		slash = parent ? strrchr(parent, '/') : NULL;
+		if (!slash || slash == parent || strlen(slash) > 63)
+			return parent ? -EINVAL : -ENOMEM;
+		snprintf(name, 64, "%s", slash + 1);
+		*slash = '\0';
+		fd = open(parent, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = fd < 0 ? -errno : fd;
+	}
+	if (fd < 0)
+		return fd;
+	*ret_parent = fd;
+	return 0;
+}
+
+static int fresh_layer(struct isle_transaction *tx, const struct isle_action *action)
+{
+	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
+	const struct isle_layer *layer = NULL;
+	auto_fd int host = -1;
+	size_t i;
+	int r = isle_layers_read(tx->isle, &layers, tx->err);
+
+	for (i = 0; r >= 0 && i < layers.count; i++)
+		if (layers.list[i].number == tx->plan->sites[action->site].layer)
+			layer = &layers.list[i];
+	if (r < 0 || !layer)
+		return r < 0 ? r : -ENOENT;
+	host = isle_layer_open_host(layer);
+	if (host < 0)
+		return host;
+	return isle_layer_make(tx->isle, layer, host);
+}
+
+static int apply_layer(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot parking, source;
+	auto_fd int parent = -1;
+	char name[64];
+	int r = spot_layer(tx, action, &parent, name);
+
+	if (r >= 0)
+		r = isle_spot_record(tx, i, "", &parking);
+	if (r >= 0)
+		r = isle_move(parent, name, parking.dir, parking.name, RENAME_NOREPLACE);
+	if (r < 0)
+		return failed(tx, action, r);
+	isle_cleanup_fd(&tx->sites[action->site].layer);
+	tx->sites[action->site].layer = -1;
+	if (!is_undo(tx)) {
+		r = fresh_layer(tx, action);
+		return r < 0 ? failed(tx, action, r) : 0;
+	}
+	r = isle_spot_source(tx, action, &source);
+	if (r >= 0)
+		r = isle_move(source.dir, source.name, parent, name, RENAME_NOREPLACE);
+	return r < 0 ? failed(tx, action, r) : 0;
+}
+
+static int back_layer(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot parking, source;
+	auto_fd int parent = -1;
+	char name[64];
+	struct isle_stat now;
+	int r = isle_spot_record(tx, i, "", &parking);
+
+	if (r >= 0)
+		r = object_at(parking.dir, parking.name, &action->old);
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	r = spot_layer(tx, action, &parent, name);
+	if (r >= 0)
+		r = isle_look(parent, name, &now);
+	if (r < 0)
+		return r;
+	if (r > 0 && is_undo(tx)) {
+		r = isle_spot_source(tx, action, &source);
+		if (r >= 0)
+			r = isle_move(parent, name, source.dir, source.name, RENAME_NOREPLACE);
+	} else if (r > 0) {
+		/* A fresh one that nobody has mounted yet: the live lock was held. */
+		r = isle_remove_tree(parent, name);
+	}
+	if (r >= 0)
+		r = isle_move(parking.dir, parking.name, parent, name, RENAME_NOREPLACE);
+	return r < 0 ? r : 1;
+}
+
+static int is_layer_done(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot parking;
+	auto_fd int parent = -1;
+	char name[64];
+	int r = isle_spot_record(tx, i, "", &parking);
+
+	if (r >= 0)
+		r = object_at(parking.dir, parking.name, &action->old);
+	if (r <= 0)
+		return r;
+	r = spot_layer(tx, action, &parent, name);
+	/* A fresh one may be half made: then it is taken back. */
+	return r < 0 ? r : is_undo(tx) ? object_at(parent, name, &action->new) : 0;
+}
+
+static int move_between(struct isle_transaction *tx, size_t i, bool back)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot upper, other;
+	int r = isle_spot_upper(tx, action, &upper);
+	bool out = action->kind == ISLE_ACTION_DROP;
+
+	if (out && action->new.mode == 0) /* hidden by an opaque directory: settle.c uncovers it */
+		return 0;
+	if (r >= 0)
+		r = out ? isle_spot_record(tx, i, "", &other) : isle_spot_source(tx, action, &other);
+	if (r < 0)
+		return r;
+	if (out != back)
+		r = isle_move(upper.dir, upper.name, other.dir, other.name, RENAME_NOREPLACE);
+	else
+		r = isle_move(other.dir, other.name, upper.dir, upper.name, RENAME_NOREPLACE);
+	if (S_ISDIR(action->new.mode))
+		isle_dirs_forget(&tx->sites[action->site].upper);
+	return r;
+}
+
+/* Where the object of a DROP is once that is done. */
+static int is_dropped(struct isle_transaction *tx, size_t i)
+{
+	struct isle_spot parking;
+	int r = isle_spot_record(tx, i, "", &parking);
+
+	if (tx->plan->actions[i].new.mode == 0)
+		return 1;
+	return r < 0 ? r : object_at(parking.dir, parking.name, &tx->plan->actions[i].new);
+}
+
+static int is_restored(struct isle_transaction *tx, size_t i)
+{
+	struct isle_spot upper;
+	int r = isle_spot_upper(tx, &tx->plan->actions[i], &upper);
+
+	return r == -ENOENT ? 0 : r < 0 ? r : object_at(upper.dir, upper.name, &tx->plan->actions[i].new);
+}
+
+static int revert(struct isle_transaction *tx, size_t i, bool back)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot upper;
+	int r = isle_spot_upper(tx, action, &upper);
+
+	if (r < 0)
+		return r;
+	return isle_meta_apply(upper.dir, upper.name, back ? &action->old_meta : &action->new_meta, action->what);
+}
+
+static int is_reverted(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	auto_meta struct isle_meta now = ISLE_META_INIT;
+	struct isle_spot upper;
+	int r = isle_spot_upper(tx, action, &upper);
+
+	if (r >= 0)
+		r = isle_meta_read(upper.dir, upper.name, &now);
+	if (r < 0)
+		return r;
+	return (isle_meta_compare(&now, &action->new_meta) &
+		(ISLE_META_MODE | ISLE_META_OWNER | ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS)) == 0;
+}
+
+int isle_layer_step_apply(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	int r;
+
+	if (action->kind == ISLE_ACTION_LAYER)
+		return apply_layer(tx, i);
+	r = action->kind == ISLE_ACTION_REVERT ? revert(tx, i, false) : move_between(tx, i, false);
+	return r < 0 ? failed(tx, action, r) : 0;
+}
+
+int isle_layer_step_rollback(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	int r;
+
+	if (action->kind == ISLE_ACTION_LAYER)
+		return back_layer(tx, i);
+	if (action->kind == ISLE_ACTION_REVERT) {
+		r = revert(tx, i, true);
+		return r < 0 ? r : 1;
+	}
+	r = action->kind == ISLE_ACTION_DROP ? is_dropped(tx, i) : is_restored(tx, i);
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	r = move_between(tx, i, true);
+	return r < 0 ? r : 1;
+}
+
+int isle_layer_step_is_done(struct isle_transaction *tx, size_t i)
+{
+	switch (tx->plan->actions[i].kind) {
+	case ISLE_ACTION_LAYER:
+		return is_layer_done(tx, i);
+	case ISLE_ACTION_REVERT:
+		return is_reverted(tx, i);
+	case ISLE_ACTION_DROP:
+		return is_dropped(tx, i);
+	default:
+		return is_restored(tx, i);
+	}
+}

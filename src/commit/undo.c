@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Undo: the inverse of a done operation's plan, as a plan of its own.
+ *
+ *   REMOVE   -> CREATE from what was parked        CREATE   -> REMOVE
+ *   EXCHANGE -> EXCHANGE with what was parked      WRITE    -> WRITE from the copy of the old
+ *   TAKE a + PLACE b -> TAKE b + PLACE a           META     -> META with the sides changed
+ *   DROP     -> RESTORE                            LAYER    -> LAYER
+ *
+ * The host must be as the operation left it. What it put there is told by its inode number; that nobody has touched it
+ * since, by a ctime that is not later than the end of the operation, for everything below a directory as well. Times
+ * and size are compared besides. What differs is a conflict, and nothing is done.
+ *
+ * The isle does not get back what was committed: undo is about the host. To have the changes again, undo the undo.
+ */
+#include "path.h"
+#include "quote.h"
+#include "select.h"
+#include "subtree.h"
+#include "transaction_internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct undo {
+	struct isle_store *store;
+	struct isle *isle; /* NULL: gone */
+	struct isle_plan old, plan;
+	struct isle_dirs host;
+	struct statx_timestamp end;
+	int64_t id;
+	struct isle_commit_result *result;
+	struct isle_err *err;
+};
+
+static void undo_done(struct undo *u)
+{
+	isle_plan_done(&u->old);
+	isle_plan_done(&u->plan);
+	isle_dirs_done(&u->host);
+	isle_free(u->isle);
+}
+#define auto_undo __attribute__((cleanup(undo_done)))
+
+static int out_of_memory(struct undo *u)
+{
+	return isle_err_errno(u->err, -ENOMEM, "cannot plan the undo");
+}
+
+static int conflict(struct undo *u, const char *path, const char *kind, const struct isle_stat *now, const char *why)
+{
+	struct isle_finding *finding;
+	int r = isle_finding_add(&u->result->conflicts, path, kind, &finding, "%s", why);
+
+	if (r < 0)
+		return out_of_memory(u);
+	finding->now = *now;
+	return 0;
+}
+
+/* A new action at the same place as the old one. */
+static struct isle_action *inverse(struct undo *u, const struct isle_action *old, enum isle_action_kind kind)
+{
+	struct isle_action *action = isle_plan_add(&u->plan);
+
+	if (!action)
+		return NULL;
+	action->kind = kind;
+	action->site = old->site;
+	action->flags = old->flags & (ISLE_ACTION_CROSS | ISLE_ACTION_FILE | ISLE_ACTION_SHARED);
+	action->what = old->what;
+	action->diff = old->diff;
+	action->pair = (uint32_t)(u->plan.action_count - 1);
+	action->old = old->new;
+	action->new = old->old;
+	action->path = strdup(old->path);
+	return action->path ? action : NULL;
+}
+
+/* What the operation put at path, as it is now. 1: untouched, in *ret_now; 0: a conflict, listed. */
+static int look_at_result(struct undo *u, const struct isle_action *old, const struct isle_stat *put,
+			  struct isle_stat *ret_now)
+{
+	auto_free char *inside = NULL;
+	const char *name;
+	int dir = isle_dirs_parent(&u->host, old->path, &name);
+	int r = dir < 0 ? dir : isle_look(dir, name, ret_now);
+
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+		r = 0;
+	if (r < 0)
+		return isle_err_errno(u->err, r, "cannot look at '%s'", isle_quote(old->path));
+	if (r == 0) {
+		*ret_now = (struct isle_stat){0};
+		return conflict(u, old->path, "deleted", ret_now, "it has been deleted or moved since");
+	}
+	if (!isle_same_object(ret_now, put) || (ret_now->mode & S_IFMT) != (put->mode & S_IFMT))
+		return conflict(u, old->path, "replaced", ret_now, "it has been replaced since");
+	if (S_ISDIR(put->mode)) {
+		if (old->kind == ISLE_ACTION_META || old->kind == ISLE_ACTION_PLACE)
+			return 1;
+		r = isle_subtree_quiet(dir, name, &u->end, &inside);
+		if (r == 0)
+			return conflict(u, old->path, "changed", ret_now, "something in it has changed since");
+		return r < 0 ? isle_err_errno(u->err, r, "cannot look through '%s'", isle_quote(old->path)) : 1;
+	}
+	if (isle_time_after(&ret_now->ctime, &u->end))
+		return conflict(u, old->path, "changed", ret_now, "it has changed since");
+	return 1;
+}
+
+/* Nothing may be where something comes back. */
+static int look_for_room(struct undo *u, const struct isle_action *old, const char *path)
+{
+	struct isle_stat now;
+	const char *name;
+	int dir = isle_dirs_parent(&u->host, path, &name);
+	int r = dir < 0 ? dir : isle_look(dir, name, &now);
+	size_t i;
+
+	if (r == -ENOENT || r == 0)
+		return 1; /* its directory may come back, too */
+	if (r < 0)
+		return isle_err_errno(u->err, r, "cannot look at '%s'", isle_quote(path));
+	/* Another action of the plan put it there and takes it away. */
+	for (i = 0; i < u->old.action_count; i++) {
+		const struct isle_action *other = &u->old.actions[i];
+
+		if (other != old && (other->kind == ISLE_ACTION_CREATE || other->kind == ISLE_ACTION_PLACE) &&
+		    strcmp(other->path, path) == 0)
+			return 1;
+	}
+	return conflict(u, path, "created", &now, "something of this name has been made since");
+}
+
+/* The parked object of action i becomes the source. */
+static int add_source(struct undo *u, size_t i, struct isle_action *action)
+{
+	const struct isle_site *site = &u->old.sites[action->site];
+	auto_fd int dir = isle_parking_open(u->store, &u->old, site, u->id, 0);
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "%zu", i);
+	r = dir < 0 ? dir : isle_look(dir, name, &action->new);
+	if (r == 0)
+		r = -ENOENT;
+	if (r < 0)
+		return isle_err_errno(u->err, r, "what operation %" PRId64 " took of '%s' is gone", u->id,
+				      isle_quote(action->path));
+	action->upper = strdup(name);
+	if (!action->upper)
+		return out_of_memory(u);
+	if (action->flags & ISLE_ACTION_CROSS)
+		action->prepare = ISLE_PREPARE_COPY;
+	return 0;
+}
+
+static int undo_remove(struct undo *u, size_t i, const struct isle_action *old)
+{
+	struct isle_action *action;
+	int r = look_for_room(u, old, old->path);
+
+	if (r <= 0)
+		return r;
+	action = inverse(u, old, ISLE_ACTION_CREATE);
+	if (!action)
+		return out_of_memory(u);
+	action->old = (struct isle_stat){0};
+	action->change = ISLE_CREATE;
+	return add_source(u, i, action);
+}
+
+static int undo_create(struct undo *u, const struct isle_action *old)
+{
+	struct isle_action *action;
+	struct isle_stat now;
+	int r = look_at_result(u, old, &old->new, &now);
+
+	if (r <= 0)
+		return r;
+	action = inverse(u, old, ISLE_ACTION_REMOVE);
+	if (!action)
+		return out_of_memory(u);
+	action->old = now;
+	action->new = (struct isle_stat){0};
+	action->change = ISLE_DELETE;
+	return 0;
+}
+
+static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old)
+{
+	struct isle_action *action;
+	struct isle_stat now;
+	int r = look_at_result(u, old, &old->new, &now);
+
+	if (r <= 0)
+		return r;
+	action = inverse(u, old, ISLE_ACTION_EXCHANGE);
+	if (!action)
+		return out_of_memory(u);
+	action->old = now;
+	action->change = ISLE_MODIFY;
+	return add_source(u, i, action);
+}
+
+static int copy_meta(const struct isle_meta *from, struct isle_meta *to)
+{
+	size_t size = 0, i;
+	char *at;
+
+	to->st = from->st;
+	for (i = 0; i < from->xattr_count; i++)
+		size += sizeof(*from->xattrs) + strlen(from->xattrs[i].name) + 1 + from->xattrs[i].size;
+	if (size == 0)
+		return 0;
+	to->xattrs = malloc(size);
+	if (!to->xattrs)
+		return -ENOMEM;
+	to->xattr_count = from->xattr_count;
+	at = (char *)(to->xattrs + to->xattr_count);
+	for (i = 0; i < to->xattr_count; i++) {
+		const struct isle_xattr *x = &from->xattrs[i];
+
+		to->xattrs[i] = (struct isle_xattr){.name = at, .size = x->size};
+		at = stpcpy(at, x->name) + 1;
+		to->xattrs[i].value = at;
+		memcpy(at, x->value, x->size);
+		at += x->size;
+	}
+	return 0;
+}
+
+static int undo_in_place(struct undo *u, size_t i, const struct isle_action *old)
+{
+	struct isle_action *action;
+	struct isle_stat now;
+	int r;
+
+	if (old->flags & ISLE_ACTION_HIDDEN)
+		return 0;
+	r = look_at_result(u, old, &old->old, &now);
+	if (r <= 0)
+		return r;
+	action = inverse(u, old, old->kind);
+	if (!action || copy_meta(&old->new_meta, &action->old_meta) < 0 ||
+	    copy_meta(&old->old_meta, &action->new_meta) < 0)
+		return out_of_memory(u);
+	action->old = action->new = now;
+	action->flags |= old->flags & ISLE_ACTION_LOOSE;
+	action->change = old->kind == ISLE_ACTION_META ? ISLE_METADATA : ISLE_MODIFY;
+	if (old->kind == ISLE_ACTION_META)
+		return 0;
+	r = add_source(u, i, action);
+	action->new = now;
+	action->prepare = ISLE_PREPARE_BACKUP;
+	return r;
+}
+
+/* old is the PLACE; its TAKE says where the object was. */
+static int undo_rename(struct undo *u, const struct isle_action *old)
+{
+	const struct isle_action *take = &u->old.actions[old->pair];
+	struct isle_action *action;
+	struct isle_stat now;
+	uint32_t pair;
+	int r = look_at_result(u, old, &old->new, &now);
+
+	if (r > 0)
+		r = look_for_room(u, take, take->path);
+	if (r <= 0)
+		return r;
+	action = inverse(u, old, ISLE_ACTION_TAKE);
+	if (!action || !(action->from = strdup(take->path)))
+		return out_of_memory(u);
+	action->old = now;
+	action->new = (struct isle_stat){0};
+	action->flags |= ISLE_ACTION_LOOSE | ISLE_ACTION_HIDDEN;
+	pair = action->pair;
+	action = inverse(u, take, ISLE_ACTION_PLACE);
+	if (!action || !(action->from = strdup(old->path)))
+		return out_of_memory(u);
+	action->pair = pair;
+	action->old = (struct isle_stat){0};
+	action->new = now;
+	action->change = ISLE_RENAME;
+	return 0;
+}
+
+static int undo_drop(struct undo *u, size_t i, const struct isle_action *old)
+{
+	struct isle_action *action;
+	char name[32];
+
+	if (old->new.mode == 0)
+		return 0;
+	action = inverse(u, old, ISLE_ACTION_RESTORE);
+	snprintf(name, sizeof(name), "%zu", i);
+	if (!action || !(action->upper = strdup(old->upper)) || !(action->from = strdup(name)))
+		return out_of_memory(u);
+	action->new = old->new;
+	action->old = (struct isle_stat){0};
+	return 0;
+}
+
+static int undo_revert(struct undo *u, const struct isle_action *old)
+{
+	struct isle_action *action = inverse(u, old, ISLE_ACTION_REVERT);
+
+	if (!action || !(action->upper = strdup(old->upper)) || copy_meta(&old->new_meta, &action->old_meta) < 0 ||
+	    copy_meta(&old->old_meta, &action->new_meta) < 0)
+		return out_of_memory(u);
+	return 0;
+}
+
+/* The layer that came in its place must still be empty. */
+static int undo_layer(struct undo *u, size_t i, const struct isle_action *old)
+{
+	const struct isle_site *site = &u->old.sites[old->site];
+	const struct isle_layer layer = {.number = site->layer, .place = site->place, .path = site->path};
+	auto_fd int fd = isle_layer_open(u->isle, &layer);
+	struct isle_action *action;
+	char name[32];
+	int r;
+
+	if (fd < 0)
+		return isle_err_errno(u->err, fd, "cannot open the layer of '%s'", site->path);
+	action = inverse(u, old, ISLE_ACTION_LAYER);
+	snprintf(name, sizeof(name), "%zu", i);
+	if (!action || !(action->from = strdup(name)))
+		return out_of_memory(u);
+	action->new = old->old;
+	r = isle_look(fd, "", &action->old);
+	return r < 0 ? isle_err_errno(u->err, r, "cannot open the layer of '%s'", site->path) : 0;
+}
+
+static int invert(struct undo *u, size_t i)
+{
+	const struct isle_action *old = &u->old.actions[i];
+
+	switch (old->kind) {
+	case ISLE_ACTION_REMOVE:
+		return undo_remove(u, i, old);
+	case ISLE_ACTION_CREATE:
+		return undo_create(u, old);
+	case ISLE_ACTION_EXCHANGE:
+		return undo_exchange(u, i, old);
+	case ISLE_ACTION_WRITE:
+	case ISLE_ACTION_META:
+		return undo_in_place(u, i, old);
+	case ISLE_ACTION_PLACE:
+		return undo_rename(u, old);
+	case ISLE_ACTION_DROP:
+		return undo_drop(u, i, old);
+	case ISLE_ACTION_REVERT:
+		return undo_revert(u, old);
+	case ISLE_ACTION_LAYER:
+		return undo_layer(u, i, old);
+	case ISLE_ACTION_TAKE: /* with its PLACE */
+	case ISLE_ACTION_RESTORE:
+		return 0;
+	}
+	return 0;
+}
+
+static bool of_layers(const struct isle_plan *plan)
+{
+	return plan->action_count > 0 && plan->actions[0].kind >= ISLE_ACTION_DROP;
+}
+
+/* A discard's undo is refused if the isle has changed at all since: what is there now would be hidden or lost. */
+static int check_isle(struct undo *u)
+{
+	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
+	auto_changes struct isle_changes changes = ISLE_CHANGES_INIT;
+	size_t i;
+	int r;
+
+	if (u->old.actions[0].kind != ISLE_ACTION_LAYER)
+		return 0;
+	r = isle_layers_read(u->isle, &layers, u->err);
+	if (r >= 0)
+		r = isle_changes_scan(u->store, u->isle, &layers, 0, &changes, u->err);
+	for (i = 0; i < changes.count && r >= 0; i++)
+		r = conflict(u, changes.list[i].path, "changed", &changes.list[i].before,
+			     "the isle has changed it anew since the discard");
+	return r < 0 ? r : 0;
+}
+
+struct last {
+	int64_t id;
+};
+
+static int is_last(const struct isle_operation *operation, void *data)
+{
+	struct last *last = data;
+
+	if (operation->state != ISLE_OPERATION_DONE)
+		return 0;
+	last->id = operation->id;
+	return 1;
+}
+
+struct state_of {
+	int64_t id;
+	int state;
+};
+
+static int get_state(const struct isle_operation *operation, void *data)
+{
+	struct state_of *wanted = data;
+
+	if (operation->id != wanted->id)
+		return 0;
+	wanted->state = operation->state;
+	return 1;
+}
+
+static int choose_operation(struct undo *u, uint64_t operation)
+{
+	auto_catalog struct isle_catalog *catalog = NULL;
+	struct last last = {0};
+	struct state_of wanted = {.id = (int64_t)operation, .state = -1};
+	int r = isle_catalog_open(u->store, &catalog, u->err);
+
+	if (r < 0)
+		return r;
+	r = operation ? isle_catalog_operations(catalog, get_state, &wanted, u->err)
+		      : isle_catalog_operations(catalog, is_last, &last, u->err);
+	if (r < 0)
+		return r;
+	if (!operation && last.id == 0)
+		return isle_err_text(u->err, -ENOENT, "there is nothing to undo");
+	if (operation && wanted.state < 0)
+		return isle_err_text(u->err, -ENOENT, "there is no operation %" PRIu64, operation);
+	if (operation && wanted.state != ISLE_OPERATION_DONE)
+		return isle_err_text(u->err, -EINVAL, "operation %" PRIu64 " is %s: there is nothing to take back",
+				     operation, isle_operation_state_name((enum isle_operation_state)wanted.state));
+	u->id = operation ? (int64_t)operation : last.id;
+	return 0;
+}
+
+static int find_isle(struct undo *u)
+{
+	auto_entries struct isle_entries entries = {0};
+	size_t i;
+	int r = isle_list(u->store, &entries, u->err);
+
+	for (i = 0; r >= 0 && i < entries.count; i++)
+		if (strcmp(entries.list[i].id, u->old.isle_id) == 0)
+			return isle_find_exact(u->store, entries.list[i].name, &u->isle, u->err);
+	return r;
+}
+
+static int copy_sites(struct undo *u)
+{
+	auto_free struct isle_layer *list = calloc(u->old.site_count + 1, sizeof(*list));
+	struct isle_layers layers = {.list = list, .count = u->old.site_count};
+	size_t i;
+
+	for (i = 0; list && i < u->old.site_count; i++)
+		list[i] = (struct isle_layer){.number = u->old.sites[i].layer,
+					      .user = u->old.sites[i].user,
+					      .path = u->old.sites[i].path,
+					      .place = u->old.sites[i].place};
+	return list ? isle_plan_set_sites(&u->plan, &layers) : -ENOMEM;
+}
+
+static int build(struct undo *u)
+{
+	size_t i;
+	int r;
+
+	u->plan.kind = ISLE_OPERATION_UNDO;
+	u->plan.target = u->id;
+	memcpy(u->plan.isle_id, u->old.isle_id, sizeof(u->plan.isle_id));
+	u->plan.isle_name = strdup(u->old.isle_name ? u->old.isle_name : "");
+	if (!u->plan.isle_name || copy_sites(u) < 0)
+		return out_of_memory(u);
+	for (i = 0; i < u->old.action_count; i++) {
+		r = invert(u, i);
+		if (r < 0)
+			return r;
+	}
+	u->plan.summary = u->old.summary;
+	u->plan.summary.create = u->old.summary.remove;
+	u->plan.summary.remove = u->old.summary.create;
+	if (isle_plan_sort(&u->plan) < 0 || isle_plan_identify(&u->plan) < 0)
+		return out_of_memory(u);
+	return 0;
+}
+
+static int undo_locked(struct undo *u, const struct isle_commit_options *options)
+{
+	struct isle_commit_result *result = u->result;
+	int64_t id = 0;
+	int r = of_layers(&u->old) ? check_isle(u) : 0;
+
+	if (r >= 0)
+		r = build(u);
+	if (r < 0)
+		return r;
+	result->summary = u->plan.summary;
+	if (result->conflicts.count > 0) {
+		result->outcome = ISLE_OUTCOME_CONFLICT;
+		return 0;
+	}
+	if (u->plan.action_count == 0) {
+		result->outcome = ISLE_OUTCOME_NOTHING;
+		return 0;
+	}
+	if (options->confirm && !options->confirm(&u->plan, options->data)) {
+		result->outcome = ISLE_OUTCOME_DECLINED;
+		return 0;
+	}
+	r = isle_transaction_run(u->store, u->isle, &u->plan, &result->conflicts, &id, u->err);
+	if (r == -ESTALE) {
+		result->outcome = ISLE_OUTCOME_CONFLICT;
+		return 0;
+	}
+	if (r < 0)
+		return isle_err_prefix(u->err, r, "nothing was undone");
+	result->operation = (uint64_t)id;
+	result->outcome = ISLE_OUTCOME_DONE;
+	return 0;
+}
+
+int isle_undo(struct isle_store *store, uint64_t operation, const struct isle_commit_options *options,
+	      struct isle_commit_result *ret_result, struct isle_err *err)
+{
+	auto_undo struct undo u = {.store = store, .host = ISLE_DIRS_INIT, .result = ret_result, .err = err};
+	auto_fd int live = -1, lock = -1;
+	int64_t end = 0;
+	int r;
+
+	*ret_result = ISLE_COMMIT_RESULT_INIT;
+	r = isle_recover(store, err);
+	if (r >= 0)
+		r = choose_operation(&u, operation);
+	if (r >= 0)
+		r = isle_operation_load(store, u.id, &u.old, &end, err);
+	if (r >= 0)
+		r = find_isle(&u);
+	if (r < 0)
+		return r;
+	u.end = isle_time_from(end);
+	if (of_layers(&u.old) && !u.isle)
+		return isle_err_text(err, -ENOENT, "isle '%s', of which operation %" PRId64 " was, is gone",
+				     u.old.isle_name, u.id);
+	r = isle_dirs_init_host(&u.host);
+	if (r < 0)
+		return isle_err_errno(err, r, "/");
+	r = isle_operation_lock(store, of_layers(&u.old) ? u.isle : NULL, options->flags, &live, &lock, err);
+	return r < 0 ? r : undo_locked(&u, options);
+}
