@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "link.h"
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+/* All of 169.254.0.0/16 but 169.254.1.0/24, then single services. */
+static const struct isle_net_prefix nobodys_business[] = {
+	{AF_INET, 24, {169, 254, 0, 0}},
+	{AF_INET, 23, {169, 254, 2, 0}},
+	{AF_INET, 22, {169, 254, 4, 0}},
+	{AF_INET, 21, {169, 254, 8, 0}},
+	{AF_INET, 20, {169, 254, 16, 0}},
+	{AF_INET, 19, {169, 254, 32, 0}},
+	{AF_INET, 18, {169, 254, 64, 0}},
+	{AF_INET, 17, {169, 254, 128, 0}},			/* 169.254.169.254 of nearly everybody */
+	{AF_INET, 32, {100, 100, 100, 200}},			/* Alibaba */
+	{AF_INET, 32, {168, 63, 129, 16}},			/* Azure */
+	{AF_INET, 32, {192, 0, 0, 192}},			/* Oracle */
+	{AF_INET6, 112, {0xfd, 0x00, 0x0e, 0xc2}},		/* Amazon, fd00:ec2::/112 */
+	{AF_INET6, 128, {0xfd, 0x20, 0, 0xce, [14] = 2, 0x54}}, /* Google, fd20:ce::254 */
+};
+
+int isle_net_lo_up(void)
+{
+	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {.ifr_name = "lo"};
+
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return -errno;
+	request.ifr_flags |= IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+struct route_request {
+	struct nlmsghdr head;
+	struct rtmsg route;
+	struct rtattr attribute;
+	uint8_t address[16];
+};
+
+/* 0 or the -errno of the kernel's answer. */
+static int receive_ack(int fd)
+{
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+		char rest[256];
+	} answer;
+	ssize_t n;
+
+	do
+		n = recv(fd, &answer, sizeof(answer), MSG_TRUNC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < sizeof(answer.head) + sizeof(answer.error) || answer.head.nlmsg_type != NLMSG_ERROR)
+		return -EPROTO;
+	return answer.error.error;
+}
+
+static int add_unreachable(int fd, const struct isle_net_prefix *prefix)
+{
+	size_t size = prefix->family == AF_INET ? 4 : 16;
+	struct route_request request = {
+		.head = {.nlmsg_type = RTM_NEWROUTE,
+			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL},
+		.route = {.rtm_family = prefix->family,
+			  .rtm_dst_len = prefix->bits,
+			  .rtm_table = RT_TABLE_MAIN,
+			  .rtm_protocol = RTPROT_STATIC,
+			  .rtm_scope = RT_SCOPE_UNIVERSE,
+			  .rtm_type = RTN_UNREACHABLE},
+		.attribute = {.rta_type = RTA_DST, .rta_len = (unsigned short)RTA_LENGTH(size)},
+	};
+	int r;
+
+	memcpy(request.address, prefix->address, size);
+	request.head.nlmsg_len = (uint32_t)(offsetof(struct route_request, address) + size);
+	if (send(fd, &request, request.head.nlmsg_len, 0) < 0)
+		return -errno;
+	r = receive_ack(fd);
+	if (r == -EEXIST || (prefix->family == AF_INET6 && (r == -EOPNOTSUPP || r == -EAFNOSUPPORT)))
+		return 0;
+	return r;
+}
+
+int isle_net_unreachable(const struct isle_net_prefix *list, size_t count)
+{
+	auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; i < count; i++) {
+		int r = add_unreachable(fd, &list[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int isle_net_blackholes(void)
+{
+	return isle_net_unreachable(nobodys_business, ARRAY_SIZE(nobodys_business));
+}
+
+/* False for addresses that mean something else inside, and for families that have no such address. */
+static bool to_prefix(const struct sockaddr *address, struct isle_net_prefix *ret)
+{
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+
+		*ret = (struct isle_net_prefix){AF_INET, 32, {0}};
+		memcpy(ret->address, &v4->sin_addr, 4);
+		return ret->address[0] != IN_LOOPBACKNET;
+	}
+	if (address->sa_family == AF_INET6) {
+		const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+
+		*ret = (struct isle_net_prefix){AF_INET6, 128, {0}};
+		memcpy(ret->address, v6, 16);
+		return !IN6_IS_ADDR_LOOPBACK(v6) && !IN6_IS_ADDR_LINKLOCAL(v6);
+	}
+	return false;
+}
+
+int isle_net_own_addresses(struct isle_net_prefix *list, size_t room)
+{
+	struct ifaddrs *all;
+	size_t count = 0;
+
+	if (getifaddrs(&all) < 0)
+		return -errno;
+	for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
+		struct isle_net_prefix prefix;
+
+		if (!a->ifa_addr || !to_prefix(a->ifa_addr, &prefix))
+			continue;
+		if (count < room)
+			list[count] = prefix;
+		count++;
+	}
+	freeifaddrs(all);
+	return (int)count;
+}
