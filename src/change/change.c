@@ -52,6 +52,7 @@ void isle_change_done(struct isle_change *change)
 {
 	free(change->path);
 	free(change->from);
+	free(change->data);
 	free(change->upper);
 }
 
@@ -90,14 +91,14 @@ static int open_parent(int root, const char *path, const char **ret_name)
 	return fd;
 }
 
-static int open_before(const struct isle_layer *layer, const struct isle_change *change, const char **ret_name)
+static int open_host(const struct isle_layer *layer, const char *path, const char **ret_name)
 {
 	auto_fd int host = isle_layer_open_host(layer);
 
 	if (host < 0)
 		return host;
 	if (layer->kind != ISLE_LAYER_FILE)
-		return open_parent(host, isle_layer_below(layer, isle_change_host(change)), ret_name);
+		return open_parent(host, isle_layer_below(layer, path), ret_name);
 	*ret_name = "";
 	return fd_take(&host);
 }
@@ -122,7 +123,8 @@ int isle_change_at(const struct isle *isle, const struct isle_layers *layers, co
 {
 	const struct isle_layer *layer = &layers->list[change->layer];
 
-	return side == ISLE_BEFORE ? open_before(layer, change, ret_name) : open_after(isle, layer, change, ret_name);
+	return side == ISLE_BEFORE ? open_host(layer, isle_change_host(change), ret_name)
+				   : open_after(isle, layer, change, ret_name);
 }
 
 static int reopen_plain(int path_fd)
@@ -141,25 +143,31 @@ static int reopen_plain(int path_fd)
 	return fd < 0 ? -errno : fd;
 }
 
-int isle_change_open_before(const struct isle_layers *layers, const struct isle_change *change)
+static int open_host_file(const struct isle_layer *layer, const char *path)
 {
 	const char *name = NULL;
-	auto_fd int dir = open_before(&layers->list[change->layer], change, &name);
+	auto_fd int dir = open_host(layer, path, &name);
 
 	if (dir < 0)
 		return dir;
 	return *name ? isle_open_plain(dir, name) : reopen_plain(dir);
 }
 
+int isle_change_open_before(const struct isle_layers *layers, const struct isle_change *change)
+{
+	return open_host_file(&layers->list[change->layer], isle_change_host(change));
+}
+
 int isle_change_open_after(const struct isle *isle, const struct isle_layers *layers, const struct isle_change *change)
 {
+	const struct isle_layer *layer = &layers->list[change->layer];
 	const char *name = NULL;
 	auto_fd int dir = -1;
 
 	if (!S_ISREG(change->after.mode))
 		return -EINVAL;
 	if (change->metacopy)
-		return isle_change_open_before(layers, change);
-	dir = open_after(isle, &layers->list[change->layer], change, &name);
+		return open_host_file(layer, isle_change_data(change));
+	dir = open_after(isle, layer, change, &name);
 	return dir < 0 ? dir : isle_open_plain(dir, name);
 }

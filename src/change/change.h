@@ -59,9 +59,10 @@ struct isle_change {
 	char *path;	/* absolute host path */
 	char *from;	/* where its counterpart is on the host now, when that is not path: the old place of a RENAME,
 			 * and for what lies in a renamed directory the place in the old one. Else NULL */
+	char *data;	/* metacopy: the host path that has the data, when that is neither from nor path; else NULL */
 	char *upper;	/* its path below the layer's upper directory, "" for the root; NULL for FILE layers.
 			 * Of a delete: the whiteout, or NULL when an opaque directory above hides it */
-	bool metacopy;	/* upper holds metadata only, the data are still the host's at from or path */
+	bool metacopy;	/* upper holds metadata only, the data are still the host's at isle_change_data() */
 	bool opaque;	/* a directory that hides the host's directory of the same name */
 	bool blind;	/* the upper directory could not be read (mode 0000): what is in it is not known */
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
@@ -83,7 +84,7 @@ enum { ISLE_DIFF_CONTENT = 1 << 16 };
  *    the upper's data differ, too. Where the host has another object at path, a DELETE of the same path precedes.
  *  - DELETE: one for the whole of a directory. upper is NULL where an opaque directory above hides it.
  *  - MODIFY and METADATA of a file whose diff has no ISLE_DIFF_CONTENT: the data are equal, metacopy or not. A
- *    metacopy file that is MODIFY or CREATE has the data of `from`: read them before `from` is changed.
+ *    metacopy file that is MODIFY or CREATE has data of another path: read them before that path is changed.
  *  - MODIFY with before all zero: the isle changed a copy of what the host has deleted since (ISLE_MOVED_DELETED).
  */
 struct isle_changes {
@@ -107,6 +108,12 @@ void isle_changes_done(struct isle_changes *changes);
 static inline const char *isle_change_host(const struct isle_change *change)
 {
 	return change->from ? change->from : change->path;
+}
+
+/* Where on the host the data of a metacopy file are. */
+static inline const char *isle_change_data(const struct isle_change *change)
+{
+	return change->data ? change->data : isle_change_host(change);
 }
 
 /* "create", ... as in the JSON. */

@@ -34,7 +34,7 @@ static inline const char *isle_names_get(const struct isle_names *names, size_t 
 
 /* --- overlay.c: what overlayfs notes on the objects of an upper directory --------------------------------------- */
 
-enum { ISLE_HANDLE_MAX = 160 };
+enum { ISLE_HANDLE_MAX = 128 }; /* MAX_HANDLE_SZ */
 
 struct isle_note_handle {
 	int type;
@@ -111,6 +111,7 @@ struct isle_candidate {
 	bool origin;	 /* the upper object was copied up once */
 	bool host_quiet; /* the host has removed nothing from that directory since */
 	struct isle_note_handle handle;
+	struct isle_stat data; /* of the host's file at change->data */
 };
 
 /* Pairs what was deleted with what was made, and settles what is left of copied-up objects without a

@@ -301,23 +301,21 @@ static int directory(struct isle_scan *scan, struct isle_seen *seen)
 ssize_t isle_scan_metacopy(struct isle_scan *scan, const struct isle_seen *seen)
 {
 	auto_free char *target = NULL;
-	struct isle_seen there = *seen;
+	struct statx there;
 	ssize_t i;
 	int r = isle_scan_redirect(scan, &seen->notes, &target);
 
 	if (r < 0)
 		return r;
-	if (target && host_stat(scan, target, &there.host) < 0) {
+	if (target && host_stat(scan, target, &there) < 0) {
 		free(target);
 		target = NULL;
 	}
 	i = isle_scan_add(scan, seen->on_host ? ISLE_MODIFY : ISLE_CREATE, seen);
 	if (i < 0 || !target)
 		return i;
-	free(scan->changes.list[i].from);
-	scan->changes.list[i].from = ptr_take(&target);
-	if (!seen->on_host)
-		isle_stat_from(&there.host, &scan->changes.list[i].before);
+	scan->changes.list[i].data = ptr_take(&target);
+	isle_stat_from(&there, &scan->infos[i].data);
 	return i;
 }
 

@@ -7,10 +7,11 @@
  * component, "**" at the end any path below. What only a package's own files would be (units in /usr/lib, ...)
  * has no rule: it does nothing until something of the lists below refers to it.
  *
- * A directory itself is fit by the rules for what lies in it, when it is renamed or its mode changes; so is a
- * symbolic link, which may stand in for such a directory.
+ * A directory itself is fit by the rules for what lies in it, when it is renamed or its mode changes. A symbolic
+ * link may stand in for any directory above what a rule is about.
  */
 #include "change_internal.h"
+#include "path.h"
 #include <string.h>
 
 enum { AUTO = ISLE_MARK_AUTOSTART, CRED = ISLE_MARK_CREDENTIAL, CODE = ISLE_MARK_BYTECODE };
@@ -316,8 +317,13 @@ static bool fits_name(const char *pattern, size_t pattern_size, const char *name
 	return p == pattern_size;
 }
 
+enum fit {
+	FIT_ALL,   /* the path is one that the rule is about */
+	FIT_ABOVE, /* or it leads to such */
+};
+
 /* Both without a leading slash. */
-static bool fits_path(const char *pattern, const char *path)
+static bool fits_path(const char *pattern, const char *path, enum fit fit)
 {
 	for (;;) {
 		size_t pattern_size = strcspn(pattern, "/"), size = strcspn(path, "/");
@@ -328,6 +334,8 @@ static bool fits_path(const char *pattern, const char *path)
 			return false;
 		pattern += pattern_size;
 		path += size;
+		if (*path == '\0' && fit == FIT_ABOVE)
+			return true;
 		if (*pattern == '\0' || *path == '\0')
 			return *pattern == *path;
 		pattern++;
@@ -336,7 +344,7 @@ static bool fits_path(const char *pattern, const char *path)
 }
 
 /* Most paths are told apart from most rules by one byte of the component: rules start with few of them. */
-static unsigned marks_from(const char *path, bool start)
+static unsigned marks_from(const char *path, bool start, enum fit fit)
 {
 	unsigned marks = 0;
 
@@ -344,10 +352,11 @@ static unsigned marks_from(const char *path, bool start)
 		const char *pattern = rules[i].pattern;
 
 		if (*pattern == '/') {
-			if (start && pattern[1] == path[0] && pattern[2] == path[1] && fits_path(pattern + 1, path))
+			if (start && pattern[1] == path[0] && pattern[2] == path[1] &&
+			    fits_path(pattern + 1, path, fit))
 				marks |= rules[i].marks;
 		} else if ((*pattern == *path || *pattern == '*') && (*path != '.' || pattern[1] == path[1]) &&
-			   fits_path(pattern, path)) {
+			   fits_path(pattern, path, fit)) {
 			marks |= rules[i].marks;
 		}
 	}
@@ -359,14 +368,14 @@ static bool may_start_rule(const char *component)
 	return *component == '.' || *component == 's' || *component == 'u' || *component == 'd';
 }
 
-static unsigned plain_marks(const char *path)
+static unsigned plain_marks(const char *path, enum fit fit)
 {
 	const char *last = strrchr(path, '/');
 	unsigned marks = 0;
 
 	for (const char *at = path; at; at = strchr(at + 1, '/'))
 		if (at == path || at == last || may_start_rule(at + 1))
-			marks |= marks_from(at + 1, at == path);
+			marks |= marks_from(at + 1, at == path, fit);
 	return marks;
 }
 
@@ -378,18 +387,15 @@ static bool is_inert(const char *path, size_t size)
 
 unsigned isle_path_marks(const char *path, uint32_t mode)
 {
-	char inside[4096];
+	auto_free char *inside = NULL;
 	size_t size = strlen(path);
-	unsigned marks = 0;
 
-	if (*path != '/')
+	if (*path != '/' || is_inert(path, size))
 		return 0;
-	if (!S_ISDIR(mode) && !is_inert(path, size))
-		marks = plain_marks(path);
-	if (!S_ISREG(mode) && (S_ISDIR(mode) || S_ISLNK(mode)) && size + 3 <= sizeof(inside)) {
-		memcpy(inside, path, size);
-		memcpy(inside + size, "/-", 3);
-		marks |= plain_marks(inside);
-	}
-	return marks;
+	if (S_ISLNK(mode))
+		return plain_marks(path, FIT_ABOVE);
+	if (!S_ISDIR(mode))
+		return plain_marks(path, FIT_ALL);
+	inside = isle_path_join(path, "-");
+	return inside ? plain_marks(inside, FIT_ALL) : ISLE_MARK_AUTOSTART;
 }

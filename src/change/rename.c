@@ -164,17 +164,21 @@ static int compare_files(const struct pairing *p, const struct isle_change *made
 
 /* --- 1 --- */
 
-static int pair_metacopy(struct pairing *p, struct isle_change *made)
+static int pair_metacopy(struct pairing *p, struct isle_change *made, const struct isle_candidate *info)
 {
-	struct isle_change *above, *deleted = find_deleted(p, made->from);
-	int r = find_deleted_above(p, made->from, &above);
+	struct isle_change *above, *deleted = find_deleted(p, made->data);
+	int r = find_deleted_above(p, made->data, &above);
 
 	if (r < 0)
 		return r;
 	if (deleted && p->drop[deleted - p->changes])
 		return 0;
-	if (above)
-		make_rename(p, made, deleted, stat_diff(&made->after, deleted ? &deleted->before : &made->before));
+	if (!above)
+		return 0;
+	/* Deleted by itself, or with a directory above it. */
+	made->from = ptr_take(&made->data);
+	made->before = info->data;
+	make_rename(p, made, deleted, stat_diff(&made->after, &made->before));
 	return 0;
 }
 
@@ -289,8 +293,8 @@ static int pair_all(struct pairing *p)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < p->count; i++)
-		if (is_new_object(&p->changes[i], &p->infos[i]) && p->changes[i].metacopy && p->changes[i].from)
-			r = pair_metacopy(p, &p->changes[i]);
+		if (is_new_object(&p->changes[i], &p->infos[i]) && p->changes[i].metacopy && p->changes[i].data)
+			r = pair_metacopy(p, &p->changes[i], &p->infos[i]);
 	for (size_t i = 0; r >= 0 && i < p->count; i++)
 		if (is_new_object(&p->changes[i], &p->infos[i]) && S_ISREG(p->changes[i].after.mode) &&
 		    !p->changes[i].metacopy)
@@ -298,7 +302,7 @@ static int pair_all(struct pairing *p)
 	for (size_t i = 0; r >= 0 && i < p->count; i++) {
 		struct isle_change *change = &p->changes[i];
 
-		if (!is_new_object(change, &p->infos[i]) || change->from || !p->infos[i].origin ||
+		if (!is_new_object(change, &p->infos[i]) || change->data || !p->infos[i].origin ||
 		    !host_lost_it(p, change, &p->infos[i]))
 			continue;
 		change->kind = ISLE_MODIFY;

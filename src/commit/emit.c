@@ -290,7 +290,7 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 
 	if (S_ISREG(change->after.mode) && change->metacopy) {
 		action->prepare = ISLE_PREPARE_COPY;
-		return copy_string(isle_change_host_path(change), &action->from);
+		return copy_string(isle_change_data(change), &action->from);
 	}
 	if (earlier >= 0 && b->plan.actions[earlier].kind == ISLE_ACTION_WRITE) {
 		action->prepare = ISLE_PREPARE_HOST;

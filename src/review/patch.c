@@ -7,6 +7,8 @@
  * 2. Names are quoted as git does, so that none can forge a line. Content lines carry a prefix, so they cannot either.
  * 3. Content is raw unless ISLE_REVIEW_ESCAPE is set: a patch must hold the very bytes.
  * 4. What changes its type is removed and made again, as git does it.
+ * 5. What one of the two programs refuses is shown with "# " before each line, so that the rest still applies: git
+ * takes no path with a component ".git", patch(1) makes no directory where a file was, nor the reverse.
  */
 #include "path.h"
 #include "quote.h"
@@ -14,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 enum { CONTEXT = 3 };
@@ -22,16 +25,17 @@ struct patch {
 	const struct isle_review *review;
 	const struct isle_change *change;
 	struct isle_buf *buf;
+	bool titled; /* the "# KIND PATH" line is there */
 };
 
 /* --- lines --- */
 
-static void add_colour(const struct patch *p, enum isle_colour colour)
+static void add_colour(struct patch *p, enum isle_colour colour)
 {
 	isle_buf_adds(p->buf, isle_colour(p->review, colour));
 }
 
-static void end_line(const struct patch *p)
+static void end_line(struct patch *p)
 {
 	add_colour(p, ISLE_PLAIN);
 	isle_buf_addc(p->buf, '\n');
@@ -55,7 +59,7 @@ static void add_name(struct isle_buf *buf, const char *prefix, const char *path)
 		isle_buf_add(buf, quoted.data, quoted.size);
 }
 
-static void add_header(const struct patch *p, const char *text, const char *prefix, const char *path)
+static void add_header(struct patch *p, const char *text, const char *prefix, const char *path)
 {
 	add_colour(p, ISLE_BOLD);
 	isle_buf_adds(p->buf, text);
@@ -64,7 +68,7 @@ static void add_header(const struct patch *p, const char *text, const char *pref
 	end_line(p);
 }
 
-static void add_git_line(const struct patch *p, const char *before, const char *after)
+static void add_git_line(struct patch *p, const char *before, const char *after)
 {
 	add_colour(p, ISLE_BOLD);
 	isle_buf_adds(p->buf, "diff --git ");
@@ -74,18 +78,21 @@ static void add_git_line(const struct patch *p, const char *before, const char *
 	end_line(p);
 }
 
-static void add_mode_line(const struct patch *p, const char *text, unsigned mode)
+static void add_mode_line(struct patch *p, const char *text, unsigned mode)
 {
 	add_colour(p, ISLE_BOLD);
 	isle_buf_addf(p->buf, "%s %06o", text, mode);
 	end_line(p);
 }
 
-/* "# KIND PATH": what the following lines are about. */
-static void add_title(const struct patch *p)
+/* "# KIND PATH", once: what the lines with "#" after it are about. */
+static void add_title(struct patch *p)
 {
 	const struct isle_change *change = p->change;
 
+	if (p->titled)
+		return;
+	p->titled = true;
 	add_colour(p, ISLE_BOLD);
 	isle_buf_addf(p->buf, "# %s ", isle_change_kind_name(change->kind));
 	isle_quote_add(p->buf, change->path);
@@ -94,11 +101,6 @@ static void add_title(const struct patch *p)
 		isle_quote_add(p->buf, change->from);
 	}
 	end_line(p);
-}
-
-static void add_remark(const struct patch *p, const char *text)
-{
-	isle_buf_addf(p->buf, "#   %s\n", text);
 }
 
 /* --- content --- */
@@ -113,7 +115,7 @@ static int add_content_line(enum isle_diff_part part, const char *text, size_t s
 		[ISLE_DIFF_REMOVED] = {"-", ISLE_RED},	   [ISLE_DIFF_ADDED] = {"+", ISLE_GREEN},
 		[ISLE_DIFF_NO_NEWLINE] = {"", ISLE_PLAIN},
 	};
-	const struct patch *p = arg;
+	struct patch *p = arg;
 	bool coloured = part != ISLE_DIFF_SAME;
 
 	if (coloured)
@@ -129,13 +131,13 @@ static int add_content_line(enum isle_diff_part part, const char *text, size_t s
 }
 
 /* The hunks between two texts; a side without an object is NULL. */
-static int add_hunks(const struct patch *p, const struct isle_diff *diff, const char *before, const char *after)
+static int add_hunks(struct patch *p, const struct isle_diff *diff, const char *before, const char *after)
 {
 	if (diff->added == 0 && diff->removed == 0)
 		return 0;
 	add_header(p, before ? "--- " : "--- /dev/null", "a/", before);
 	add_header(p, after ? "+++ " : "+++ /dev/null", "b/", after);
-	return isle_diff_unified(diff, CONTEXT, add_content_line, (void *)p);
+	return isle_diff_unified(diff, CONTEXT, add_content_line, p);
 }
 
 static unsigned git_mode(uint32_t mode)
@@ -146,7 +148,7 @@ static unsigned git_mode(uint32_t mode)
 }
 
 /* A new or removed text as a whole. */
-static int add_whole(const struct patch *p, struct isle_text text, enum isle_change_side side)
+static int add_whole(struct patch *p, struct isle_text text, enum isle_change_side side)
 {
 	auto_diff struct isle_diff diff = ISLE_DIFF_INIT;
 	const struct isle_text none = {"", 0};
@@ -160,10 +162,13 @@ static int add_whole(const struct patch *p, struct isle_text text, enum isle_cha
 		add_mode_line(p, "new file mode", git_mode(p->change->after.mode));
 	else
 		add_mode_line(p, "deleted file mode", git_mode(p->change->before.mode));
+	/* Without hunks patch(1) wants to know from the hash of the empty blob that the file is empty. */
+	if (text.size == 0)
+		add_header(p, side == ISLE_AFTER ? "index 0000000..e69de29" : "index e69de29..0000000", "", NULL);
 	return add_hunks(p, &diff, side == ISLE_AFTER ? NULL : path, side == ISLE_AFTER ? path : NULL);
 }
 
-static void add_no_text(const struct patch *p, enum isle_content_state state)
+static void add_no_text(struct patch *p, enum isle_content_state state)
 {
 	static const char *const words[] = {
 		[ISLE_CONTENT_TEXT] = "text",
@@ -183,7 +188,7 @@ static void add_no_text(const struct patch *p, enum isle_content_state state)
 	isle_buf_addc(p->buf, '\n');
 }
 
-static int add_whole_file(const struct patch *p, enum isle_change_side side)
+static int add_whole_file(struct patch *p, enum isle_change_side side)
 {
 	auto_content struct isle_content content = ISLE_CONTENT_INIT;
 	int r = isle_content_read(p->review, p->change, side, &content);
@@ -200,7 +205,7 @@ static int add_whole_file(const struct patch *p, enum isle_change_side side)
 	return 0;
 }
 
-static int read_target(const struct patch *p, enum isle_change_side side, char **ret_target)
+static int read_target(struct patch *p, enum isle_change_side side, char **ret_target)
 {
 	const char *name = NULL;
 	auto_fd int dir = isle_change_at(p->review->isle, p->review->layers, p->change, side, &name);
@@ -208,7 +213,7 @@ static int read_target(const struct patch *p, enum isle_change_side side, char *
 	return dir < 0 ? dir : isle_readlink(dir, name, ret_target);
 }
 
-static int add_whole_symlink(const struct patch *p, enum isle_change_side side)
+static int add_whole_symlink(struct patch *p, enum isle_change_side side)
 {
 	auto_free char *target = NULL;
 	int r = read_target(p, side, &target);
@@ -220,7 +225,7 @@ static int add_whole_symlink(const struct patch *p, enum isle_change_side side)
 }
 
 /* The object on one side, as a patch that makes or removes it. */
-static int add_object(const struct patch *p, enum isle_change_side side)
+static int add_object(struct patch *p, enum isle_change_side side)
 {
 	uint32_t mode = side == ISLE_BEFORE ? p->change->before.mode : p->change->after.mode;
 
@@ -233,7 +238,7 @@ static int add_object(const struct patch *p, enum isle_change_side side)
 
 /* --- metadata --- */
 
-static int read_meta(const struct patch *p, enum isle_change_side side, struct isle_meta *meta)
+static int read_meta(struct patch *p, enum isle_change_side side, struct isle_meta *meta)
 {
 	const char *name = NULL;
 	auto_fd int dir = isle_change_at(p->review->isle, p->review->layers, p->change, side, &name);
@@ -241,7 +246,7 @@ static int read_meta(const struct patch *p, enum isle_change_side side, struct i
 	return dir < 0 ? dir : isle_meta_read(dir, name, meta);
 }
 
-static void add_described(const struct patch *p, const char *lines)
+static void add_described(struct patch *p, const char *lines)
 {
 	add_title(p);
 	while (*lines) {
@@ -255,7 +260,7 @@ static void add_described(const struct patch *p, const char *lines)
 }
 
 /* Lines about what a patch does not say. A rename or modification has two sides, the rest one. */
-static int describe(const struct patch *p, struct isle_buf *lines)
+static int describe(struct patch *p, struct isle_buf *lines)
 {
 	auto_meta struct isle_meta before = ISLE_META_INIT, after = ISLE_META_INIT;
 	bool both = p->change->kind == ISLE_MODIFY || p->change->kind == ISLE_METADATA ||
@@ -270,7 +275,7 @@ static int describe(const struct patch *p, struct isle_buf *lines)
 	return isle_describe_meta(lines, both ? &before : NULL, &after);
 }
 
-static void add_special(const struct patch *p, struct isle_buf *lines)
+static void add_special(struct patch *p, struct isle_buf *lines)
 {
 	const struct isle_stat *after = &p->change->after;
 
@@ -287,7 +292,7 @@ static void add_special(const struct patch *p, struct isle_buf *lines)
 		isle_buf_adds(lines, "cannot be read: what is in it is not shown\n");
 }
 
-static int add_meta(const struct patch *p)
+static int add_meta(struct patch *p)
 {
 	auto_buf struct isle_buf lines = ISLE_BUF_INIT;
 	int r;
@@ -305,7 +310,7 @@ static int add_meta(const struct patch *p)
 
 /* --- changes --- */
 
-static void add_rename_lines(const struct patch *p)
+static void add_rename_lines(struct patch *p)
 {
 	bool same = !(p->change->diff & ISLE_DIFF_CONTENT);
 
@@ -317,7 +322,7 @@ static void add_rename_lines(const struct patch *p)
 }
 
 /* What stays in place: old and new mode, the new name, the hunks. */
-static int add_modified(const struct patch *p)
+static int add_modified(struct patch *p)
 {
 	const struct isle_change *change = p->change;
 	auto_contents struct isle_contents contents = ISLE_CONTENTS_INIT;
@@ -335,7 +340,7 @@ static int add_modified(const struct patch *p)
 	}
 	if (contents.diff.coarse) {
 		add_title(p);
-		add_remark(p, "content: too different to find the shortest difference");
+		isle_buf_adds(p->buf, "#   content: too different to find the shortest difference\n");
 	}
 	if (!modes && !change->from && contents.diff.added == 0 && contents.diff.removed == 0)
 		return 0;
@@ -348,14 +353,14 @@ static int add_modified(const struct patch *p)
 	return add_hunks(p, &contents.diff, isle_change_host(change), change->path);
 }
 
-static int add_renamed_symlink(const struct patch *p)
+static int add_renamed_symlink(struct patch *p)
 {
 	add_git_line(p, isle_change_host(p->change), p->change->path);
 	add_rename_lines(p);
 	return 0;
 }
 
-static int add_body(const struct patch *p)
+static int add_body(struct patch *p)
 {
 	const struct isle_change *change = p->change;
 	bool regular = S_ISREG(change->after.mode);
@@ -380,17 +385,72 @@ static int add_body(const struct patch *p)
 	return 0;
 }
 
-int isle_patch_add(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
+/* A component ".git", in any case, as git sees it. */
+static bool names_git(const char *path)
 {
-	struct patch p = {review, change, buf};
+	for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/'))
+		if (strncasecmp(at + 1, ".git", 4) == 0 && (at[5] == '/' || at[5] == '\0'))
+			return true;
+	return false;
+}
+
+static bool is_refused(struct patch *p)
+{
+	return names_git(p->change->path) || names_git(isle_change_host(p->change)) ||
+	       isle_in_swapped_directory(p->review, p->change);
+}
+
+/* Puts a "# " before each line that has none. */
+static void comment_out(struct isle_buf *buf, const struct isle_buf *patch)
+{
+	const char *at = patch->data, *end = patch->data + patch->size;
+
+	while (at && at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		size_t size = (size_t)((newline ? newline + 1 : end) - at);
+
+		if (*at != '#')
+			isle_buf_adds(buf, "# ");
+		isle_buf_add(buf, at, size);
+		at += size;
+	}
+}
+
+/* Runs add on a buffer of its own and takes that over. */
+static int add_checked(struct patch *p, int (*add)(struct patch *))
+{
+	auto_buf struct isle_buf patch = ISLE_BUF_INIT;
+	struct isle_buf *buf = p->buf;
 	int r;
 
-	if (change->kind == ISLE_DELETE)
-		return 0;
-	r = add_meta(&p);
+	if (!is_refused(p)) {
+		r = add(p);
+		return r < 0 ? r : isle_buf_error(buf);
+	}
+	p->buf = &patch;
+	r = add(p);
+	p->buf = buf;
 	if (r >= 0)
-		r = add_body(&p);
+		r = isle_buf_error(&patch);
+	if (r >= 0 && patch.size > 0) {
+		add_title(p);
+		comment_out(buf, &patch);
+	}
 	return r < 0 ? r : isle_buf_error(buf);
+}
+
+static int add_all(struct patch *p)
+{
+	int r = add_meta(p);
+
+	return r < 0 ? r : add_body(p);
+}
+
+int isle_patch_add(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
+{
+	struct patch p = {.review = review, .change = change, .buf = buf};
+
+	return change->kind == ISLE_DELETE ? 0 : add_checked(&p, add_all);
 }
 
 /* --- removals --- */
@@ -401,17 +461,20 @@ static bool is_removed(const struct isle_change *change)
 	       (change->kind == ISLE_MODIFY && S_ISLNK(change->before.mode));
 }
 
+static int add_removal(struct patch *p)
+{
+	const struct isle_change *change = p->change;
+
+	if (change->kind == ISLE_DELETE && !S_ISREG(change->before.mode) && !S_ISLNK(change->before.mode)) {
+		add_title(p);
+		isle_buf_addf(p->buf, "#   type %s\n", isle_type_name(change->before.mode));
+	}
+	return add_object(p, ISLE_BEFORE);
+}
+
 int isle_patch_add_removal(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
 {
-	struct patch p = {review, change, buf};
-	int r;
+	struct patch p = {.review = review, .change = change, .buf = buf};
 
-	if (!is_removed(change))
-		return 0;
-	if (change->kind == ISLE_DELETE && !S_ISREG(change->before.mode) && !S_ISLNK(change->before.mode)) {
-		add_title(&p);
-		isle_buf_addf(buf, "#   type %s\n", isle_type_name(change->before.mode));
-	}
-	r = add_object(&p, ISLE_BEFORE);
-	return r < 0 ? r : isle_buf_error(buf);
+	return is_removed(change) ? add_checked(&p, add_removal) : 0;
 }

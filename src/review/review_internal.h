@@ -26,6 +26,9 @@ int isle_review_select(const struct isle_review *review, unsigned flags, struct 
 void isle_shown_done(struct isle_shown *shown);
 #define auto_shown __attribute__((cleanup(isle_shown_done)))
 
+/* True for what became a directory or ceased to be one, and for all that is below such a path. */
+bool isle_in_swapped_directory(const struct isle_review *review, const struct isle_change *change);
+
 /* Of the data that are new or modified. Of a selection without ISLE_SELECT_INSIDE, or some count twice. */
 uint64_t isle_shown_bytes(const struct isle_shown *shown);
 

@@ -159,3 +159,38 @@ uint64_t isle_shown_bytes(const struct isle_shown *shown)
 	}
 	return bytes;
 }
+
+/* The changes of exactly the first size bytes of path; of several the last. */
+static const struct isle_change *find_change(const struct isle_changes *changes, const char *path, size_t size)
+{
+	size_t low = 0, high = changes->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_prefix(path, size, &changes->list[middle]) < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low > 0 && compare_prefix(path, size, &changes->list[low - 1]) == 0 ? &changes->list[low - 1] : NULL;
+}
+
+static bool swaps_directory(const struct isle_change *change)
+{
+	return change->kind == ISLE_REPLACE && (S_ISDIR(change->before.mode) || S_ISDIR(change->after.mode));
+}
+
+bool isle_in_swapped_directory(const struct isle_review *review, const struct isle_change *change)
+{
+	if (swaps_directory(change))
+		return true;
+	for (const char *slash = strchr(change->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		const struct isle_change *above = find_change(review->changes, change->path,
+							      (size_t)(slash - change->path));
+
+		if (above && swaps_directory(above))
+			return true;
+	}
+	return false;
+}
