@@ -94,14 +94,6 @@ attempt() {
 	same "$(cat "$T/host/file")" "of the host"
 }
 
-is_running() {
-	isle list | grep -q running
-}
-
-is_at_rest() {
-	! is_running
-}
-
 attempt "all" -n one -- "$T/escape" <"$T/host/file"
 attempt "without network" -n two --net none -- "$T/escape" <"$T/host/file"
 # There the host's loopback is what was asked for.
@@ -109,9 +101,10 @@ attempt "the host's network" --net host -- "$T/escape" abstract unix vsock alg s
 attempt "standard input is a directory" -- "$T/escape" stdin-directory <"$T/host"
 
 # A further run in a mounted isle is no worse off.
-isle run -q -n one -- sleep 60 &
+isle run -q -n one -- sh -c 'echo started; exec sleep 100' >"$T/first" &
 first=$!
-wait_for 10 is_running
+at_end "kill $first 2>/dev/null || true"
+wait_for 10 grep -q started "$T/first"
 attempt "joined" -n one -- "$T/escape" <"$T/host/file"
 kill "$first"
 wait "$first" || true
@@ -124,7 +117,4 @@ isle run -q -n one -- "$T/script" >/dev/null 2>&1 || true
 state >"$T/after"
 diff -u "$T/before" "$T/after" || fail "the host is not as before"
 
-# Killing the run from outside leaves nothing.
-wait_for 10 is_at_rest
-isle rm -q --yes one
-isle gc
+nothing_left
