@@ -6,9 +6,16 @@
 #include <string.h>
 
 const struct isle_verb *const isle_verbs[] = {
+	&isle_verb_run,
+	&isle_verb_shell,
 	&isle_verb_status,
 	&isle_verb_diff,
-	&isle_verb_rename, &isle_verb_rm, &isle_verb_gc, &isle_verb_doctor, &isle_verb_completions, NULL,
+	&isle_verb_rename,
+	&isle_verb_rm,
+	&isle_verb_gc,
+	&isle_verb_doctor,
+	&isle_verb_completions,
+	NULL, /* each on a line of its own */
 };
 
 const struct isle_verb *isle_verb_find(const char *name)

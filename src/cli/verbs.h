@@ -3,6 +3,8 @@
 /* The verbs that verbs.c lists; each is defined in cmd_NAME.c. */
 #include "verb.h"
 
+extern const struct isle_verb isle_verb_run;
+extern const struct isle_verb isle_verb_shell;
 extern const struct isle_verb isle_verb_list;
 extern const struct isle_verb isle_verb_status;
 extern const struct isle_verb isle_verb_diff;

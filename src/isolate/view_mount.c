@@ -89,6 +89,18 @@ static int mount_patiently(const char *target, unsigned long flags, const char *
 	}
 }
 
+/* At rest an upper is writable for its owner, so that it can be moved and deleted (isle_view_rest()). */
+static void set_upper_mode(const struct mounter *m, const struct isle_layer *layer, int place)
+{
+	char name[48] = "upper";
+
+	if (!layer->user || (layer->root_mode & 0200) != 0)
+		return;
+	if (place < 0)
+		snprintf(name, sizeof(name), "layers.d/%u/upper", layer->number);
+	isle_ignore(fchmodat(place < 0 ? m->isle->dir : place, name, layer->root_mode, 0));
+}
+
 static int mount_overlay(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
 			 int target)
 {
@@ -103,6 +115,7 @@ static int mount_overlay(const struct mounter *m, const struct isle_step *step, 
 		return lower;
 	if (layer->place != NULL && place < 0)
 		return -errno;
+	set_upper_mode(m, layer, place);
 	int r = format_options(m, layer, lower, place, options, sizeof(options));
 	if (r < 0)
 		return r;
@@ -247,13 +260,18 @@ int isle_view_refresh(int root, const struct isle_view *view)
 void isle_view_rest(const struct isle *isle, const struct isle_view *view)
 {
 	for (size_t i = 0; i < view->layers.count; i++) {
-		auto_fd int dir = isle_layer_open(isle, &view->layers.list[i]);
+		const struct isle_layer *layer = &view->layers.list[i];
+		auto_fd int dir = isle_layer_open(isle, layer);
+
+		if (dir >= 0 && (layer->root_mode & 0200) == 0)
+			isle_ignore(fchmodat(dir, "upper", layer->root_mode | 0700, 0));
 		auto_fd int work = dir < 0 ? -1 : openat(dir, "work", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
 		if (work < 0)
 			continue;
 		isle_ignore(fchmodat(work, "work", 0700, 0));
-		(void)unlinkat(work, "work/incompat/volatile", AT_REMOVEDIR);
-		(void)unlinkat(work, "work/incompat", AT_REMOVEDIR);
+		isle_ignore(unlinkat(work, "work/incompat/volatile/dirty", 0));
+		isle_ignore(unlinkat(work, "work/incompat/volatile", AT_REMOVEDIR));
+		isle_ignore(unlinkat(work, "work/incompat", AT_REMOVEDIR));
 	}
 }

@@ -5,7 +5,8 @@
  * 1. A shadow is filled under a temporary name and renamed when it is whole: what carries a key is complete.
  * 2. Its name is a hash of the names, types and stamps of all plain entries and of the names of all directories. A host
  * file that changes gives another shadow; the old one stays with the isles that were begun on it.
- * 3. Copies are born when the shadow is made, so "the host's ctime is not later than the copy's birth" says that the
+ * 3. The merged directory shows the mode of its upper, so a shadow keeps 0700 and can be deleted by anybody's rm -r.
+ * 4. Copies are born when the shadow is made, so "the host's ctime is not later than the copy's birth" says that the
  * copy is the host's file (layer.h, the base).
  */
 #include "composite.h"
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "io.h"
 #include "kernel.h"
@@ -40,6 +42,14 @@ mode_t isle_effective_mode(int host_dir, mode_t mode)
 	return faccessat(host_dir, ".", W_OK, AT_EACCESS) == 0 ? effective | 0200 : effective;
 }
 
+/* A file with a mount of its own, say of a network namespace. */
+static bool is_other_mount(int dir, const struct statx *st)
+{
+	struct stat here;
+
+	return fstat(dir, &here) == 0 && here.st_dev != makedev(st->stx_dev_major, st->stx_dev_minor);
+}
+
 static int add_entry(struct isle_composite *c, size_t *room, int dir, const char *name)
 {
 	struct isle_composite_entry entry = {0};
@@ -55,7 +65,8 @@ static int add_entry(struct isle_composite *c, size_t *room, int dir, const char
 		c->list = list;
 		*room = more;
 	}
-	entry.large = S_ISREG(entry.st.stx_mode) && entry.st.stx_size > ISLE_COMPOSITE_COPY_LIMIT;
+	entry.large = S_ISREG(entry.st.stx_mode) &&
+		      (entry.st.stx_size > ISLE_COMPOSITE_COPY_LIMIT || is_other_mount(dir, &entry.st));
 	entry.name = strdup(name);
 	if (entry.name == NULL)
 		return -ENOMEM;
@@ -183,7 +194,7 @@ static int make_directory(int host_dir, int to_dir, const char *name, mode_t mod
 	bool closed = faccessat(host_dir, name, R_OK, AT_EACCESS) < 0 &&
 		      faccessat(host_dir, name, X_OK, AT_EACCESS) < 0;
 
-	return mkdirat(to_dir, name, closed ? mode & 0077 : 0555) < 0 ? -errno : 0;
+	return mkdirat(to_dir, name, closed ? mode & 0077 : 0755) < 0 ? -errno : 0;
 }
 
 static int make_entry(int host_dir, int to_dir, const struct isle_composite_entry *e)
@@ -214,7 +225,7 @@ static int fill_shadow(int host_dir, int shadow, const struct isle_composite *c)
 		if (r < 0 && r != -ENOENT && r != -ELOOP)
 			return r;
 	}
-	return fchmod(shadow, c->mode) < 0 ? -errno : 0;
+	return 0;
 }
 
 int isle_shadow_make(struct isle_store *store, int host_dir, const struct isle_composite *composite,

@@ -17,7 +17,8 @@ enum { ISLE_COMPOSITE_COPY_LIMIT = 64 << 20 }; /* bytes; a larger file is shown 
 
 struct isle_composite_entry {
 	char *name;
-	bool large;	 /* a plain file that is not copied: an empty stand-in, to be covered by the host's file */
+	bool large; /* a plain file that is not copied (large, or a mount): an empty stand-in, covered by the host's
+		       file */
 	struct statx st; /* of the host's object */
 };
 

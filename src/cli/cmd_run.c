@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * isle run, isle shell: options to struct isle_run_options, the run, then what to do with what it changed.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "buf.h"
+#include "catalog.h"
+#include "path.h"
+#include "quote.h"
+#include "run.h"
+#include "run_end.h"
+#include "talk.h"
+#include "verbs.h"
+
+enum {
+	OPT_NAME = 1,
+	OPT_COMMIT,
+	OPT_DISCARD,
+	OPT_KEEP,
+	OPT_NET,
+	OPT_HIDE,
+	OPT_WRITE,
+	OPT_ENV,
+	OPT_CLEAR_ENV,
+	OPT_CHDIR,
+	OPT_HOSTNAME,
+	OPT_REQUIRE,
+	OPT_LINGER,
+	OPT_DURABLE,
+	OPT_WAIT,
+	OPT_NEST,
+	OPT_QUIET,
+	OPT_VERBOSE,
+};
+
+#define RUN_OPTIONS                                                                                                    \
+	{"name", 'n', "NAME", "use the isle NAME, made when it is not there (default: a fresh name)", OPT_NAME},       \
+		{"commit", 0, NULL, "commit at the end if CMD exited 0 and nothing conflicts or is flagged",           \
+		 OPT_COMMIT},                                                                                          \
+		{"discard", 0, NULL, "discard at the end", OPT_DISCARD},                                               \
+		{"keep", 0, NULL, "keep at the end without asking", OPT_KEEP},                                         \
+		{"net", 0, "MODE", "network: internet (default), none, host", OPT_NET},                                \
+		{"hide", 0, "PATH", "show PATH as empty", OPT_HIDE},                                                   \
+		{"write", 0, "PATH", "let PATH of the host be written to directly", OPT_WRITE},                        \
+		{"env", 0, "K=V", "set a variable for CMD", OPT_ENV},                                                  \
+		{"clear-env", 0, NULL, "start CMD with an empty environment", OPT_CLEAR_ENV},                          \
+		{"chdir", 0, "DIR", "start CMD in DIR", OPT_CHDIR},                                                    \
+		{"hostname", 0, "NAME", "the host name inside", OPT_HOSTNAME},                                         \
+		{"require", 0, "WALL[,WALL...]", "run nothing when one of these protections is missing", OPT_REQUIRE}, \
+		{"linger", 0, "SECONDS", "keep the isle mounted that long after the last run", OPT_LINGER},            \
+		{"durable", 0, NULL, "honour fsync inside", OPT_DURABLE},                                              \
+		{"wait", 0, NULL, "wait for what CMD leaves running instead of ending it", OPT_WAIT},                  \
+		{"nest", 0, NULL, "allow user namespaces and mounts inside (a larger surface)", OPT_NEST},             \
+		{"quiet", 'q', NULL, "say nothing but errors", OPT_QUIET},                                             \
+		{"verbose", 'v', NULL, "say what is done", OPT_VERBOSE},                                               \
+	{                                                                                                              \
+		NULL                                                                                                   \
+	}
+
+static const struct isle_option run_options[] = {RUN_OPTIONS};
+
+/* A growing NULL-terminated list of strings that are not its own, or are (see each use). */
+struct strings {
+	const char **list;
+	size_t count;
+};
+
+struct request {
+	const struct isle_verb *verb;
+	const char *name;
+	struct strings hide, write, environment;
+	const char *directory;
+	bool clear_environment;
+	enum isle_run_end end;
+	struct isle_run_options run;
+};
+
+static int add_string(struct strings *s, const char *text)
+{
+	const char **list = text == NULL ? NULL : reallocarray(s->list, s->count + 2, sizeof(*list));
+
+	if (list == NULL)
+		return -ENOMEM;
+	s->list = list;
+	list[s->count++] = text;
+	list[s->count] = NULL;
+	return 0;
+}
+
+static bool same_variable(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "=");
+
+	return strncmp(a, b, n) == 0 && b[n] == '=';
+}
+
+/* Sets "K=V", replacing an earlier K. */
+static int set_variable(struct strings *s, const char *variable)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (same_variable(variable, s->list[i])) {
+			s->list[i] = variable;
+			return 0;
+		}
+	}
+	return add_string(s, variable);
+}
+
+static int set_net(struct request *q, const char *mode)
+{
+	static const char *const names[] = {"internet", "none", "host"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(mode, names[i]) == 0) {
+			q->run.net = (enum isle_net_mode)i;
+			return 0;
+		}
+	}
+	return isle_usage(q->verb, "unknown network mode %s (internet, none, host)", isle_quote(mode));
+}
+
+static int set_require(struct request *q, char *list)
+{
+	char *save = NULL;
+
+	for (char *name = strtok_r(list, ",", &save); name != NULL; name = strtok_r(NULL, ",", &save)) {
+		unsigned wall = isle_wall_by_name(name);
+
+		if (wall == 0)
+			return isle_usage(q->verb, "unknown protection %s; see: isle doctor", isle_quote(name));
+		q->run.require |= wall;
+	}
+	return 0;
+}
+
+static int set_linger(struct request *q, const char *text)
+{
+	char *end = NULL;
+
+	q->run.linger = strtod(text, &end);
+	if (end == text || *end != '\0' || !(q->run.linger >= 0 && q->run.linger <= 1000000))
+		return isle_usage(q->verb, "%s is not a number of seconds", isle_quote(text));
+	return 0;
+}
+
+static int out_of_memory(void)
+{
+	struct isle_err err = ISLE_ERR_INIT;
+
+	isle_err_errno(&err, -ENOMEM, "cannot read the command line");
+	isle_err_print(&err);
+	return ISLE_EXIT_NOT_STARTED;
+}
+
+static int set_path(struct strings *list, const char *path)
+{
+	return add_string(list, isle_path_absolute(path)) < 0 ? out_of_memory() : 0;
+}
+
+static int set_flag(struct request *q, int id)
+{
+	switch (id) {
+	case OPT_COMMIT:
+		q->end = ISLE_END_COMMIT;
+		break;
+	case OPT_DISCARD:
+		q->end = ISLE_END_DISCARD;
+		break;
+	case OPT_KEEP:
+		q->end = ISLE_END_KEEP;
+		break;
+	case OPT_CLEAR_ENV:
+		q->clear_environment = true;
+		break;
+	case OPT_DURABLE:
+		q->run.flags |= ISLE_RUN_DURABLE;
+		break;
+	case OPT_WAIT:
+		q->run.flags |= ISLE_RUN_WAIT;
+		break;
+	case OPT_NEST:
+		q->run.flags |= ISLE_RUN_NEST;
+		break;
+	case OPT_QUIET:
+		isle_talk_set(ISLE_TALK_QUIET);
+		break;
+	case OPT_VERBOSE:
+		isle_talk_set(ISLE_TALK_VERBOSE);
+		break;
+	}
+	return 0;
+}
+
+static int set_option(struct request *q, int id, char *value)
+{
+	switch (id) {
+	case OPT_NAME:
+		q->name = value;
+		return 0;
+	case OPT_NET:
+		return set_net(q, value);
+	case OPT_HIDE:
+		return set_path(&q->hide, value);
+	case OPT_WRITE:
+		return set_path(&q->write, value);
+	case OPT_ENV:
+		if (*value == '=' || strchr(value, '=') == NULL)
+			return isle_usage(q->verb, "--env needs K=V, not %s", isle_quote(value));
+		return add_string(&q->environment, value) < 0 ? out_of_memory() : 0;
+	case OPT_CHDIR:
+		q->directory = value;
+		return 0;
+	case OPT_HOSTNAME:
+		if (*value == '\0' || strlen(value) > 64)
+			return isle_usage(q->verb, "a host name has 1 to 64 bytes");
+		q->run.hostname = value;
+		return 0;
+	case OPT_REQUIRE:
+		return set_require(q, value);
+	case OPT_LINGER:
+		return set_linger(q, value);
+	default:
+		return set_flag(q, id);
+	}
+}
+
+/* What CMD gets: ours or nothing, then the isle's name, then --env. */
+static int make_environment(struct request *q, const char *name)
+{
+	struct strings all = {0};
+	auto_buf struct isle_buf variable = ISLE_BUF_INIT;
+	int r = 0;
+
+	for (char **e = environ; r == 0 && !q->clear_environment && *e != NULL; e++)
+		r = add_string(&all, *e);
+	isle_buf_addf(&variable, "ISLE=%s", name);
+	if (r == 0)
+		r = set_variable(&all, isle_buf_take(&variable));
+	/* No service manager can be reached from inside: package scripts are told so, as in an image build. */
+	if (r == 0 && geteuid() == 0)
+		r = set_variable(&all, "SYSTEMD_OFFLINE=1");
+	for (size_t i = 0; r == 0 && i < q->environment.count; i++)
+		r = set_variable(&all, q->environment.list[i]);
+	q->run.environment = (char *const *)all.list;
+	return r;
+}
+
+static int find_or_create(struct isle_store *store, const char *name, struct isle **ret_isle, struct isle_err *err)
+{
+	if (name == NULL)
+		return isle_create(store, NULL, ret_isle, err);
+	int r = strcmp(name, "-") == 0 ? isle_find(store, NULL, ret_isle, err)
+				       : isle_find_exact(store, name, ret_isle, err);
+	return r == -ENOENT && strcmp(name, "-") != 0 ? isle_create(store, name, ret_isle, err) : r;
+}
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int exit_status(const struct isle_run_result *result, const char *command)
+{
+	switch (result->outcome) {
+	case ISLE_RUN_EXITED:
+		return result->status;
+	case ISLE_RUN_SIGNALLED:
+		return 128 + result->status;
+	case ISLE_RUN_NOT_FOUND:
+	case ISLE_RUN_NOT_EXECUTABLE:
+		fprintf(stderr, "isle: cannot run %s: %s\n", isle_quote(command), strerror(result->status));
+		return result->outcome == ISLE_RUN_NOT_FOUND ? ISLE_EXIT_NOT_FOUND : ISLE_EXIT_CANNOT_EXECUTE;
+	}
+	return ISLE_EXIT_NOT_STARTED;
+}
+
+/* The directory that CMD starts in, absolute. */
+static int set_directory(struct request *q, struct isle_err *err)
+{
+	q->run.directory = q->directory == NULL ? getcwd(NULL, 0) : isle_path_absolute(q->directory);
+	if (q->run.directory != NULL)
+		return 0;
+	isle_err_errno(err, -errno, "cannot tell the current directory");
+	isle_err_hint(err, "choose one with --chdir DIR");
+	return -ENOENT;
+}
+
+static int run_in(struct isle_store *store, struct isle *isle, struct request *q, struct isle_err *err)
+{
+	struct isle_run_result result = {0};
+	struct isle_run_record record = {.isle_id = isle->id, .name = isle->name, .start = now()};
+
+	record.argv = (const char *const *)q->run.argv;
+	record.cwd = q->run.directory;
+	if (q->name == NULL)
+		isle_note("isle '%s'", isle->name);
+	int r = isle_run(store, isle, &q->run, &result, err);
+	if (r < 0)
+		return r;
+	int status = exit_status(&result, q->run.argv[0]);
+	record.end = now();
+	record.status = status;
+	isle_ignore(isle_catalog_note_run(store, &record, NULL));
+	return isle_run_end(store, isle, q->end, &result, status);
+}
+
+static int run_request(struct request *q)
+{
+	struct isle_err err = ISLE_ERR_INIT;
+	auto_store struct isle_store *store = NULL;
+	auto_isle struct isle *isle = NULL;
+	int r = isle_store_open(&store, &err);
+
+	q->run.hide = q->hide.list;
+	q->run.write = q->write.list;
+	if (r >= 0)
+		r = set_directory(q, &err);
+	if (r >= 0)
+		r = find_or_create(store, q->name, &isle, &err);
+	if (r >= 0 && make_environment(q, isle->name) < 0)
+		r = isle_err_errno(&err, -ENOMEM, "cannot make the environment");
+	if (r >= 0)
+		r = run_in(store, isle, q, &err);
+	if (r >= 0)
+		return r;
+	isle_err_print(&err);
+	return ISLE_EXIT_NOT_STARTED;
+}
+
+static int parse(struct request *q, const struct isle_verb *verb, int argc, char **argv, struct isle_args *args)
+{
+	int id;
+
+	q->verb = verb;
+	isle_args_init(args, verb, argc, argv);
+	while ((id = isle_args_next(args)) > 0) {
+		int r = set_option(q, id, args->value);
+
+		if (r != 0)
+			return r == ISLE_EXIT_USAGE ? ISLE_EXIT_NOT_STARTED : r;
+	}
+	if (id < 0)
+		return id == ISLE_ARGS_HELP ? -1 : ISLE_EXIT_NOT_STARTED;
+	return 0;
+}
+
+static int run_main(int argc, char **argv)
+{
+	struct request q = {.end = ISLE_END_ASK};
+	struct isle_args args;
+	int r = parse(&q, &isle_verb_run, argc, argv, &args);
+
+	if (r != 0)
+		return r < 0 ? ISLE_EXIT_OK : r;
+	if (args.operand_count == 0) {
+		isle_usage(&isle_verb_run, "which command?");
+		return ISLE_EXIT_NOT_STARTED;
+	}
+	q.run.argv = args.operands;
+	return run_request(&q);
+}
+
+static int shell_main(int argc, char **argv)
+{
+	static char fallback[] = "/bin/sh";
+	struct request q = {.end = ISLE_END_ASK};
+	struct isle_args args;
+	char *shell = getenv("SHELL");
+	char *command[2] = {shell != NULL && *shell == '/' ? shell : fallback, NULL};
+	int r = parse(&q, &isle_verb_shell, argc, argv, &args);
+
+	if (r != 0)
+		return r < 0 ? ISLE_EXIT_OK : r;
+	if (args.operand_count > 0) {
+		isle_usage(&isle_verb_shell, "a shell takes no command; use: isle run");
+		return ISLE_EXIT_NOT_STARTED;
+	}
+	q.run.argv = command;
+	return run_request(&q);
+}
+
+const struct isle_verb isle_verb_run = {
+	.name = "run",
+	.synopsis = "[-n NAME] [options] [--] CMD [ARG...]",
+	.summary = "run CMD in a new isle, or in NAME",
+	.more = "Exit status: that of CMD; 128+n if it died by signal n; 125 if nothing was run; 126, 127 as env(1).",
+	.options = run_options,
+	.stop_at_operand = true,
+	.plain_names = true,
+	.main = run_main,
+};
+
+const struct isle_verb isle_verb_shell = {
+	.name = "shell",
+	.synopsis = "[-n NAME] [options]",
+	.summary = "your shell in an isle",
+	.options = run_options,
+	.stop_at_operand = true,
+	.plain_names = true,
+	.main = shell_main,
+};

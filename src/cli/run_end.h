@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The end of a run: what became of the host is shown, and the user says what shall become of it. */
+#include "run.h"
+#include "store.h"
+
+enum isle_run_end {
+	ISLE_END_ASK, /* on a terminal; else keep */
+	ISLE_END_COMMIT,
+	ISLE_END_DISCARD,
+	ISLE_END_KEEP,
+};
+
+/* Returns the exit status of isle: that of CMD. */
+int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
+		 const struct isle_run_result *result, int status);

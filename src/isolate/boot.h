@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What an isle remembers about its last mount, as symbolic links in its directory: `boot` (the boot id of the machine),
+ * `options` (of the mounted view), `torn` (the machine went down while a volatile layer was mounted, so the layer may
+ * lack what had been written last).
+ */
+#include "error.h"
+#include "store.h"
+#include <stdbool.h>
+
+/* Before a mount, under the lock: marks an isle torn whose machine went down during a run. */
+int isle_boot_check(const struct isle *isle, struct isle_err *err) isle_must_check;
+
+bool isle_is_torn(const struct isle *isle);
+/* The user has looked and said yes. */
+int isle_torn_forgive(const struct isle *isle) isle_must_check;
+
+/* Sets the link NAME to a word of at most 4095 bytes (a longer one is cut, both here and in comparing). */
+int isle_boot_note(const struct isle *isle, const char *name, const char *word) isle_must_check;
+bool isle_boot_same(const struct isle *isle, const char *name, const char *word);

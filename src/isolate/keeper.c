@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper.
+ *
+ *   start --> namespaces --> view mounted --> init cloned --> serving --> closing --> end
+ *
+ * 1. Until init is cloned any failure goes to the supervisor as an error and the keeper ends: nothing was run.
+ * 2. The lock is held from before the first mount until no process is left inside. It is given up after live.sock is
+ *    unlinked, so whoever finds the lock free finds no socket, and a lock that is taken without a socket means: wait.
+ * 3. The keeper holds a copy of each run's connection until it has dealt with that run's end; the supervisor, which
+ * waits for the end of file, therefore returns only when an isle that is at rest can be locked.
+ * 4. Init's death is the death of everything inside (pid namespace). The keeper then only cleans up.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "init.h"
+#include "io.h"
+#include "kernel.h"
+#include "live.h"
+#include "talk.h"
+#include "wire.h"
+
+extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+enum { SYS_MS_REC = 0x4000, SYS_MS_PRIVATE = 0x40000 };
+
+enum { RUNS_MAX = 1024 };
+
+struct keeper {
+	const struct isle_keeper_options *options;
+	struct isle_err err;
+	int root;     /* of the view */
+	int init;     /* socket */
+	int listener; /* live.sock */
+	pid_t init_pid;
+	uint32_t next_run;
+	uint32_t live;
+	int runs[RUNS_MAX]; /* connections by number modulo RUNS_MAX, -1: none */
+	int64_t linger_ms;
+	int64_t linger_until; /* milliseconds of CLOCK_MONOTONIC, 0: not lingering */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+isle_noreturn static void fail(struct keeper *k)
+{
+	isle_wire_send_error(k->options->connection, &k->err);
+	_exit(1);
+}
+
+/* uid and gid are those of before the user namespace; until the maps are there all ids are the overflow id. */
+static int write_maps(uid_t uid, gid_t gid)
+{
+	char map[64];
+	int r = isle_write_file(AT_FDCWD, "/proc/self/setgroups", "deny");
+
+	snprintf(map, sizeof(map), "%u %u 1\n", (unsigned)uid, (unsigned)uid);
+	if (r >= 0)
+		r = isle_write_file(AT_FDCWD, "/proc/self/uid_map", map);
+	snprintf(map, sizeof(map), "%u %u 1\n", (unsigned)gid, (unsigned)gid);
+	return r < 0 ? r : isle_write_file(AT_FDCWD, "/proc/self/gid_map", map);
+}
+
+/* A descriptor from before belongs to a mount of the old mount namespace, which overlayfs and open_tree(2) refuse: the
+ * store and the isle are opened again, under the same numbers. */
+static int reopen(const struct isle_keeper_options *o)
+{
+	char name[32];
+	auto_fd int store = open(isle_store_path(o->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	snprintf(name, sizeof(name), "isles/%s", o->isle->id);
+	auto_fd int isle = store < 0 ? -1 : openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (isle < 0 || dup3(store, isle_store_fd(o->store), O_CLOEXEC) < 0 || dup3(isle, o->isle->dir, O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+static void set_up(struct keeper *k, uid_t uid, gid_t gid)
+{
+	const struct isle_keeper_options *o = k->options;
+	int r = o->view->user ? write_maps(uid, gid) : 0;
+
+	if (r < 0)
+		isle_err_errno(&k->err, r, "cannot map the user into a user namespace");
+	/* Only now: the files in /proc/self of an undumpable process belong to the machine's root. */
+	isle_ignore(prctl(PR_SET_DUMPABLE, 0));
+	if (r >= 0 && mount(NULL, "/", NULL, SYS_MS_REC | SYS_MS_PRIVATE, NULL) < 0)
+		r = isle_err_errno(&k->err, -errno, "cannot make the mounts private");
+	if (r >= 0) {
+		r = reopen(o);
+		if (r < 0)
+			isle_err_errno(&k->err, r, "cannot open the store");
+	}
+	if (r >= 0)
+		r = isle_view_mount(o->store, o->isle, o->view, o->run->flags, &k->root, &k->err);
+	if (r < 0)
+		fail(k);
+}
+
+static void listen_on_socket(struct keeper *k)
+{
+	k->listener = isle_live_listen(k->options->isle);
+	if (k->listener >= 0)
+		return;
+	isle_err_errno(&k->err, k->listener, "cannot listen for further runs");
+	fail(k);
+}
+
+/* The child becomes init. In user mode its namespaces belong to the keeper's user namespace; as root init makes
+ * most of them itself (init.c). */
+static void clone_init(struct keeper *k, int pair[2])
+{
+	const struct isle_keeper_options *o = k->options;
+	uint64_t flags = CLONE_NEWPID;
+	struct isle_init_options init = {.run = o->run, .user = o->view->user, .root = k->root};
+
+	if (o->view->user) {
+		flags |= CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+		if (o->run->net != ISLE_NET_HOST)
+			flags |= CLONE_NEWNET;
+	}
+	init.keeper = pair[1];
+	init.connection = o->connection;
+	init.empty_dir = openat(isle_store_fd(o->store), "empty", O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	init.empty_file = openat(isle_store_fd(o->store), "empty-file", O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	k->init_pid = isle_clone(flags, NULL);
+	if (k->init_pid == 0)
+		isle_init_main(&init);
+	if (k->init_pid < 0) {
+		isle_err_errno(&k->err, (int)k->init_pid, "cannot make the isle's namespaces");
+		fail(k);
+	}
+	isle_cleanup_fd(&pair[1]);
+	isle_cleanup_fd(&init.empty_dir);
+	isle_cleanup_fd(&init.empty_file);
+	k->init = pair[0];
+}
+
+static void detach_stdio(void)
+{
+	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+		isle_ignore(dup2(null, fd));
+}
+
+static int pass_run(struct keeper *k, int connection)
+{
+	uint32_t number = k->next_run;
+	int *slot = &k->runs[number % RUNS_MAX];
+
+	if (*slot >= 0)
+		return -EBUSY;
+	int r = isle_wire_send_fds(k->init, ISLE_WIRE_RUN, &number, sizeof(number), &connection, 1);
+	if (r < 0)
+		return r;
+	*slot = connection;
+	k->next_run++;
+	k->live++;
+	k->linger_until = 0;
+	return 0;
+}
+
+static void map_init(const struct keeper *k)
+{
+	/* The view's /proc is that of the isle's pid namespace, where init is 1. */
+	static const char map[] = "0 0 4294967295\n";
+	int r = isle_write_file(AT_FDCWD, "/proc/1/uid_map", map);
+
+	if (r >= 0)
+		r = isle_write_file(AT_FDCWD, "/proc/1/gid_map", map);
+	isle_ignore(isle_wire_send(k->init, ISLE_WIRE_MAPPED, &r, sizeof(r)));
+}
+
+static void close_doors(struct keeper *k)
+{
+	if (k->listener < 0)
+		return;
+	isle_ignore(unlinkat(k->options->isle->dir, "live.sock", 0));
+	isle_cleanup_fd(&k->listener);
+	k->listener = -1;
+}
+
+/* Invariant 2: nobody is left inside. */
+static void give_up_lock(struct keeper *k)
+{
+	close_doors(k);
+	isle_live_end_network(k->options->isle);
+	isle_ignore(flock(k->options->lock, LOCK_UN));
+}
+
+static void end_run(struct keeper *k, const struct isle_wire_ended *ended)
+{
+	int *slot = &k->runs[ended->run % RUNS_MAX];
+
+	k->live = k->live > 0 ? k->live - 1 : 0;
+	if (k->live == 0 && k->linger_ms == 0)
+		give_up_lock(k);
+	else if (k->live == 0)
+		k->linger_until = now_ms() + k->linger_ms;
+	if (*slot >= 0)
+		isle_cleanup_fd(slot);
+	*slot = -1;
+}
+
+static bool handle_init(struct keeper *k)
+{
+	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
+
+	if (isle_wire_receive(k->init, &m) <= 0)
+		return false;
+	if (m.type == ISLE_WIRE_MAP_ME)
+		map_init(k);
+	else if (m.type == ISLE_WIRE_ENDED && m.size == sizeof(struct isle_wire_ended))
+		end_run(k, (const struct isle_wire_ended *)(const void *)m.data);
+	return k->listener >= 0;
+}
+
+static void answer_refresh(const struct keeper *k, int connection)
+{
+	int32_t r = isle_view_refresh(k->root, k->options->view);
+
+	isle_ignore(isle_wire_send(connection, ISLE_WIRE_RESULT, &r, sizeof(r)));
+}
+
+static bool is_owner(int connection)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static void handle_visitor(struct keeper *k)
+{
+	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
+	auto_fd int connection = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC);
+	uint32_t linger = 0;
+
+	if (connection < 0 || !is_owner(connection) || isle_wire_receive(connection, &m) <= 0)
+		return;
+	if (m.type == ISLE_WIRE_REFRESH)
+		answer_refresh(k, connection);
+	if (m.type != ISLE_WIRE_JOIN || m.size != sizeof(linger))
+		return;
+	memcpy(&linger, m.data, sizeof(linger));
+	if (linger > k->linger_ms)
+		k->linger_ms = linger;
+	/* A refresh that fails leaves an older view of the host, which a commit still checks. */
+	isle_ignore(isle_view_refresh(k->root, k->options->view));
+	if (pass_run(k, connection) >= 0)
+		connection = -1;
+}
+
+static void serve(struct keeper *k)
+{
+	for (;;) {
+		struct pollfd fds[2] = {{.fd = k->init, .events = POLLIN}, {.fd = k->listener, .events = POLLIN}};
+		int timeout = -1;
+
+		if (k->linger_until != 0) {
+			int64_t left = k->linger_until - now_ms();
+
+			timeout = left < 0 ? 0 : (int)left;
+		}
+		int n = poll(fds, 2, timeout);
+		if (n < 0 && errno != EINTR)
+			return;
+		if (n == 0 && k->linger_until != 0 && k->live == 0)
+			return;
+		if (n <= 0)
+			continue;
+		if (fds[1].revents != 0)
+			handle_visitor(k);
+		if (fds[0].revents != 0 && !handle_init(k))
+			return;
+	}
+}
+
+/* Everything inside is dead when init is reaped. */
+static void close_down(struct keeper *k)
+{
+	const struct isle_keeper_options *o = k->options;
+	bool locked = k->listener >= 0;
+
+	close_doors(k);
+	isle_cleanup_fd(&k->init);
+	while (waitpid(k->init_pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (!locked && flock(o->lock, LOCK_EX | LOCK_NB) < 0)
+		return; /* somebody mounts it again, and cleans up then */
+	isle_view_rest(o->isle, o->view);
+	isle_live_end_network(o->isle);
+	isle_ignore(flock(o->lock, LOCK_UN));
+}
+
+isle_noreturn static void keeper_main(const struct isle_keeper_options *options, uid_t uid, gid_t gid)
+{
+	struct keeper k = {.options = options, .root = -1, .listener = -1};
+	int pair[2];
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL); /* init and leaders read theirs from signalfd, CMD gets its own mask */
+	isle_ignore(prctl(PR_SET_NAME, "isle-keeper"));
+	isle_ignore(setsid());
+	umask(0);
+	for (size_t i = 0; i < RUNS_MAX; i++)
+		k.runs[i] = -1;
+	k.linger_ms = (int64_t)(options->run->linger * 1000);
+	set_up(&k, uid, gid);
+	detach_stdio();
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		isle_err_errno(&k.err, -errno, "cannot make a socket");
+		fail(&k);
+	}
+	clone_init(&k, pair);
+	listen_on_socket(&k);
+	k.runs[0] = options->connection;
+	k.next_run = 1;
+	k.live = 1;
+	serve(&k);
+	close_down(&k);
+	_exit(0);
+}
+
+int isle_keeper_start(const struct isle_keeper_options *options, struct isle_err *err)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	uint64_t flags = CLONE_NEWNS | (options->view->user ? CLONE_NEWUSER : 0);
+	pid_t pid = isle_clone(flags, NULL);
+
+	if (pid == 0)
+		keeper_main(options, uid, gid);
+	if (pid > 0)
+		return 0;
+	if (options->view->user) {
+		isle_wall_explain(ISLE_WALL_USERNS, err);
+		return isle_err_prefix(err, (int)pid, "cannot isolate");
+	}
+	return isle_err_errno(err, (int)pid, "cannot make a mount namespace");
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The leader of one run: the session leader of its terminal inside the isle, as a shell would be.
+ *
+ *   request --> terminal, second wall --> CMD started --> serving --> CMD ended --> leftovers ended --> EXITED
+ *
+ * 1. It is a subreaper: whatever CMD starts and abandons becomes its child, so what belongs to this run can be told
+ * from what belongs to another run in the same isle.
+ * 2. The second wall is put up here, not in init: the files that this run inherits as its standard three may be opened
+ * again for writing (/dev/stdout), and those differ from run to run.
+ * 3. The supervisor's death (end of file on the connection) ends all of the run.
+ * 4. CMD is a child in a process group of its own whose parent, the leader, is in the same session: its group is not
+ *    orphaned, so Ctrl-Z stops it.
+ * 5. The slave side of the pty stays open here until everything has ended.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "init.h"
+#include "io.h"
+#include "kernel.h"
+#include "leftover.h"
+#include "net_mode.h"
+#include "walls.h"
+#include "wire.h"
+
+struct leader {
+	int connection;
+	bool user;
+	struct isle_wire_message message; /* the request, with its descriptors */
+	struct isle_wire_request request;
+	char *directory;
+	char **argv, **environment;
+	int slave; /* of the pty, -1 */
+	int signals;
+	pid_t command;
+	bool ended; /* CMD has */
+	struct isle_wire_exited exited;
+	struct isle_err err;
+};
+
+isle_noreturn static void fail(struct leader *l, int code, const char *what)
+{
+	if (code != 0)
+		isle_err_errno(&l->err, code, "%s", what);
+	isle_wire_send_error(l->connection, &l->err);
+	_exit(1);
+}
+
+/* Points strings into the message; each ends within it. */
+static char **take_strings(char **at, const char *end, uint32_t count)
+{
+	char **list = calloc((size_t)count + 1, sizeof(*list));
+
+	for (uint32_t i = 0; list != NULL && i < count; i++) {
+		if (*at >= end) {
+			free(list);
+			return NULL;
+		}
+		list[i] = *at;
+		*at += strlen(*at) + 1;
+	}
+	return list;
+}
+
+static void read_request(struct leader *l)
+{
+	struct isle_wire_message *m = &l->message;
+
+	if (isle_wire_receive(l->connection, m) <= 0)
+		_exit(1);
+	if (m->type != ISLE_WIRE_REQUEST || m->size < sizeof(l->request) || m->fd_count != 3)
+		fail(l, -EPROTO, "cannot read the request");
+	memcpy(&l->request, m->data, sizeof(l->request));
+	char *at = m->data + sizeof(l->request);
+	const char *end = m->data + m->size;
+	char **directory = take_strings(&at, end, 1);
+	l->argv = take_strings(&at, end, l->request.argc);
+	l->environment = take_strings(&at, end, l->request.envc);
+	if (directory == NULL || l->argv == NULL || l->environment == NULL || l->request.argc == 0)
+		fail(l, -EPROTO, "cannot read the request");
+	l->directory = directory[0];
+	free(directory);
+}
+
+/* A pty of the isle's own devpts; the slave becomes the session's terminal. Returns the master. */
+static int open_terminal(struct leader *l)
+{
+	char name[32];
+	unsigned number = 0;
+	int unlock = 0;
+	int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0 || ioctl(master, TIOCGPTN, &number) < 0)
+		fail(l, -errno, "cannot make a terminal in the isle");
+	snprintf(name, sizeof(name), "/dev/pts/%u", number);
+	l->slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (l->slave < 0 || ioctl(l->slave, TIOCSCTTY, 0) < 0)
+		fail(l, -errno, "cannot make a terminal in the isle");
+	int r = isle_terminal_setup_apply(l->slave, &l->request.terminal);
+	if (r < 0)
+		fail(l, r, "cannot set up the terminal in the isle");
+	return master;
+}
+
+static unsigned filter_flags(const struct leader *l)
+{
+	return (l->user ? 0 : ISLE_FILTER_ROOT) | ((l->request.flags & ISLE_RUN_NEST) != 0 ? ISLE_FILTER_NEST : 0) |
+	       (l->request.net == ISLE_NET_HOST ? ISLE_FILTER_HOST_NET : 0);
+}
+
+/* A wall that is missing is said by the supervisor, or ends the run when it was demanded. */
+static void miss(struct leader *l, enum isle_wall wall, int code, uint32_t *missing)
+{
+	*missing |= wall;
+	if ((l->request.require & wall) == 0)
+		return;
+	isle_err_errno(&l->err, -EPROTONOSUPPORT, "the demanded protection '%s' cannot be had here (%s)",
+		       isle_wall_name(wall), strerror(-code));
+	fail(l, 0, NULL);
+}
+
+static int raise_wall(struct leader *l, uint32_t *missing)
+{
+	auto_fd int view = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	unsigned flags = filter_flags(l);
+	int listener = -1;
+	int r = 0;
+
+	if ((l->request.flags & ISLE_RUN_NEST) == 0)
+		r = view < 0 ? -errno : isle_landlock_enter(view, l->message.fds, 3, flags);
+	if (r == -ENOSYS || r == -EOPNOTSUPP)
+		miss(l, ISLE_WALL_LANDLOCK, r, missing);
+	else if (r < 0)
+		fail(l, r, "cannot isolate: Landlock");
+	if (l->request.notify) {
+		listener = isle_filter_notify_sockets(flags);
+		if (listener < 0)
+			miss(l, ISLE_WALL_NOTIFY, listener, missing);
+	}
+	r = isle_filter_enter(flags);
+	if (r == -ENOSYS)
+		miss(l, ISLE_WALL_SECCOMP, r, missing);
+	else if (r < 0)
+		fail(l, r, "cannot isolate: the system-call filter");
+	return listener;
+}
+
+/* The process that becomes CMD. Its failures go through the pipe as an errno. */
+isle_noreturn static void run_command(const struct leader *l, int report)
+{
+	const struct isle_wire_request *q = &l->request;
+	sigset_t blocked;
+	int error;
+
+	isle_ignore(setpgid(0, 0));
+	for (int fd = 0; fd < 3; fd++) {
+		bool pty = q->pty && (q->terminal.slots & (1U << fd)) != 0;
+
+		if (dup2(pty ? l->slave : l->message.fds[fd], fd) < 0)
+			goto failed;
+	}
+	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++)
+		isle_ignore(setrlimit((__rlimit_resource_t)resource, &q->limits[resource]));
+	isle_ignore(setpriority(PRIO_PROCESS, 0, q->nice));
+	umask(q->umask);
+	sigemptyset(&blocked);
+	for (int sig = 1; sig < NSIG; sig++) {
+		bool ignored = (q->ignored & (1ULL << (sig - 1))) != 0;
+
+		if (sig != SIGKILL && sig != SIGSTOP)
+			isle_ignore(signal(sig, ignored ? SIG_IGN : SIG_DFL) == SIG_ERR);
+		if ((q->blocked & (1ULL << (sig - 1))) != 0)
+			sigaddset(&blocked, sig);
+	}
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	environ = l->environment;
+	execvp(l->argv[0], l->argv);
+failed:
+	error = errno;
+	isle_ignore(write(report, &error, sizeof(error)));
+	_exit(127);
+}
+
+static void start_command(struct leader *l)
+{
+	int report[2];
+	int error = 0;
+
+	if (chdir(l->directory) < 0) {
+		isle_err_errno(&l->err, -errno, "cannot enter '%s' in the isle", l->directory);
+		isle_err_hint(&l->err, "choose another directory with --chdir DIR");
+		fail(l, 0, NULL);
+	}
+	if (pipe2(report, O_CLOEXEC) < 0)
+		fail(l, -errno, "cannot make a pipe");
+	l->command = fork();
+	if (l->command == 0)
+		run_command(l, report[1]);
+	if (l->command < 0)
+		fail(l, -errno, "cannot start a process in the isle");
+	isle_cleanup_fd(&report[1]);
+	isle_ignore(setpgid(l->command, l->command));
+	if (l->slave >= 0 && l->request.terminal.foreground)
+		isle_ignore(tcsetpgrp(l->slave, l->command));
+	ssize_t n = read(report[0], &error, sizeof(error));
+	isle_cleanup_fd(&report[0]);
+	if (n != (ssize_t)sizeof(error))
+		return;
+	l->exited.error = error;
+	l->exited.outcome = error == ENOENT ? ISLE_RUN_NOT_FOUND : ISLE_RUN_NOT_EXECUTABLE;
+}
+
+static void send_started(struct leader *l, int master, int listener, uint32_t missing)
+{
+	struct isle_wire_started started = {.missing = missing, .master = master >= 0, .listener = listener >= 0};
+	int fds[2];
+	unsigned count = 0;
+
+	if (master >= 0)
+		fds[count++] = master;
+	if (listener >= 0)
+		fds[count++] = listener;
+	if (isle_wire_send_fds(l->connection, ISLE_WIRE_STARTED, &started, sizeof(started), fds, count) < 0)
+		_exit(1);
+}
+
+static void note_status(struct leader *l, const siginfo_t *info)
+{
+	if (info->si_code == CLD_STOPPED) {
+		int32_t sig = info->si_status;
+
+		isle_ignore(isle_wire_send(l->connection, ISLE_WIRE_STOPPED, &sig, sizeof(sig)));
+		return;
+	}
+	l->ended = true;
+	if (l->exited.outcome == ISLE_RUN_NOT_FOUND || l->exited.outcome == ISLE_RUN_NOT_EXECUTABLE)
+		return;
+	l->exited.outcome = info->si_code == CLD_EXITED ? ISLE_RUN_EXITED : ISLE_RUN_SIGNALLED;
+	l->exited.status = info->si_status;
+}
+
+/* Reaps CMD and orphans. Returns false when no child is left. */
+static bool reap(struct leader *l)
+{
+	for (;;) {
+		siginfo_t info = {0};
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) < 0)
+			return errno != ECHILD;
+		if (info.si_pid == 0)
+			return true;
+		if (info.si_pid == l->command)
+			note_status(l, &info);
+	}
+}
+
+static void obey(struct leader *l, const struct isle_wire_message *m)
+{
+	struct isle_wire_signal sig;
+	int32_t go;
+
+	if (m->type == ISLE_WIRE_SIGNAL && m->size == sizeof(sig)) {
+		memcpy(&sig, m->data, sizeof(sig));
+		if (!l->ended)
+			isle_ignore(kill(sig.group ? -l->command : l->command, sig.number));
+		return;
+	}
+	if (m->type != ISLE_WIRE_GO || m->size != sizeof(go))
+		return;
+	memcpy(&go, m->data, sizeof(go));
+	if (l->slave >= 0)
+		isle_ignore(tcsetpgrp(l->slave, go == ISLE_TERMINAL_FOREGROUND ? l->command : getpid()));
+	if (!l->ended)
+		isle_ignore(kill(-l->command, SIGCONT));
+}
+
+/* Until CMD (with --wait: everything) has ended. */
+static void serve(struct leader *l)
+{
+	bool wait = (l->request.flags & ISLE_RUN_WAIT) != 0;
+
+	for (;;) {
+		struct pollfd fds[2] = {{.fd = l->connection, .events = POLLIN}, {.fd = l->signals, .events = POLLIN}};
+		auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
+		struct signalfd_siginfo info;
+
+		bool children = reap(l);
+		if (!children || (l->ended && !wait))
+			return;
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (fds[1].revents != 0)
+			isle_ignore(read(l->signals, &info, sizeof(info)));
+		if (fds[0].revents == 0)
+			continue;
+		if (isle_wire_receive(l->connection, &m) <= 0) {
+			isle_leftover_kill();
+			_exit(1);
+		}
+		obey(l, &m);
+	}
+}
+
+static void finish(struct leader *l)
+{
+	auto_buf struct isle_buf report = ISLE_BUF_INIT;
+
+	isle_buf_add(&report, &l->exited, sizeof(l->exited));
+	if (reap(l)) {
+		unsigned ended = isle_leftover_end(&report);
+
+		if (isle_buf_error(&report) == 0)
+			memcpy(report.data + offsetof(struct isle_wire_exited, ended), &ended, sizeof(ended));
+	}
+	if (isle_buf_error(&report) == 0)
+		isle_ignore(isle_wire_send(l->connection, ISLE_WIRE_EXITED, report.data, report.size));
+}
+
+void isle_leader_main(int connection, bool user)
+{
+	struct leader l = {.connection = connection, .user = user, .slave = -1};
+	sigset_t chld;
+	uint32_t missing = 0;
+
+	isle_ignore(prctl(PR_SET_NAME, "isle-leader"));
+	isle_ignore(prctl(PR_SET_CHILD_SUBREAPER, 1));
+	isle_ignore(setsid());
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	l.signals = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+	read_request(&l);
+	int master = l.request.pty ? open_terminal(&l) : -1;
+	int listener = raise_wall(&l, &missing);
+	send_started(&l, master, listener, missing);
+	isle_cleanup_fd(&master);
+	isle_cleanup_fd(&listener);
+	start_command(&l);
+	for (unsigned i = 0; i < l.message.fd_count; i++)
+		isle_cleanup_fd(&l.message.fds[i]);
+	l.message.fd_count = 0;
+	serve(&l);
+	finish(&l);
+	_exit(0);
+}

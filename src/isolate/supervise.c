@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One poll loop over: the leader's connection, a signalfd, the terminal (terminal.h), the notification listener.
+ *
+ *   request sent --> STARTED --> running --> EXITED --> terminal drained --> end of file
+ *                 \-> ERROR or end of file: nothing was run
+ *
+ * 1. Signals are blocked from before the request until the end; each that arrives is passed on. One that the terminal
+ *    sent (SI_KERNEL) goes to CMD's process group, one that a process sent goes to CMD.
+ * 2. The connection's end is the end of the run: the keeper closes it last (keeper.c, 3).
+ * 3. When the leader dies without EXITED, the run was killed from outside: reported as SIGKILL.
+ */
+#include "supervise.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "live.h"
+#include "quote.h"
+#include "talk.h"
+#include "walls.h"
+#include "wire.h"
+
+struct supervisor {
+	const struct isle *isle;
+	const struct isle_run_options *options;
+	int connection;
+	int signals;
+	int listener;
+	struct isle_terminal terminal;
+	struct timespec began;
+	bool started, exited, closed;
+	struct isle_run_result *result;
+	struct isle_err *err;
+	int failed; /* -errno of an ERROR message */
+};
+
+static const int passed_on[] = {
+	SIGHUP,	 SIGINT,  SIGQUIT,  SIGUSR1,   SIGUSR2, SIGALRM, SIGTERM,
+	SIGTSTP, SIGCONT, SIGWINCH, SIGVTALRM, SIGPROF, SIGIO,	 SIGPWR,
+};
+
+static void block_signals(sigset_t *ret_old)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(passed_on); i++)
+		sigaddset(&set, passed_on[i]);
+	sigprocmask(SIG_BLOCK, &set, ret_old);
+}
+
+static void fill_masks(struct isle_wire_request *q, const sigset_t *blocked)
+{
+	for (int sig = 1; sig < NSIG && sig <= 64; sig++) {
+		struct sigaction action;
+
+		if (sigismember(blocked, sig) == 1)
+			q->blocked |= 1ULL << (sig - 1);
+		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+			q->ignored |= 1ULL << (sig - 1);
+	}
+}
+
+static mode_t current_umask(void)
+{
+	mode_t mask = umask(077);
+
+	umask(mask);
+	return mask;
+}
+
+static int send_request(struct supervisor *s, const sigset_t *blocked)
+{
+	static const int standard[] = {0, 1, 2};
+	const struct isle_run_options *o = s->options;
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+	struct isle_wire_request q = {.flags = o->flags, .require = o->require, .net = (uint32_t)o->net};
+
+	for (char *const *a = o->argv; *a != NULL; a++)
+		q.argc++;
+	for (char *const *e = o->environment; *e != NULL; e++)
+		q.envc++;
+	q.umask = current_umask();
+	q.nice = getpriority(PRIO_PROCESS, 0);
+	q.linger_ms = (uint32_t)(o->linger * 1000);
+	fill_masks(&q, blocked);
+	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++)
+		isle_ignore(getrlimit((__rlimit_resource_t)resource, &q.limits[resource]));
+	q.terminal = s->terminal.setup;
+	q.pty = s->terminal.pty;
+	isle_buf_add(&text, &q, sizeof(q));
+	isle_buf_add(&text, o->directory, strlen(o->directory) + 1);
+	for (char *const *a = o->argv; *a != NULL; a++)
+		isle_buf_add(&text, *a, strlen(*a) + 1);
+	for (char *const *e = o->environment; *e != NULL; e++)
+		isle_buf_add(&text, *e, strlen(*e) + 1);
+	int r = isle_buf_error(&text);
+	if (r >= 0)
+		r = isle_wire_send_fds(s->connection, ISLE_WIRE_REQUEST, text.data, text.size, standard, 3);
+	return r == -EPIPE ? 0 : r; /* why the other side has gone is still to be read */
+}
+
+static void tell(struct supervisor *s, unsigned type, const void *data, size_t size)
+{
+	isle_ignore(isle_wire_send(s->connection, type, data, size));
+}
+
+static void tell_go(struct supervisor *s, enum isle_terminal_go go)
+{
+	int32_t value = go;
+
+	if (go != ISLE_TERMINAL_STAY)
+		tell(s, ISLE_WIRE_GO, &value, sizeof(value));
+}
+
+static void say_missing(uint32_t missing)
+{
+	for (unsigned bit = 0; bit < ISLE_WALL_COUNT; bit++) {
+		if ((missing & (1U << bit)) != 0)
+			isle_note("protection '%s' is missing on this machine; see: isle doctor",
+				  isle_wall_name((enum isle_wall)(1U << bit)));
+	}
+}
+
+static int handle_started(struct supervisor *s, struct isle_wire_message *m)
+{
+	struct isle_wire_started started;
+	unsigned next = 0;
+
+	if (m->size != sizeof(started))
+		return isle_err_errno(s->err, -EPROTO, "cannot talk to the isle");
+	memcpy(&started, m->data, sizeof(started));
+	s->started = true;
+	say_missing(started.missing);
+	if (started.master && next < m->fd_count) {
+		int r = isle_terminal_start(&s->terminal, fd_take(&m->fds[next++]));
+
+		if (r < 0)
+			return isle_err_errno(s->err, r, "cannot use the terminal");
+	}
+	if (started.listener && next < m->fd_count) {
+		s->listener = fd_take(&m->fds[next]);
+		isle_ignore(isle_notify_tune(s->listener));
+	}
+	return 0;
+}
+
+static void say_leftovers(const struct isle_wire_exited *exited, char *names)
+{
+	char *save = NULL;
+	unsigned shown = 0;
+
+	if (exited->ended == 0)
+		return;
+	for (char *name = strtok_r(names, "\n", &save); name != NULL; name = strtok_r(NULL, "\n", &save), shown++)
+		isle_note("ended %s, which was left running", isle_quote(name));
+	if (exited->ended > shown)
+		isle_note("ended %u more processes", exited->ended - shown);
+}
+
+static void handle_exited(struct supervisor *s, struct isle_wire_message *m)
+{
+	struct isle_wire_exited exited;
+	struct timespec now;
+
+	if (m->size < sizeof(exited))
+		return;
+	memcpy(&exited, m->data, sizeof(exited));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	s->exited = true;
+	s->result->outcome = (enum isle_run_outcome)exited.outcome;
+	s->result->status = exited.outcome >= ISLE_RUN_NOT_FOUND ? exited.error : exited.status;
+	s->result->seconds = (double)(now.tv_sec - s->began.tv_sec) + (double)(now.tv_nsec - s->began.tv_nsec) / 1e9;
+	isle_terminal_end(&s->terminal);
+	say_leftovers(&exited, m->data + sizeof(exited));
+}
+
+static void handle_error(struct supervisor *s, const struct isle_wire_message *m)
+{
+	s->failed = -EIO;
+	if (m->size != sizeof(struct isle_err) || s->err == NULL)
+		return;
+	memcpy(s->err, m->data, sizeof(*s->err));
+	s->err->text[sizeof(s->err->text) - 1] = '\0';
+	s->err->hint[sizeof(s->err->hint) - 1] = '\0';
+	if (s->err->code < 0)
+		s->failed = s->err->code;
+}
+
+static int handle_leader(struct supervisor *s)
+{
+	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
+	int32_t sig;
+	int r = isle_wire_receive(s->connection, &m);
+
+	if (r < 0)
+		return isle_err_errno(s->err, r, "cannot talk to the isle");
+	if (r == 0) {
+		s->closed = true;
+		isle_terminal_end(&s->terminal);
+	} else if (m.type == ISLE_WIRE_STARTED) {
+		return handle_started(s, &m);
+	} else if (m.type == ISLE_WIRE_ERROR) {
+		handle_error(s, &m);
+	} else if (m.type == ISLE_WIRE_STOPPED && m.size == sizeof(sig)) {
+		memcpy(&sig, m.data, sizeof(sig));
+		tell_go(s, isle_terminal_stopped(&s->terminal, sig));
+	} else if (m.type == ISLE_WIRE_EXITED) {
+		handle_exited(s, &m);
+	}
+	return 0;
+}
+
+static void handle_signal(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+	struct isle_wire_signal sig;
+
+	if (read(s->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	sig.number = (int32_t)info.ssi_signo;
+	sig.group = info.ssi_code == SI_KERNEL || sig.number == SIGTSTP;
+	if (sig.number == SIGWINCH && s->terminal.pty)
+		isle_terminal_resized(&s->terminal);
+	else if (sig.number == SIGCONT)
+		tell_go(s, isle_terminal_continued(&s->terminal));
+	else
+		tell(s, ISLE_WIRE_SIGNAL, &sig, sizeof(sig));
+}
+
+enum { FD_LEADER, FD_SIGNALS, FD_LISTENER, FD_TERMINAL };
+
+static int turn(struct supervisor *s)
+{
+	struct pollfd fds[FD_TERMINAL + ISLE_TERMINAL_FDS] = {
+		[FD_LEADER] = {.fd = s->closed ? -1 : s->connection, .events = POLLIN},
+		[FD_SIGNALS] = {.fd = s->signals, .events = POLLIN},
+		[FD_LISTENER] = {.fd = s->listener, .events = POLLIN},
+	};
+	unsigned terminal = isle_terminal_poll_fds(&s->terminal, fds + FD_TERMINAL);
+	int r = 0;
+
+	if (poll(fds, FD_TERMINAL + terminal, -1) < 0)
+		return errno == EINTR ? 0 : isle_err_errno(s->err, -errno, "cannot wait for the isle");
+	if (terminal > 0)
+		isle_terminal_handle(&s->terminal, fds + FD_TERMINAL, terminal);
+	if (fds[FD_SIGNALS].revents != 0)
+		handle_signal(s);
+	if (fds[FD_LEADER].revents != 0)
+		r = handle_leader(s);
+	return r;
+}
+
+static int outcome(struct supervisor *s)
+{
+	if (s->failed < 0)
+		return s->failed;
+	if (s->exited)
+		return 0;
+	if (!s->started)
+		return -ECONNRESET;
+	isle_note("the isle was ended from outside");
+	s->result->outcome = ISLE_RUN_SIGNALLED;
+	s->result->status = SIGKILL;
+	return 0;
+}
+
+int isle_supervise(const struct isle *isle, const struct isle_run_options *options, int connection,
+		   struct isle_run_result *ret_result, struct isle_err *err)
+{
+	struct supervisor s = {.isle = isle,
+			       .options = options,
+			       .connection = connection,
+			       .listener = -1,
+			       .result = ret_result,
+			       .err = err};
+	sigset_t old;
+	sigset_t set;
+
+	block_signals(&old);
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(passed_on); i++)
+		sigaddset(&set, passed_on[i]);
+	s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	clock_gettime(CLOCK_MONOTONIC, &s.began);
+	isle_terminal_open(&s.terminal);
+	*ret_result = (struct isle_run_result){.terminal = s.terminal.pty};
+	int r = s.signals < 0 ? -errno : send_request(&s, &old);
+	if (r < 0)
+		isle_err_errno(err, r, "cannot ask for the run");
+	while (r >= 0 && !(s.closed && isle_terminal_drained(&s.terminal)))
+		r = turn(&s);
+	isle_terminal_close(&s.terminal);
+	isle_cleanup_fd(&s.signals);
+	isle_cleanup_fd(&s.listener);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r < 0 ? r : outcome(&s);
+}
