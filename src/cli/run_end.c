@@ -1,12 +1,224 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * After a run. Nothing here changes the exit status, which is CMD's: what fails is said, and the isle is kept.
+ */
 #include "run_end.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commit.h"
+#include "quote.h"
+#include "review.h"
+#include "talk.h"
+#include "verbs.h"
+
+struct ending {
+	struct isle_store *store;
+	struct isle *isle;
+	struct isle_layers layers;
+	struct isle_changes changes;
+};
+
+static int look(struct ending *e)
+{
+	struct isle_err err = ISLE_ERR_INIT;
+
+	isle_layers_done(&e->layers);
+	isle_changes_done(&e->changes);
+	int r = isle_layers_read(e->isle, &e->layers, &err);
+	if (r >= 0)
+		r = isle_changes_scan(e->store, e->isle, &e->layers, ISLE_SCAN_ALL, &e->changes, &err);
+	if (r < 0)
+		isle_err_print(&err);
+	return r;
+}
+
+static struct isle_review review_of(const struct ending *e, FILE *out)
+{
+	return (struct isle_review){.isle = e->isle,
+				    .layers = &e->layers,
+				    .changes = &e->changes,
+				    .out = out,
+				    .flags = isle_review_terminal(fileno(out))};
+}
+
+/* An answer that cannot be shown is no reason to lose the question. */
+static void show(const struct ending *e, int (*how)(const struct isle_review *review), unsigned flags)
+{
+	struct isle_review review = review_of(e, stderr);
+
+	review.flags |= flags;
+	isle_ignore(how(&review));
+	fflush(stderr);
+}
+
+static void say_findings(const struct isle_findings *findings, const char *what)
+{
+	for (size_t i = 0; i < findings->count && i < 10; i++)
+		fprintf(stderr, "  %s: %s\n", isle_quote(findings->list[i].path),
+			findings->list[i].why == NULL ? what : findings->list[i].why);
+	if (findings->count > 10)
+		fprintf(stderr, "  and %zu more\n", findings->count - 10);
+}
+
+/* Says what came of a commit. True when the isle needs no more question. */
+static bool say_outcome(const struct ending *e, const struct isle_commit_result *result)
+{
+	switch (result->outcome) {
+	case ISLE_OUTCOME_DONE:
+		isle_note("committed; take it back with: isle undo %llu", (unsigned long long)result->operation);
+		return true;
+	case ISLE_OUTCOME_NOTHING:
+		isle_note("nothing to commit");
+		return true;
+	case ISLE_OUTCOME_CONFLICT:
+		isle_note("not committed, the host has changed meanwhile:");
+		say_findings(&result->conflicts, "conflict");
+		isle_note("see: isle check %s", e->isle->name);
+		return false;
+	case ISLE_OUTCOME_FLAGGED:
+		isle_note("not committed, these need a yes of their own:");
+		say_findings(&result->flagged, "flagged");
+		isle_note("say it with: isle commit %s --allow=KIND", e->isle->name);
+		return false;
+	case ISLE_OUTCOME_DECLINED:
+	case ISLE_OUTCOME_STALE:
+		isle_note("not committed");
+		return false;
+	}
+	return false;
+}
+
+static bool commit(const struct ending *e, bool ask)
+{
+	struct isle_err err = ISLE_ERR_INIT;
+	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT};
+
+	for (;;) {
+		auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
+
+		if (isle_commit(e->store, e->isle, &options, &result, &err) < 0) {
+			isle_err_print(&err);
+			return false;
+		}
+		if (!ask || result.outcome != ISLE_OUTCOME_FLAGGED)
+			return say_outcome(e, &result);
+		fputs("these may do more than they seem to:\n", stderr);
+		say_findings(&result.flagged, "flagged");
+		if (!isle_ask("commit them, too?"))
+			return false;
+		options.allow = ISLE_MARKS_FLAGGED;
+	}
+}
+
+static bool discard(const struct ending *e)
+{
+	auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
+	const struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT};
+	struct isle_err err = ISLE_ERR_INIT;
+
+	if (isle_discard(e->store, e->isle, &options, &result, &err) < 0) {
+		isle_err_print(&err);
+		return false;
+	}
+	if (result.outcome == ISLE_OUTCOME_DONE)
+		isle_note("discarded; take it back with: isle undo %llu", (unsigned long long)result.operation);
+	return true;
+}
+
+static char read_answer(void)
+{
+	char line[64] = "";
+	ssize_t n = read(STDIN_FILENO, line, sizeof(line) - 1);
+
+	/* The end of input, a hang-up: the safe answer. */
+	return n <= 0 ? 'k' : line[0];
+}
+
+/* One more command in the same isle, by the user's shell. */
+static void open_shell(const struct ending *e)
+{
+	char verb[] = "shell";
+	char name[] = "-n";
+	char keep[] = "--keep";
+	char *argv[] = {verb, name, e->isle->name, keep, NULL};
+
+	isle_ignore(isle_verb_shell.main(4, argv));
+}
+
+/* True when the question has been answered for good. */
+static bool act(struct ending *e, char answer)
+{
+	switch (answer) {
+	case 'c':
+		return commit(e, true);
+	case 'r':
+		show(e, isle_review_status, ISLE_REVIEW_ALL);
+		return false;
+	case 'd':
+		show(e, isle_review_diff, 0);
+		return false;
+	case 's':
+		open_shell(e);
+		return look(e) < 0 || e->changes.count == 0;
+	case 'x':
+		return discard(e);
+	case 'k':
+		isle_note("kept; go on with: isle diff %s, isle commit %s, isle discard %s", e->isle->name,
+			  e->isle->name, e->isle->name);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void ask(struct ending *e)
+{
+	do
+		fputs("[c]ommit [r]eview [d]iff [k]eep [x] discard [s]hell? ", stderr);
+	while (!act(e, read_answer()));
+}
+
+static void finish(struct ending *e, enum isle_run_end end, const struct isle_run_result *result, int status)
+{
+	bool clean = result->outcome == ISLE_RUN_EXITED && status == 0;
+	bool asking = end == ISLE_END_ASK && result->terminal && isle_can_ask();
+
+	if (end == ISLE_END_DISCARD) {
+		discard(e);
+		return;
+	}
+	if (end == ISLE_END_COMMIT && clean) {
+		commit(e, false);
+		return;
+	}
+	if (end == ISLE_END_COMMIT)
+		isle_note("not committed, the command failed; kept in isle '%s'", e->isle->name);
+	/* Looking costs time that grows with the changes; a script that runs a hundred commands asks when it wants to
+	 * know. */
+	if (!isatty(STDERR_FILENO) || isle_talk_get() == ISLE_TALK_QUIET || look(e) < 0)
+		return;
+	if (e->changes.count == 0) {
+		isle_note("nothing changed");
+		return;
+	}
+	show(e, isle_review_summary, 0);
+	if (asking)
+		ask(e);
+	else
+		isle_note("kept in isle '%s'", e->isle->name);
+}
 
 int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
 		 const struct isle_run_result *result, int status)
 {
-	(void)store;
-	(void)isle;
-	(void)end;
-	(void)result;
+	struct ending e = {.store = store, .isle = isle};
+
+	finish(&e, end, result, status);
+	isle_layers_done(&e.layers);
+	isle_changes_done(&e.changes);
 	return status;
 }

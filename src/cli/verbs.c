@@ -10,6 +10,7 @@ const struct isle_verb *const isle_verbs[] = {
 	&isle_verb_shell,
 	&isle_verb_status,
 	&isle_verb_diff,
+	&isle_verb_refresh,
 	&isle_verb_rename,
 	&isle_verb_rm,
 	&isle_verb_gc,

@@ -5,6 +5,7 @@
 
 extern const struct isle_verb isle_verb_run;
 extern const struct isle_verb isle_verb_shell;
+extern const struct isle_verb isle_verb_refresh;
 extern const struct isle_verb isle_verb_list;
 extern const struct isle_verb isle_verb_status;
 extern const struct isle_verb isle_verb_diff;

@@ -117,6 +117,7 @@ static int set_up_namespaces(struct init *in)
 		r = isle_net_lo_up();
 		if (r < 0)
 			return fail(in, r, "the loopback interface");
+		isle_ignore(isle_net_blackholes()); /* a kernel without such routes has nothing to reach there either */
 	}
 	return 0;
 }

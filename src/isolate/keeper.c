@@ -119,6 +119,7 @@ static void set_up(struct keeper *k, uid_t uid, gid_t gid)
 
 static void listen_on_socket(struct keeper *k)
 {
+	isle_ignore(unlinkat(k->options->isle->dir, "network", 0)); /* of a keeper that was killed */
 	k->listener = isle_live_listen(k->options->isle);
 	if (k->listener >= 0)
 		return;
@@ -336,6 +337,7 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 		fail(&k);
 	}
 	clone_init(&k, pair);
+	isle_ignore(isle_live_note_init(options->isle, k.init_pid));
 	listen_on_socket(&k);
 	k.runs[0] = options->connection;
 	k.next_run = 1;

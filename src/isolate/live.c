@@ -11,8 +11,28 @@
 
 #include "run.h"
 
-/* A symbolic link holds a word as well as a file does, and is made in one step. */
+/* Symbolic links hold a word as well as files do, and are made in one step. */
 static const char network_name[] = "network";
+static const char init_name[] = "init";
+
+static int note_pid(const struct isle *isle, const char *name, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	return symlinkat(text, isle->dir, name) < 0 ? -errno : 0;
+}
+
+static pid_t read_pid(const struct isle *isle, const char *name)
+{
+	char text[16];
+	ssize_t n = readlinkat(isle->dir, name, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return (pid_t)strtol(text, NULL, 10);
+}
 
 int isle_live_listen(const struct isle *isle)
 {
@@ -39,33 +59,30 @@ int isle_live_connect(const struct isle *isle)
 	return fd_take(&fd);
 }
 
-int isle_live_note_network(const struct isle *isle, pid_t pid)
+int isle_live_note_init(const struct isle *isle, pid_t pid)
 {
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	return symlinkat(text, isle->dir, network_name) < 0 ? -errno : 0;
+	isle_ignore(unlinkat(isle->dir, init_name, 0));
+	return note_pid(isle, init_name, pid);
 }
 
-static pid_t read_network(const struct isle *isle)
+pid_t isle_live_init(const struct isle *isle)
 {
-	char text[16];
-	ssize_t n = readlinkat(isle->dir, network_name, text, sizeof(text) - 1);
+	return read_pid(isle, init_name);
+}
 
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	return (pid_t)strtol(text, NULL, 10);
+int isle_live_note_network(const struct isle *isle, pid_t pid)
+{
+	return note_pid(isle, network_name, pid);
 }
 
 bool isle_live_has_network(const struct isle *isle)
 {
-	return read_network(isle) > 0;
+	return read_pid(isle, network_name) > 0;
 }
 
 void isle_live_end_network(const struct isle *isle)
 {
-	pid_t pid = read_network(isle);
+	pid_t pid = read_pid(isle, network_name);
 
 	if (pid <= 1)
 		return;

@@ -23,8 +23,10 @@
 #include <time.h>
 
 #include "live.h"
+#include "notify.h"
 #include "quote.h"
 #include "talk.h"
+#include "view.h"
 #include "walls.h"
 #include "wire.h"
 
@@ -35,6 +37,7 @@ struct supervisor {
 	int signals;
 	int listener;
 	struct isle_terminal terminal;
+	struct isle_net_lazy network;
 	struct timespec began;
 	bool started, exited, closed;
 	struct isle_run_result *result;
@@ -91,6 +94,7 @@ static int send_request(struct supervisor *s, const sigset_t *blocked)
 	q.umask = current_umask();
 	q.nice = getpriority(PRIO_PROCESS, 0);
 	q.linger_ms = (uint32_t)(o->linger * 1000);
+	q.notify = o->net == ISLE_NET_INTERNET && !isle_live_has_network(s->isle);
 	fill_masks(&q, blocked);
 	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++)
 		isle_ignore(getrlimit((__rlimit_resource_t)resource, &q.limits[resource]));
@@ -236,6 +240,24 @@ static void handle_signal(struct supervisor *s)
 		tell(s, ISLE_WIRE_SIGNAL, &sig, sizeof(sig));
 }
 
+/* The first socket of the isle joins it to the network; a run beside this one may have been faster. */
+static void answer_notification(struct supervisor *s)
+{
+	bool before = s->network.tried;
+
+	if (!before) {
+		s->network.options.pid = isle_live_init(s->isle);
+		s->network.options.root = isle_view_is_root();
+		s->network.tried = isle_live_has_network(s->isle);
+	}
+	if (isle_net_notify(s->listener, &s->network) < 0) {
+		isle_cleanup_fd(&s->listener);
+		s->listener = -1;
+	}
+	if (!before && s->network.pid > 0)
+		isle_ignore(isle_live_note_network(s->isle, s->network.pid));
+}
+
 enum { FD_LEADER, FD_SIGNALS, FD_LISTENER, FD_TERMINAL };
 
 static int turn(struct supervisor *s)
@@ -254,6 +276,8 @@ static int turn(struct supervisor *s)
 		isle_terminal_handle(&s->terminal, fds + FD_TERMINAL, terminal);
 	if (fds[FD_SIGNALS].revents != 0)
 		handle_signal(s);
+	if (fds[FD_LISTENER].revents != 0)
+		answer_notification(s);
 	if (fds[FD_LEADER].revents != 0)
 		r = handle_leader(s);
 	return r;

@@ -16,6 +16,7 @@ enum isle_step_kind {
 	ISLE_STEP_READ_ONLY, /* the host's mount, read-only with all below it */
 	ISLE_STEP_BIND,	     /* the host's object, writable: --write */
 	ISLE_STEP_HIDE,	     /* an empty directory or an unreadable file */
+	ISLE_STEP_RESOLV,    /* the isle's resolv.conf over the host's, whose name servers are out of reach inside */
 };
 
 struct isle_step {

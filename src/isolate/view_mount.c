@@ -206,6 +206,8 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 		return mount_writable(step->path, target);
 	case ISLE_STEP_HIDE:
 		return hide(m, target);
+	case ISLE_STEP_RESOLV:
+		return bind_onto(m->isle->dir, "resolv.conf", 0, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, target);
 	}
 	return -EINVAL;
 }

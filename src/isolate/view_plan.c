@@ -30,6 +30,7 @@
 #include "composite.h"
 #include "io.h"
 #include "kernel.h"
+#include "pasta.h"
 #include "path.h"
 #include "place.h"
 #include "quote.h"
@@ -386,6 +387,29 @@ static int plan_options(struct planner *p, const struct isle_run_options *option
 	return 0;
 }
 
+static int plan_resolv_conf(struct planner *p)
+{
+	auto_free char *text = NULL;
+	auto_free char *real = NULL;
+	int r = isle_pasta_resolv_conf(&text);
+
+	if (r <= 0)
+		return r;
+	real = realpath("/etc/resolv.conf", NULL);
+	if (real == NULL)
+		return 0;
+	r = isle_replace_file(p->isle->dir, "resolv.conf", text, strlen(text));
+	if (r >= 0 && fchmodat(p->isle->dir, "resolv.conf", 0644, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		return isle_err_errno(p->err, r, "cannot write the isle's resolv.conf");
+	struct isle_step *step = add_step(p, ISLE_STEP_RESOLV, real);
+	if (step == NULL)
+		return -ENOMEM;
+	step->optional = true;
+	return 0;
+}
+
 bool isle_view_is_root(void)
 {
 	auto_buf struct isle_buf map = ISLE_BUF_INIT;
@@ -419,6 +443,8 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 	r = view.user ? plan_child(&p, AT_FDCWD, "/") : plan_mounts(&p);
 	if (r >= 0)
 		r = hide_store(&p);
+	if (r >= 0 && options->net == ISLE_NET_INTERNET)
+		r = plan_resolv_conf(&p);
 	if (r >= 0)
 		r = plan_options(&p, options);
 	if (r >= 0 && p.new_layers)
