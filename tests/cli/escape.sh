@@ -11,17 +11,21 @@ for escape in "$(dirname "$ISLE")/escape" "$(dirname "$ISLE")/../../tests/escape
 done
 [ -x "$escape" ] || fail "the escape program is not there: $escape"
 
-# A copy of isle that belongs to who runs this: for a user the installed one is out of reach anyway.
-install -m 0755 "$ISLE" "$T/isle"
-ISLE=$T/isle
-install -m 0755 "$escape" "$T/escape"
-mkdir "$T/host"
-echo "of the host" >"$T/host/file"
-echo "of the host" >"$T/host/other"
-chmod 0640 "$T/host/file"
+# In the home directory: that is where a user has files to lose.
+H=$(mktemp -d "$HOME/isle-escape.XXXXXX")
+at_end 'rm -rf --one-file-system "$H"'
 
-# The host's side: listens, owns memory, notices signals. What happens to it goes to $T/events.
-cat >"$T/host.py" <<'PY'
+# A copy of isle that belongs to who runs this: for a user the installed one is out of reach anyway.
+install -m 0755 "$ISLE" "$H/isle"
+ISLE=$H/isle
+install -m 0755 "$escape" "$H/escape"
+mkdir "$H/host"
+echo "of the host" >"$H/host/file"
+echo "of the host" >"$H/host/other"
+chmod 0640 "$H/host/file"
+
+# The host's side: listens, owns memory, notices signals. What happens to it goes to $H/events.
+cat >"$H/host.py" <<'PY'
 import ctypes, os, select, signal, socket, subprocess, sys
 top = sys.argv[1]
 events = os.open(top + "/events", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -59,23 +63,23 @@ finally:
     libc.shmctl(shmid, 0, None)
     os.unlink(shm)
 PY
-python3 "$T/host.py" "$T" &
+python3 "$H/host.py" "$H" &
 helper=$!
 at_end "kill $helper 2>/dev/null; wait $helper 2>/dev/null || true"
-wait_for 20 test -e "$T/env"
+wait_for 20 test -e "$H/env"
 # shellcheck disable=SC1091
-. "$T/env"
-ESCAPE_HANDLE=$("$T/escape" --handle "$T/host/file")
-export ESCAPE_HANDLE ESCAPE_STORE=$ISLE_HOME ESCAPE_PROGRAM=$ISLE ESCAPE_FILE=$T/host/file
+. "$H/env"
+ESCAPE_HANDLE=$("$H/escape" --handle "$H/host/file")
+export ESCAPE_HANDLE ESCAPE_STORE=$ISLE_HOME ESCAPE_PROGRAM=$ISLE ESCAPE_FILE=$H/host/file ESCAPE_DIR=$H/host
 
 state() {
-	tree_of "$T/host"
-	stat -c '%n %a %u:%g %s %Y %Z' "$ISLE" "$T/escape"
-	sha256sum "$ISLE" "$T/escape"
+	tree_of "$H/host"
+	stat -c '%n %a %u:%g %s %Y %Z' "$ISLE" "$H/escape"
+	sha256sum "$ISLE" "$H/escape"
 	uname -n
 	cat /proc/sys/kernel/core_pattern
 	[ ! -e /proc/keys ] || ! grep isle-escape /proc/keys
-	cat "$T/events" 2>/dev/null || true
+	cat "$H/events" 2>/dev/null || true
 }
 state >"$T/before"
 
@@ -84,36 +88,36 @@ attempt() {
 	local what=$1 status=0
 	shift
 	echo "== $what"
-	isle run -q "$@" >"$T/log" 8<>"$T/host/other" 9</ || status=$?
+	isle run -q "$@" >"$T/log" 8<>"$H/host/other" 9</ || status=$?
 	cat "$T/log"
 	[ "$status" -eq 0 ] || fail "$what: status $status"
 	grep -q '^REFUSED ' "$T/log" || fail "$what: nothing was tried"
 	state >"$T/after"
 	diff -u "$T/before" "$T/after" || fail "$what: the host is not as before"
 	kill -0 "$helper" || fail "$what: a process of the host has gone"
-	same "$(cat "$T/host/file")" "of the host"
+	same "$(cat "$H/host/file")" "of the host"
 }
 
-attempt "all" -n one -- "$T/escape" <"$T/host/file"
-attempt "without network" -n two --net none -- "$T/escape" <"$T/host/file"
+attempt "all" -n one -- "$H/escape" <"$H/host/file"
+attempt "without network" -n two --net none -- "$H/escape" <"$H/host/file"
 # There the host's loopback is what was asked for.
-attempt "the host's network" --net host -- "$T/escape" abstract unix vsock alg signal-all handle core-pattern <"$T/host/file"
-attempt "standard input is a directory" -- "$T/escape" stdin-directory <"$T/host"
+attempt "the host's network" --net host -- "$H/escape" abstract unix vsock alg signal-all handle core-pattern <"$H/host/file"
+attempt "standard input is a directory" -- "$H/escape" stdin-directory <"$H/host"
 
 # A further run in a mounted isle is no worse off.
-isle run -q -n one -- sh -c 'echo started; exec sleep 100' >"$T/first" &
+"$ISLE" run -q -n one -- sh -c 'echo started; exec sleep 100' >"$T/first" &
 first=$!
 at_end "kill $first 2>/dev/null || true"
 wait_for 10 grep -q started "$T/first"
-attempt "joined" -n one -- "$T/escape" <"$T/host/file"
+attempt "joined" -n one -- "$H/escape" <"$H/host/file"
 kill "$first"
 wait "$first" || true
 
 # The leader executes CMD: a script whose interpreter is /proc/self/exe.
-printf '#!/proc/self/exe\n' >"$T/script"
-chmod 0755 "$T/script"
+printf '#!/proc/self/exe\n' >"$H/script"
+chmod 0755 "$H/script"
 state >"$T/before"
-isle run -q -n one -- "$T/script" >/dev/null 2>&1 || true
+isle run -q -n one -- "$H/script" >/dev/null 2>&1 || true
 state >"$T/after"
 diff -u "$T/before" "$T/after" || fail "the host is not as before"
 

@@ -38,3 +38,6 @@ int refused(long result, int error, int other);
 
 /* What escape.sh has put into the environment; NULL when it has not. */
 const char *host(const char *name);
+
+/* A new file in ESCAPE_DIR, a directory of the host: its name goes to path, its descriptor is returned. */
+int scratch(char *path, size_t size);

@@ -264,8 +264,8 @@ static int try_handle(void)
 static int try_exe_script(void)
 {
 	static const char text[] = "#!/proc/self/exe\n";
-	char path[] = "/tmp/escape-script-XXXXXX";
-	int fd = mkstemp(path);
+	char path[4200];
+	int fd = scratch(path, sizeof(path));
 	int status;
 	pid_t pid;
 

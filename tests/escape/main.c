@@ -46,6 +46,14 @@ const char *host(const char *name)
 	return value && value[0] ? value : NULL;
 }
 
+int scratch(char *path, size_t size)
+{
+	if (!host("ESCAPE_DIR"))
+		return -1;
+	snprintf(path, size, "%s/escape-XXXXXX", host("ESCAPE_DIR"));
+	return mkstemp(path);
+}
+
 static int run_attempt(const struct attempt *attempt)
 {
 	pid_t pid;
