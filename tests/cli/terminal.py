@@ -23,7 +23,7 @@ import traceback
 
 RUN = sys.argv[1:]
 TIME = float(os.environ.get("ISLE_TEST_TIME", "20"))
-SCRATCH = tempfile.mkdtemp(prefix="isle-terminal-")
+SCRATCH = tempfile.mkdtemp(prefix="terminal-", dir=os.environ.get("ISLE_TEST_SCRATCH"))
 
 
 class Shell:
@@ -422,7 +422,8 @@ def test_orphaned_background_read_ends():
     s = Shell()
     try:
         s.prompt()
-        s.line("(" + run("sh -c 'read a; echo r=$? > " + scratch("orphan") + "'") + " &)")
+        # in a group of its own that no shell knows of
+        s.line("((" + run("sh -c 'read a'") + "; echo ended > " + scratch("orphan") + ") &)")
         s.until(lambda: os.path.exists(scratch("orphan")), "the orphan ends")
     finally:
         s.close()

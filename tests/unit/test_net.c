@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/* src/net: name servers, the loopback device and routes in a network namespace of its own, the failures of pasta. */
+#include "link.h"
+#include "pasta.h"
+#include "resolv.h"
+#include "unit.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+static void check_rewrite(const char *from, int kinds, const char *to)
+{
+	char *text = NULL;
+
+	assert_int_equal(isle_resolv_rewrite(from, strlen(from), &text), kinds);
+	if (to)
+		assert_string_equal(text, to);
+	else
+		assert_null(text);
+	free(text);
+	assert_int_equal(isle_resolv_rewrite(from, strlen(from), NULL), kinds);
+}
+
+static void test_resolv_serves(void **state)
+{
+	(void)state;
+	check_rewrite("", 0, NULL);
+	check_rewrite("nameserver 192.168.1.1\nsearch example.org\n", 0, NULL);
+	check_rewrite("# nameserver 127.0.0.1\n;nameserver ::1\n", 0, NULL);
+	check_rewrite("nameserver\nnameserver \nnameserverx 127.0.0.1\nnameserver nonsense", 0, NULL);
+	check_rewrite("nameserver 1270.0.0.1\nnameserver 12.127.0.1\nnameserver 2001:db8::1\n", 0, NULL);
+}
+
+static void test_resolv_replaced(void **state)
+{
+	(void)state;
+	check_rewrite("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch a b\n", ISLE_RESOLV_LOCAL4,
+		      "nameserver " ISLE_RESOLV_FORWARD4 "\noptions edns0 trust-ad\nsearch a b\n");
+	check_rewrite("nameserver\t127.0.0.1 \nnameserver 127.0.1.1\nnameserver 9.9.9.9", ISLE_RESOLV_LOCAL4,
+		      "nameserver " ISLE_RESOLV_FORWARD4 "\nnameserver 9.9.9.9\n");
+	check_rewrite("nameserver ::1\r\nnameserver 169.254.169.254\n", ISLE_RESOLV_LOCAL4 | ISLE_RESOLV_LOCAL6,
+		      "nameserver " ISLE_RESOLV_FORWARD6 "\nnameserver " ISLE_RESOLV_FORWARD4 "\n");
+	check_rewrite("nameserver fe80::1%eth0\n", ISLE_RESOLV_LOCAL6, "nameserver " ISLE_RESOLV_FORWARD6 "\n");
+}
+
+/* The errno of connect(2) of a datagram socket: what the routes say, without a packet. */
+static int reach(const char *address)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(9)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+	bool is4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+	auto_fd int fd = socket(is4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (!is4 && inet_pton(AF_INET6, address, &v6.sin6_addr) != 1)
+		return EINVAL;
+	if (fd < 0)
+		return errno;
+	return connect(fd, is4 ? (void *)&v4 : (void *)&v6, is4 ? sizeof(v4) : sizeof(v6)) < 0 ? errno : 0;
+}
+
+static const struct {
+	const char *address;
+	int want;
+} reaches[] = {
+	{"127.0.0.1", 0},
+	{"::1", 0},
+	{"169.254.169.254", EHOSTUNREACH},
+	{"169.254.170.2", EHOSTUNREACH},
+	{"169.254.0.1", EHOSTUNREACH},
+	{"169.254.255.255", EHOSTUNREACH},
+	{"169.254.1.1", ENETUNREACH},
+	{"100.100.100.200", EHOSTUNREACH},
+	{"192.168.1.1", ENETUNREACH},
+	{"fd00:ec2::254", EHOSTUNREACH},
+	{"fd20:ce::254", EHOSTUNREACH},
+	{"198.51.100.7", EHOSTUNREACH},
+};
+
+/* In a child with a network namespace of its own: 0, or 1 + the number of the row that differs. */
+static int check_routes(void)
+{
+	static const struct isle_net_prefix own = {AF_INET, 32, {198, 51, 100, 7}};
+
+	if (isle_net_lo_up() < 0 || isle_net_blackholes() < 0 || isle_net_blackholes() < 0)
+		return 100;
+	if (isle_net_unreachable(&own, 1) < 0)
+		return 101;
+	for (size_t i = 0; i < ARRAY_SIZE(reaches); i++) {
+		int got = reach(reaches[i].address);
+
+		if (got != reaches[i].want) {
+			fprintf(stderr, "%s: %s instead of %s\n", reaches[i].address, strerror(got),
+				strerror(reaches[i].want));
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static void test_routes(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+			_exit(77);
+		_exit(check_routes());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		unit_missing("a network namespace");
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_own_addresses(void **state)
+{
+	struct isle_net_prefix one[1];
+	int all = isle_net_own_addresses(NULL, 0);
+
+	(void)state;
+	assert_true(all >= 0);
+	assert_int_equal(isle_net_own_addresses(one, 1), all);
+}
+
+static void test_pasta_fails_with_words(void **state)
+{
+	struct isle_pasta_options options = {.pid = fork()};
+	struct isle_err err = ISLE_ERR_INIT;
+	int fds = unit_count_fds();
+	pid_t pid = 0;
+	int status;
+
+	(void)state;
+	if (options.pid == 0)
+		_exit(0);
+	assert_int_equal(waitpid(options.pid, &status, 0), options.pid);
+	assert_true(isle_pasta_start(&options, &pid, &err) < 0);
+	assert_true(err.code < 0);
+	assert_true(strlen(err.text) > 10);
+	assert_int_equal(pid, 0);
+	assert_int_equal(unit_count_fds(), fds);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_resolv_serves),
+		cmocka_unit_test(test_resolv_replaced),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_own_addresses),
+		cmocka_unit_test(test_pasta_fails_with_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
