@@ -236,6 +236,15 @@ static int find_unchanged_name(struct isle_builder *b, const struct isle_change 
 	return r;
 }
 
+/* A copy: of the source, or where that has no data, of the host's. */
+static int prepare_copy(const struct isle_change *change, struct isle_action *action)
+{
+	action->prepare = ISLE_PREPARE_COPY;
+	return S_ISREG(change->after.mode) && change->metacopy
+		       ? copy_string(isle_change_host_path(change), &action->from)
+		       : 0;
+}
+
 /* Some names of the inode are no change: make this one a further name of the host's, or else a copy of its own. */
 static int link_to_unchanged(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
@@ -249,9 +258,9 @@ static int link_to_unchanged(struct isle_builder *b, const struct isle_change *c
 	if (root < 0)
 		return -errno;
 	r = find_unchanged_name(b, change, b->layers.list[change->layer].path, root, &action->from);
-	if (r < 0)
-		return r;
-	action->prepare = r > 0 && !change->metacopy ? ISLE_PREPARE_HOST : ISLE_PREPARE_COPY;
+	if (r <= 0)
+		return r < 0 ? r : prepare_copy(change, action);
+	action->prepare = ISLE_PREPARE_HOST;
 	return 0;
 }
 
@@ -262,6 +271,48 @@ static size_t count_group(const struct isle_builder *b, const struct isle_change
 	for (; j > 0; j = b->choice.next_in_group[j - 1])
 		n += host_ino == 0 || b->changes.list[j - 1].before.ino == host_ino;
 	return n;
+}
+
+/* The host's file has names that the plan does not know: it is written in place. */
+static bool is_written(const struct isle_builder *b, const struct isle_change *change)
+{
+	size_t mine;
+
+	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
+		return true;
+	if (!S_ISREG(change->after.mode) || !S_ISREG(change->before.mode) || change->before.nlink < 2 ||
+	    change->metacopy || change->kind != ISLE_MODIFY)
+		return false;
+	mine = count_group(b, change, change->before.ino);
+	return change->before.nlink > (mine ? mine : 1);
+}
+
+/* Whether the host's inode stays the one of this name. */
+static bool keeps_inode(const struct isle_builder *b, const struct isle_change *change)
+{
+	bool data = (change->diff & ISLE_DIFF_CONTENT) != 0;
+
+	if (change->before.mode == 0 || !S_ISREG(change->before.mode))
+		return false;
+	if (change->kind == ISLE_METADATA)
+		return true;
+	if (change->kind == ISLE_RENAME)
+		return !data || change->metacopy;
+	return change->kind == ISLE_MODIFY && (!data || is_written(b, change));
+}
+
+/* Another name of the same file that is the host's inode afterwards, or NULL. */
+static const struct isle_change *name_on_host(const struct isle_builder *b, const struct isle_change *change)
+{
+	size_t j = isle_choice_group(&b->choice, change);
+
+	for (; j > 0; j = b->choice.next_in_group[j - 1]) {
+		const struct isle_change *other = &b->changes.list[j - 1];
+
+		if (other != change && keeps_inode(b, other))
+			return other;
+	}
+	return NULL;
 }
 
 /* The action made before this one for another name of the same file: its index, or -1. */
@@ -285,30 +336,28 @@ static ssize_t earlier_name(const struct isle_builder *b, const struct isle_chan
 /* How the new object of a CREATE or EXCHANGE gets there. */
 static int add_preparation(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
-	ssize_t earlier = S_ISDIR(change->after.mode) ? -1 : earlier_name(b, change);
-	size_t names = count_group(b, change, 0);
+	size_t names = count_group(b, change, 0) + (action->index != NULL);
+	const struct isle_change *host = S_ISDIR(change->after.mode) ? NULL : name_on_host(b, change);
+	ssize_t earlier;
 
-	if (S_ISREG(change->after.mode) && change->metacopy) {
-		action->prepare = ISLE_PREPARE_COPY;
-		return copy_string(isle_change_data(change), &action->from);
-	}
-	if (earlier >= 0 && b->plan.actions[earlier].kind == ISLE_ACTION_WRITE) {
+	if (host) {
 		action->prepare = ISLE_PREPARE_HOST;
-		return copy_string(b->plan.actions[earlier].path, &action->from);
+		return copy_string(isle_change_host_path(host), &action->from);
 	}
-	if (!S_ISDIR(change->after.mode) && change->after.nlink > names + (action->index != NULL) &&
-	    change->after.nlink > 1) {
-		if (!b->all) {
-			b->need_all = true;
-			return 0;
-		}
-		return link_to_unchanged(b, change, action);
-	}
-	if (!(action->flags & ISLE_ACTION_CROSS))
+	if (!S_ISDIR(change->after.mode) && change->after.nlink > 1 && change->after.nlink > names) {
+		if (b->all)
+			return link_to_unchanged(b, change, action);
+		b->need_all = true;
 		return 0;
-	action->prepare = earlier >= 0 ? ISLE_PREPARE_LINK : ISLE_PREPARE_COPY;
-	if (earlier >= 0)
+	}
+	earlier = S_ISDIR(change->after.mode) ? -1 : earlier_name(b, change);
+	if (earlier >= 0 && b->plan.actions[earlier].prepare != ISLE_PREPARE_NONE) {
+		action->prepare = ISLE_PREPARE_LINK;
 		action->pair = (uint32_t)earlier;
+		return 0;
+	}
+	if ((action->flags & ISLE_ACTION_CROSS) || (S_ISREG(change->after.mode) && change->metacopy))
+		return prepare_copy(change, action);
 	return 0;
 }
 
@@ -464,14 +513,8 @@ static int emit_modify(struct isle_builder *b, const struct isle_change *change)
 		return emit_put(b, change, change->path, false);
 	if (S_ISDIR(change->after.mode) || (regular && !(change->diff & ISLE_DIFF_CONTENT)))
 		return emit_meta(b, change);
-	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
+	if (is_written(b, change))
 		return emit_write(b, change);
-	if (regular && change->before.nlink > 1 && !change->metacopy) {
-		size_t mine = count_group(b, change, change->before.ino);
-
-		if (change->before.nlink > (mine ? mine : 1))
-			return emit_write(b, change);
-	}
 	return emit_put(b, change, change->path, true);
 }
 

@@ -129,9 +129,27 @@ static int set_parks(struct isle_plan *plan)
 	return r;
 }
 
+/* A further name that is prepared moves the ctime of the file. */
+static int set_shared(struct isle_plan *plan)
+{
+	auto_map struct isle_map linked = ISLE_MAP_INIT;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < plan->action_count && r >= 0; i++)
+		if (plan->actions[i].prepare == ISLE_PREPARE_HOST)
+			r = isle_map_set(&linked, plan->actions[i].from, plan);
+	for (i = 0; linked.count > 0 && i < plan->action_count; i++)
+		if (isle_map_get(&linked, plan->actions[i].path))
+			plan->actions[i].flags |= ISLE_ACTION_SHARED;
+	return r;
+}
+
 int isle_plan_sort(struct isle_plan *plan)
 {
 	int r = sort(plan);
 
-	return r < 0 ? r : set_parks(plan);
+	if (r >= 0)
+		r = set_parks(plan);
+	return r < 0 ? r : set_shared(plan);
 }

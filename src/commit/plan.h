@@ -67,7 +67,8 @@ struct isle_action {
 	unsigned marks; /* as in struct isle_change */
 	uint32_t pair;
 	char *path;  /* the target on the host at the time of the action; absolute */
-	char *from;  /* see isle_prepare; TAKE: where the object goes, PLACE: where it was */
+	char *from;  /* see isle_prepare; TAKE: where the object goes, PLACE: where it was; REMOVE in an undo: another
+		      * name that the file keeps on the host, so that nothing of it needs keeping */
 	char *upper; /* below upper; undo: a name in the other operation's parking; NULL: none */
 	char *park;  /* CROSS: a path in the host's directory that parks, one that no action moves; NULL: the own one */
 	char *index; /* name in work/index of the link that the index has to the upper object, or NULL */

@@ -18,7 +18,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { LOCK_TRIES = 10 };
+enum { LOCK_TRIES = 10, ENDING_TRIES = 100, ENDING_PAUSE = 5000 };
 
 int isle_commit_lock(struct isle_store *store, struct isle_err *err)
 {
@@ -144,6 +144,23 @@ int isle_recover(struct isle_store *store, struct isle_err *err)
 	return isle_recover_locked(store, err);
 }
 
+/* A run that has just ended may take a moment to let go of the isle. */
+static int lock_isle(const struct isle *isle, unsigned flags, struct isle_err *err)
+{
+	int tries, lock = -EBUSY;
+
+	if (flags & ISLE_COMMIT_WAIT)
+		return isle_lock(isle, ISLE_LOCK_WAIT, err);
+	for (tries = 0; tries < ENDING_TRIES && lock == -EBUSY; tries++) {
+		if (tries > 0)
+			usleep(ENDING_PAUSE);
+		lock = isle_lock(isle, ISLE_LOCK_NOWAIT, err);
+	}
+	if (lock == -EBUSY)
+		isle_err_hint(err, "wait for it with --wait");
+	return lock;
+}
+
 int isle_operation_lock(struct isle_store *store, const struct isle *isle, unsigned flags, int *ret_live, int *ret_lock,
 			struct isle_err *err)
 {
@@ -156,9 +173,7 @@ int isle_operation_lock(struct isle_store *store, const struct isle *isle, unsig
 		if (r < 0)
 			return r;
 		if (isle)
-			live = isle_lock(isle, flags & ISLE_COMMIT_WAIT ? ISLE_LOCK_WAIT : ISLE_LOCK_NOWAIT, err);
-		if (isle && live == -EBUSY)
-			isle_err_hint(err, "wait for it with --wait");
+			live = lock_isle(isle, flags, err);
 		if (isle && live < 0)
 			return live;
 		lock = isle_commit_lock(store, err);

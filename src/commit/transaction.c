@@ -275,15 +275,33 @@ int isle_tx_save(struct isle_transaction *tx, size_t i)
 	return 0;
 }
 
+/* A name of a file that has others on the host would only go on counting as one of its links. */
+static int forget_name(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot record;
+	struct isle_stat st;
+	int r;
+
+	if (action->kind != ISLE_ACTION_REMOVE || !action->from || tx->plan->kind != ISLE_OPERATION_UNDO)
+		return 0;
+	r = isle_spot_record(tx, i, "", &record);
+	if (r >= 0)
+		r = isle_look(record.dir, record.name, &st);
+	if (r <= 0 || st.nlink < 2 || S_ISDIR(st.mode))
+		return r < 0 ? r : 0;
+	return unlinkat(record.dir, record.name, 0) < 0 ? -errno : 0;
+}
+
 static int unpark(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot parked;
 	struct isle_stat st;
-	int r;
+	int r = forget_name(tx, i);
 
-	if (!parks_on_host(action))
-		return 0;
+	if (r < 0 || !parks_on_host(action))
+		return r;
 	r = isle_spot_parking(tx, i, &parked);
 	if (r >= 0)
 		r = isle_look(parked.dir, parked.name, &st);

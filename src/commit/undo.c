@@ -171,7 +171,11 @@ static int undo_remove(struct undo *u, size_t i, const struct isle_action *old)
 		return out_of_memory(u);
 	action->old = (struct isle_stat){0};
 	action->change = ISLE_CREATE;
-	return add_source(u, i, action);
+	if (!old->from || u->old.kind != ISLE_OPERATION_UNDO)
+		return add_source(u, i, action);
+	action->prepare = ISLE_PREPARE_HOST;
+	action->from = strdup(old->from);
+	return action->from ? 0 : out_of_memory(u);
 }
 
 static int undo_create(struct undo *u, const struct isle_action *old)
@@ -188,6 +192,11 @@ static int undo_create(struct undo *u, const struct isle_action *old)
 	action->old = now;
 	action->new = (struct isle_stat){0};
 	action->change = ISLE_DELETE;
+	if (old->prepare == ISLE_PREPARE_HOST) {
+		action->from = strdup(old->from);
+		action->flags |= ISLE_ACTION_SHARED;
+		return action->from ? 0 : out_of_memory(u);
+	}
 	return 0;
 }
 

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keep.h"
+#include "path.h"
+#include "quote.h"
+#include "talk.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SHOWN_MAX = 50 };
+
+static void free_list(const char **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free((char *)list[i]);
+	free(list);
+}
+
+void isle_keep_done(struct isle_keep *keep)
+{
+	free_list(keep->paths, keep->path_count);
+	free_list(keep->except, keep->except_count);
+	isle_free(keep->isle);
+	isle_store_free(keep->store);
+	*keep = ISLE_KEEP_INIT;
+}
+
+/* Appends a string to a list that ends with NULL; takes it over. */
+static int add_string(const char ***list, size_t *count, char *text)
+{
+	const char **more = text ? reallocarray(*list, *count + 2, sizeof(**list)) : NULL;
+
+	if (!more) {
+		free(text);
+		return -ENOMEM;
+	}
+	more[(*count)++] = text;
+	more[*count] = NULL;
+	*list = more;
+	return 0;
+}
+
+static int allow(struct isle_keep *keep, const struct isle_verb *verb, const char *kinds)
+{
+	auto_free char *copy = strdup(kinds);
+	char *rest = copy, *kind;
+
+	while (copy && (kind = strsep(&rest, ","))) {
+		unsigned bit = strcmp(kind, "all") == 0 ? ISLE_MARKS_FLAGGED : isle_mark_by_name(kind);
+
+		if (bit == 0) {
+			isle_usage(verb,
+				   "--allow takes setuid, setgid, caps, device, xattr, autostart, credential or all, "
+				   "not '%s'",
+				   isle_quote(kind));
+			return -EINVAL;
+		}
+		keep->options.allow |= bit;
+	}
+	return copy ? 1 : -ENOMEM;
+}
+
+int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int id)
+{
+	int how;
+
+	switch (id) {
+	case 'x':
+		return add_string(&keep->except, &keep->except_count, strdup(args->value)) < 0 ? -ENOMEM : 1;
+	case 'w':
+		keep->options.flags |= ISLE_COMMIT_WAIT;
+		return 1;
+	case 'y':
+		keep->yes = true;
+		return 1;
+	case 'A':
+		return allow(keep, args->verb, args->value);
+	case 'o':
+		how = isle_on_conflict_by_name(args->value);
+		if (how < 0) {
+			isle_usage(args->verb, "--on-conflict takes abort, skip, host, isle or both, not '%s'",
+				   isle_quote(args->value));
+			return -EINVAL;
+		}
+		keep->options.on_conflict = (enum isle_on_conflict)how;
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* The path with the symbolic links above its last component resolved: "/bin/x" selects "/usr/bin/x", too. */
+static char *resolve_parent(const char *path)
+{
+	auto_free char *above = strdup(path), *real = NULL;
+	char *slash = above ? strrchr(above, '/') : NULL;
+
+	if (!slash || !slash[1])
+		return NULL;
+	*slash = '\0';
+	real = realpath(*above ? above : "/", NULL);
+	return real ? isle_path_join(real, slash + 1) : NULL;
+}
+
+static int add_path(struct isle_keep *keep, const char *operand)
+{
+	auto_free char *absolute = NULL, *real = NULL;
+
+	if (strpbrk(operand, "*?[") && !strchr(operand, '/'))
+		return add_string(&keep->paths, &keep->path_count, strdup(operand));
+	absolute = isle_path_absolute(operand);
+	real = absolute ? resolve_parent(absolute) : NULL;
+	if (real && strcmp(real, absolute) != 0 && add_string(&keep->paths, &keep->path_count, ptr_take(&real)) < 0)
+		return -ENOMEM;
+	return add_string(&keep->paths, &keep->path_count, ptr_take(&absolute));
+}
+
+int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err)
+{
+	int first = args->operand_count > 0 && !strchr(args->operands[0], '/');
+	int r = isle_store_open(&keep->store, err);
+
+	for (int i = first; i < args->operand_count && r >= 0; i++) {
+		r = add_path(keep, args->operands[i]);
+		if (r < 0)
+			isle_err_errno(err, r, "cannot read the paths");
+	}
+	if (r >= 0)
+		r = isle_find(keep->store, first ? args->operands[0] : NULL, &keep->isle, err);
+	keep->options.select = (struct isle_select){keep->paths, keep->except};
+	return r < 0 ? r : 0;
+}
+
+static void tell_notes(const struct isle_findings *notes)
+{
+	for (size_t i = 0; i < notes->count && i < SHOWN_MAX; i++)
+		isle_note("%s: %s (%s)", notes->list[i].kind, isle_quote(notes->list[i].path), notes->list[i].why);
+	if (notes->count > SHOWN_MAX)
+		isle_note("... and %zu more", notes->count - SHOWN_MAX);
+}
+
+static void tell_conflicts(const struct isle_findings *conflicts)
+{
+	for (size_t i = 0; i < conflicts->count; i++)
+		fprintf(stderr, "isle: conflict: %s: %s\n", isle_quote(conflicts->list[i].path),
+			conflicts->list[i].why);
+}
+
+static void tell_flagged(const struct isle_findings *flagged)
+{
+	for (size_t i = 0; i < flagged->count; i++) {
+		fprintf(stderr, "isle: flagged: %s:", isle_quote(flagged->list[i].path));
+		for (unsigned bit = 1; bit <= ISLE_MARKS_FLAGGED; bit <<= 1)
+			if (flagged->list[i].marks & bit)
+				fprintf(stderr, " %s", isle_mark_name((enum isle_mark)bit));
+		fputc('\n', stderr);
+	}
+}
+
+void isle_keep_tell(const struct isle_commit_result *result)
+{
+	tell_notes(&result->notes);
+	tell_conflicts(&result->conflicts);
+	tell_flagged(&result->flagged);
+}
+
+static void hint_flagged(const struct isle_findings *flagged)
+{
+	unsigned marks = 0;
+	const char *comma = "";
+
+	for (size_t i = 0; i < flagged->count; i++)
+		marks |= flagged->list[i].marks;
+	fputs("hint: look at them, then say yes with --allow=", stderr);
+	for (unsigned bit = 1; bit <= ISLE_MARKS_FLAGGED; bit <<= 1)
+		if (marks & bit) {
+			fprintf(stderr, "%s%s", comma, isle_mark_name((enum isle_mark)bit));
+			comma = ",";
+		}
+	fputs(", or leave them out with --except\n", stderr);
+}
+
+int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done)
+{
+	auto_free char *summary = isle_summary_text(&result->summary);
+
+	isle_keep_tell(result);
+	switch (result->outcome) {
+	case ISLE_OUTCOME_DONE:
+		isle_note("%s %s (operation %" PRIu64 "; 'isle undo' takes it back)", done, summary ? summary : "",
+			  result->operation);
+		return ISLE_EXIT_OK;
+	case ISLE_OUTCOME_NOTHING:
+		if (!keep->path_count) {
+			isle_note("nothing to do: no changes");
+			return ISLE_EXIT_OK;
+		}
+		fprintf(stderr, "isle: nothing to do: no change matches\n");
+		return ISLE_EXIT_FAILED;
+	case ISLE_OUTCOME_CONFLICT:
+		fprintf(stderr,
+			"isle: nothing was done: the host has moved\n"
+			"hint: --on-conflict=skip leaves these in the isle, =isle overrides plain files, =host drops "
+			"them, =both keeps both\n");
+		return ISLE_EXIT_CONFLICT;
+	case ISLE_OUTCOME_FLAGGED:
+		fprintf(stderr, "isle: nothing was done: flagged changes need a yes of their own\n");
+		hint_flagged(&result->flagged);
+		return ISLE_EXIT_FLAGGED;
+	case ISLE_OUTCOME_STALE:
+		fprintf(stderr,
+			"isle: nothing was done: the plan no longer fits\nhint: make a new one with 'isle plan'\n");
+		return ISLE_EXIT_FAILED;
+	case ISLE_OUTCOME_DECLINED:
+		break;
+	}
+	if (!keep->yes && !isle_can_ask())
+		fprintf(stderr, "isle: nothing was done: there is no terminal to ask on\nhint: say --yes\n");
+	else
+		isle_note("nothing was done");
+	return ISLE_EXIT_FAILED;
+}
+
+bool isle_keep_confirm(const struct isle_plan *plan, void *data)
+{
+	auto_free char *summary = isle_summary_text(&plan->summary);
+
+	if (!summary || !isle_can_ask())
+		return false;
+	return isle_ask("%s %s on '%s'?", (const char *)data, summary, plan->isle_name);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What commit, discard, check, plan and undo share: their operands, and telling how it went.
+ */
+#include "commit.h"
+#include "plan.h"
+#include "verb.h"
+
+struct isle_keep {
+	struct isle_store *store;
+	struct isle *isle;
+	const char **paths; /* absolute or globs; with where symbolic links above them lead */
+	const char **except;
+	size_t path_count, except_count;
+	bool yes;
+	struct isle_commit_options options;
+};
+
+#define ISLE_KEEP_INIT ((struct isle_keep){0})
+
+void isle_keep_done(struct isle_keep *keep);
+#define auto_keep __attribute__((cleanup(isle_keep_done)))
+
+/* The options these verbs share, for their tables; ids are the letters. */
+#define ISLE_KEEP_OPTION_EXCEPT                                                                                        \
+	{                                                                                                              \
+		"except", 'x', "GLOB", "leave these out; may be repeated", 'x'                                         \
+	}
+#define ISLE_KEEP_OPTION_WAIT                                                                                          \
+	{                                                                                                              \
+		"wait", 'w', NULL, "wait until nothing runs in the isle", 'w'                                          \
+	}
+#define ISLE_KEEP_OPTION_YES                                                                                           \
+	{                                                                                                              \
+		"yes", 'y', NULL, "do not ask", 'y'                                                                    \
+	}
+#define ISLE_KEEP_OPTION_CONFLICT                                                                                      \
+	{                                                                                                              \
+		"on-conflict", 0, "HOW", "abort, skip, host, isle or both", 'o'                                        \
+	}
+#define ISLE_KEEP_OPTION_ALLOW                                                                                         \
+	{                                                                                                              \
+		"allow", 'A', "KIND[,...]", "a yes to flagged changes of these kinds, or all", 'A'                     \
+	}
+
+/* Takes one of these options in. 1: it was one, 0: not, < 0: wrong, and told (a usage error). */
+int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int id) isle_must_check;
+
+/* operands: [NAME] [PATH...]; NAME may be left out before a PATH with a slash. Fills options.select. */
+int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err) isle_must_check;
+
+/* Tells on stderr what the selection pulled in or left out, conflicts and what is flagged. */
+void isle_keep_tell(const struct isle_commit_result *result);
+
+/* Tells the outcome in the verb's word ("committed", ...) and returns the exit status. */
+int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done);
+
+/* A confirm callback that prints the plan's summary and asks; data is the question's verb. */
+bool isle_keep_confirm(const struct isle_plan *plan, void *data);
