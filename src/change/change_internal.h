@@ -49,6 +49,7 @@ struct isle_upper {
 	bool whiteout;			/* of the plain-file kind */
 	char *redirect;			/* heap, or NULL */
 	unsigned marks;			/* ISLE_MARK_CAPS, ISLE_MARK_XATTR */
+	uint32_t standin;		/* 1 + the noted rights of a stand-in (standin.h), else 0 */
 	uint32_t nlink;			/* names in the isle, where the index counts them; else 0 */
 	struct isle_note_handle handle; /* of the lower object, where origin has one */
 };

@@ -141,14 +141,24 @@ static int created_directory(struct isle_scan *scan, struct isle_seen *seen)
 	return isle_scan_push(scan, &options);
 }
 
+/* A directory that was made for the isle, not by it, with these rights. At rest an upper root may have more of them. */
+static bool is_untouched(const struct statx *st, uint32_t rights)
+{
+	uint32_t now = st->stx_mode & 07777;
+
+	return now == rights || ((rights & 0200) == 0 && now == (rights | 0700));
+}
+
 static int shared_directory(struct isle_scan *scan, struct isle_seen *seen, enum isle_frame_kind kind)
 {
 	const struct isle_frame *above = isle_scan_top(scan);
 	struct isle_frame_options options = {.kind = kind, .plain_whiteouts = seen->notes.opaque == 'x'};
 	unsigned diff = 0;
 	ssize_t i;
-	int r = isle_compare(upper_object(scan, seen), host_object(scan, seen), 0, &diff);
+	int r = 0;
 
+	if (seen->notes.standin == 0 || !is_untouched(&seen->st, seen->notes.standin - 1))
+		r = isle_compare(upper_object(scan, seen), host_object(scan, seen), 0, &diff);
 	if (r < 0)
 		return vanished(r);
 	options.base = above->kind == ISLE_FRAME_HIDES ? above->base : seen->st.stx_btime;
@@ -435,7 +445,7 @@ static int compare_root(struct isle_scan *scan, const struct isle_seen *seen, un
 
 	if (!scan->layer->user)
 		return isle_compare(upper, host, 0, ret_diff);
-	*ret_diff = (seen->st.stx_mode & 07777) != scan->layer->root_mode ? ISLE_META_MODE : 0;
+	*ret_diff = is_untouched(&seen->st, scan->layer->root_mode) ? 0 : ISLE_META_MODE;
 	return 0;
 }
 

@@ -9,12 +9,14 @@
  *             that the parent's lower object is. Directories, and files with metacopy
  *   metacopy  the data are still those of the lower file
  *   origin    the lower object's file handle; empty in user namespaces, where handles cannot be decoded
+ *   isle      of ours: the directory is a stand-in for one of another owner (standin.h)
  *   nlink     "U+N", "U-N", "L+N": names in the view, relative to the link count of the upper or lower inode
  * (Documentation/filesystems/overlayfs.rst; fs/overlayfs/overlayfs.h for struct ovl_fb.)
  *
  * One list of names for each object, and then only what is there.
  */
 #include "change_internal.h"
+#include "standin.h"
 #include "xattr.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -94,6 +96,8 @@ static int read_note(struct isle_object object, const char *key, const char *not
 	} else if (strcmp(note, "origin") == 0) {
 		upper->origin = true;
 		parse_origin((unsigned char *)value, n, &upper->handle);
+	} else if (strcmp(note, ISLE_STANDIN_NOTE) == 0) {
+		upper->standin = 1 + ((uint32_t)strtoul(value, NULL, 8) & 07777);
 	} else if (strcmp(note, "nlink") == 0) {
 		upper->nlink = parse_nlink(value, st->stx_nlink);
 	}

@@ -6,10 +6,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "io.h"
-#include "layer.h"
 #include "talk.h"
 
 enum { WORD_MAX = PATH_MAX - 1 };
@@ -45,25 +43,6 @@ int isle_boot_note(const struct isle *isle, const char *name, const char *word)
 	return symlinkat(cut, isle->dir, name) < 0 ? -errno : 0;
 }
 
-/* overlayfs leaves this directory in the work directory of a volatile layer; the keeper removes it at its end. */
-static bool was_mounted_volatile(const struct isle *isle)
-{
-	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
-
-	if (isle_layers_read(isle, &layers, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < layers.count; i++) {
-		auto_fd int dir = isle_layer_open(isle, &layers.list[i]);
-
-		if (dir < 0)
-			continue;
-		isle_ignore(fchmodat(dir, "work/work", 0700, 0));
-		if (faccessat(dir, "work/work/incompat/volatile", F_OK, 0) == 0)
-			return true;
-	}
-	return false;
-}
-
 int isle_boot_check(const struct isle *isle, struct isle_err *err)
 {
 	auto_buf struct isle_buf id = ISLE_BUF_INIT;
@@ -73,7 +52,8 @@ int isle_boot_check(const struct isle *isle, struct isle_err *err)
 	if (r < 0 || id.data == NULL)
 		return 0; /* no /proc: nothing can be told */
 	id.data[strcspn(id.data, "\n")] = '\0';
-	if (read_word(isle, "boot", noted) >= 0 && strcmp(noted, id.data) != 0 && was_mounted_volatile(isle)) {
+	if (read_word(isle, "boot", noted) >= 0 && strcmp(noted, id.data) != 0 &&
+	    isle_boot_same(isle, "mounted", "volatile")) {
 		isle_note("the machine went down while isle '%s' was in use: its last writes may be lost", isle->name);
 		r = isle_boot_note(isle, "torn", "1");
 		if (r < 0)
@@ -81,6 +61,11 @@ int isle_boot_check(const struct isle *isle, struct isle_err *err)
 	}
 	r = isle_boot_note(isle, "boot", id.data);
 	return r < 0 ? isle_err_errno(err, r, "cannot write to isle '%s'", isle->name) : 0;
+}
+
+bool isle_boot_is_mounted(const struct isle *isle)
+{
+	return faccessat(isle->dir, "mounted", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 bool isle_is_torn(const struct isle *isle)

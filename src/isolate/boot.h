@@ -2,8 +2,8 @@
 #pragma once
 /*
  * What an isle remembers about its last mount, as symbolic links in its directory: `boot` (the boot id of the machine),
- * `options` (of the mounted view), `torn` (the machine went down while a volatile layer was mounted, so the layer may
- * lack what had been written last).
+ * `options` (of the mounted view), `mounted` ("volatile" or "durable", while it is), `torn` (the machine went down
+ * while a volatile layer was mounted, so the layer may lack what had been written last).
  */
 #include "error.h"
 #include "store.h"
@@ -11,6 +11,9 @@
 
 /* Before a mount, under the lock: marks an isle torn whose machine went down during a run. */
 int isle_boot_check(const struct isle *isle, struct isle_err *err) isle_must_check;
+
+/* The mark of a mount: there while it lasts, and after a keeper that was killed. */
+bool isle_boot_is_mounted(const struct isle *isle);
 
 bool isle_is_torn(const struct isle *isle);
 /* The user has looked and said yes. */

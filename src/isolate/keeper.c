@@ -206,6 +206,8 @@ static void close_doors(struct keeper *k)
 static void give_up_lock(struct keeper *k)
 {
 	close_doors(k);
+	isle_view_rest(k->options->isle, k->options->view);
+	isle_ignore(unlinkat(k->options->isle->dir, "mounted", 0));
 	isle_live_end_network(k->options->isle);
 	isle_ignore(flock(k->options->lock, LOCK_UN));
 }
@@ -302,18 +304,14 @@ static void serve(struct keeper *k)
 /* Everything inside is dead when init is reaped. */
 static void close_down(struct keeper *k)
 {
-	const struct isle_keeper_options *o = k->options;
 	bool locked = k->listener >= 0;
 
 	close_doors(k);
 	isle_cleanup_fd(&k->init);
 	while (waitpid(k->init_pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (!locked && flock(o->lock, LOCK_EX | LOCK_NB) < 0)
-		return; /* somebody mounts it again, and cleans up then */
-	isle_view_rest(o->isle, o->view);
-	isle_live_end_network(o->isle);
-	isle_ignore(flock(o->lock, LOCK_UN));
+	if (locked)
+		give_up_lock(k);
 }
 
 isle_noreturn static void keeper_main(const struct isle_keeper_options *options, uid_t uid, gid_t gid)
@@ -339,6 +337,7 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 	clone_init(&k, pair);
 	isle_ignore(isle_live_note_init(options->isle, k.init_pid));
 	listen_on_socket(&k);
+	isle_view_settle(options->isle, options->view);
 	k.runs[0] = options->connection;
 	k.next_run = 1;
 	k.live = 1;

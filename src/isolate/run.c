@@ -46,7 +46,11 @@ static int note_options(const struct isle *isle, const struct isle_run_options *
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 	int r = describe(options, &text);
 
-	return r < 0 ? r : isle_boot_note(isle, "options", text.data);
+	if (r >= 0)
+		r = isle_boot_note(isle, "options", text.data);
+	if (r >= 0)
+		r = isle_boot_note(isle, "mounted", (options->flags & ISLE_RUN_DURABLE) != 0 ? "durable" : "volatile");
+	return r;
 }
 
 static int compare_options(const struct isle *isle, const struct isle_run_options *options, struct isle_err *err)
@@ -70,12 +74,15 @@ static int start(struct isle_store *store, struct isle *isle, const struct isle_
 {
 	auto_view struct isle_view view = ISLE_VIEW_INIT;
 	int pair[2];
+	bool unclean = isle_boot_is_mounted(isle); /* a keeper was killed, or the machine went down */
 	int r = isle_boot_check(isle, err);
 
 	if (r >= 0)
 		r = isle_view_plan(store, isle, options, &view, err);
 	if (r < 0)
 		return r;
+	if (unclean)
+		isle_view_settle(isle, &view);
 	r = note_options(isle, options);
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot write to isle '%s'", isle->name);

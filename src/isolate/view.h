@@ -54,7 +54,11 @@ int isle_view_mount(const struct isle_store *store, const struct isle *isle, con
  */
 int isle_view_refresh(int root, const struct isle_view *view) isle_must_check;
 
-/* After the last process inside has ended: lets the work directories be mounted again and be removed with rm -r. */
+/* Once the view is mounted: takes away the marks by which overlayfs refuses to mount a volatile layer again (the
+ * `mounted` mark of boot.h tells a torn layer), and opens the work directories, so that rm -r can delete a store. */
+void isle_view_settle(const struct isle *isle, const struct isle_view *view);
+
+/* After the last process inside has ended: lets the owner move and delete what the layers hold. */
 void isle_view_rest(const struct isle *isle, const struct isle_view *view);
 
 /* True for a caller that is the machine's root and needs no user namespace to mount. */

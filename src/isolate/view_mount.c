@@ -259,21 +259,28 @@ int isle_view_refresh(int root, const struct isle_view *view)
 	return result;
 }
 
+void isle_view_settle(const struct isle *isle, const struct isle_view *view)
+{
+	for (size_t i = 0; i < view->layers.count; i++) {
+		auto_fd int dir = isle_layer_open(isle, &view->layers.list[i]);
+
+		if (dir < 0 || fchmodat(dir, "work/work", 0700, 0) < 0)
+			continue;
+		isle_ignore(unlinkat(dir, "work/work/incompat/volatile/dirty", 0));
+		isle_ignore(unlinkat(dir, "work/work/incompat/volatile", AT_REMOVEDIR));
+		isle_ignore(unlinkat(dir, "work/work/incompat", AT_REMOVEDIR));
+	}
+}
+
 void isle_view_rest(const struct isle *isle, const struct isle_view *view)
 {
 	for (size_t i = 0; i < view->layers.count; i++) {
 		const struct isle_layer *layer = &view->layers.list[i];
-		auto_fd int dir = isle_layer_open(isle, layer);
 
-		if (dir >= 0 && (layer->root_mode & 0200) == 0)
-			isle_ignore(fchmodat(dir, "upper", layer->root_mode | 0700, 0));
-		auto_fd int work = dir < 0 ? -1 : openat(dir, "work", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-		if (work < 0)
+		if (!layer->user || layer->kind == ISLE_LAYER_FILE || (layer->root_mode & 0200) != 0)
 			continue;
-		isle_ignore(fchmodat(work, "work", 0700, 0));
-		isle_ignore(unlinkat(work, "work/incompat/volatile/dirty", 0));
-		isle_ignore(unlinkat(work, "work/incompat/volatile", AT_REMOVEDIR));
-		isle_ignore(unlinkat(work, "work/incompat", AT_REMOVEDIR));
+		auto_fd int dir = isle_layer_open(isle, layer);
+		if (dir >= 0)
+			isle_ignore(fchmodat(dir, "upper", layer->root_mode | 0700, 0));
 	}
 }

@@ -34,6 +34,7 @@
 #include "path.h"
 #include "place.h"
 #include "quote.h"
+#include "standin.h"
 #include "view.h"
 #include "view_internal.h"
 
@@ -387,6 +388,33 @@ static int plan_options(struct planner *p, const struct isle_run_options *option
 	return 0;
 }
 
+/* In user mode: what lies below directories of other owners can be written to where stand-ins have been made. */
+static int make_standins(struct planner *p, const char *path)
+{
+	const struct isle_layer *layer = path == NULL || *path != '/' ? NULL : isle_layers_find(&p->view->layers, path);
+
+	if (layer == NULL || !layer->user || layer->kind == ISLE_LAYER_FILE)
+		return 0;
+	auto_fd int upper = isle_layer_open_upper(p->isle, layer);
+	auto_fd int host = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (upper < 0 || host < 0)
+		return 0;
+	int r = isle_standin_make(upper, host, path + (strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path)));
+	/* A directory that may not be written to cannot be entered by a stand-in either: natively nothing is made
+	 * there. */
+	return r == -EACCES || r == -EPERM ? 0 : r;
+}
+
+static int plan_standins(struct planner *p, const char *directory)
+{
+	const char *const paths[] = {directory, getenv("HOME"), getenv("TMPDIR"), "/var/tmp"};
+	int r = 0;
+
+	for (size_t i = 0; p->view->user && r >= 0 && i < ARRAY_SIZE(paths); i++)
+		r = make_standins(p, paths[i]);
+	return r < 0 ? isle_err_errno(p->err, r, "cannot prepare the isle's layers") : 0;
+}
+
 static int plan_resolv_conf(struct planner *p)
 {
 	auto_free char *text = NULL;
@@ -443,6 +471,8 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 	r = view.user ? plan_child(&p, AT_FDCWD, "/") : plan_mounts(&p);
 	if (r >= 0)
 		r = hide_store(&p);
+	if (r >= 0)
+		r = plan_standins(&p, options->directory);
 	if (r >= 0 && options->net == ISLE_NET_INTERNET)
 		r = plan_resolv_conf(&p);
 	if (r >= 0)

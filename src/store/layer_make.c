@@ -48,11 +48,14 @@ static int copy_metadata(int dir, int host)
 
 static int make_overlay(int dir, const struct isle_layer *layer, int host)
 {
-	if (mkdirat(dir, "upper", layer->root_mode & 01777) < 0 || mkdirat(dir, "work", 0700) < 0)
+	/* A user's upper is writable for its owner at rest; the keeper gives it its rights when it mounts it. */
+	mode_t mode = layer->root_mode | (layer->user ? 0700 : 0);
+
+	if (mkdirat(dir, "upper", mode & 01777) < 0 || mkdirat(dir, "work", 0700) < 0)
 		return -errno;
 	if (!layer->user)
 		return copy_metadata(dir, host);
-	if ((layer->root_mode & 06000) != 0 && fchmodat(dir, "upper", layer->root_mode, 0) < 0)
+	if ((mode & 06000) != 0 && fchmodat(dir, "upper", mode, 0) < 0)
 		return -errno;
 	return 0;
 }
