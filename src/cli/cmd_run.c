@@ -44,7 +44,7 @@ enum {
 		 OPT_COMMIT},                                                                                          \
 		{"discard", 0, NULL, "discard at the end", OPT_DISCARD},                                               \
 		{"keep", 0, NULL, "keep at the end without asking", OPT_KEEP},                                         \
-		{"net", 0, "MODE", "network: internet (default), none, host", OPT_NET},                                \
+		{"net", 0, "internet|none|host", "the network; internet is the default", OPT_NET},                     \
 		{"hide", 0, "PATH", "show PATH as empty", OPT_HIDE},                                                   \
 		{"write", 0, "PATH", "let PATH of the host be written to directly", OPT_WRITE},                        \
 		{"env", 0, "K=V", "set a variable for CMD", OPT_ENV},                                                  \

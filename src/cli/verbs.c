@@ -8,6 +8,7 @@
 const struct isle_verb *const isle_verbs[] = {
 	&isle_verb_run,
 	&isle_verb_shell,
+	&isle_verb_list,
 	&isle_verb_status,
 	&isle_verb_diff,
 	&isle_verb_check,

@@ -40,7 +40,7 @@ same "$(offers help rena)" " rename "
 isle run -q -n completed -- true
 same "$(offers rm comp)" " completed "
 same "$(offers run -n comp)" " completed "
-same "$(offers run --criteria wr)" " write "
+same "$(offers run --net ho)" " host "
 has "$(offers run -n comp -- fals)" " false "
 has "$(offers run --write some-)" " some-file "
 has "$(offers diff completed some-)" " some-file "

@@ -36,7 +36,7 @@ isle gc
 status_is 2 isle rm 2>/dev/null
 
 # An isle in which something runs is refused.
-isle run -q -n busy -- sleep 30 &
+"$ISLE" run -q -n busy -- sleep 30 &
 wait_for 10 sh -c '"$ISLE" list | grep -q running'
 status_is 1 isle rm --yes busy 2>"$T/err"
 has "$(cat "$T/err")" "hint:"
