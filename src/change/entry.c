@@ -514,6 +514,9 @@ int isle_scan_file_layer(struct isle_scan *scan)
 
 	if (dir < 0)
 		return vanished(dir);
+	r = isle_layer_file_written(scan->isle, scan->layer);
+	if (r <= 0)
+		return vanished(r);
 	r = isle_statx(dir, "file", &seen.st);
 	if (r >= 0 && seen.on_host)
 		r = isle_statx(scan->host_root, "", &seen.host);

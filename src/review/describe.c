@@ -301,7 +301,15 @@ static void add_xattr(struct isle_buf *buf, const struct isle_xattr *before, con
 	isle_buf_addc(buf, '\n');
 }
 
-static void add_xattrs(struct isle_buf *buf, const struct isle_meta *before, const struct isle_meta *after)
+static unsigned xattr_diff(const char *name)
+{
+	if (strcmp(name, "security.capability") == 0)
+		return ISLE_META_CAPS;
+	return strncmp(name, "system.posix_acl_", 17) == 0 ? ISLE_META_ACL : ISLE_META_XATTR;
+}
+
+static void add_xattrs(struct isle_buf *buf, const struct isle_meta *before, const struct isle_meta *after,
+		       unsigned diff)
 {
 	size_t i = 0, j = 0;
 
@@ -310,16 +318,21 @@ static void add_xattrs(struct isle_buf *buf, const struct isle_meta *before, con
 		const struct isle_xattr *b = j < after->xattr_count ? &after->xattrs[j] : NULL;
 		int order = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
 
-		add_xattr(buf, order <= 0 ? a : NULL, order >= 0 ? b : NULL);
+		if (diff & xattr_diff(order <= 0 ? a->name : b->name))
+			add_xattr(buf, order <= 0 ? a : NULL, order >= 0 ? b : NULL);
 		i += order <= 0;
 		j += order >= 0;
 	}
 }
 
-static void add_mode_and_owner(struct isle_buf *buf, const struct statx *before, const struct statx *after)
+static void add_mode(struct isle_buf *buf, const struct statx *before, const struct statx *after)
 {
 	if ((before->stx_mode & 07777) != (after->stx_mode & 07777) && !S_ISLNK(after->stx_mode))
 		isle_buf_addf(buf, "mode %04o -> %04o\n", before->stx_mode & 07777, after->stx_mode & 07777);
+}
+
+static void add_owner(struct isle_buf *buf, const struct statx *before, const struct statx *after)
+{
 	if (before->stx_uid == after->stx_uid && before->stx_gid == after->stx_gid)
 		return;
 	isle_buf_adds(buf, "owner ");
@@ -350,13 +363,17 @@ static void add_alone(struct isle_buf *buf, const struct isle_meta *meta)
 		add_xattr(buf, NULL, &meta->xattrs[i]);
 }
 
-int isle_describe_meta(struct isle_buf *buf, const struct isle_meta *before, const struct isle_meta *after)
+int isle_describe_meta(struct isle_buf *buf, const struct isle_meta *before, const struct isle_meta *after,
+		       unsigned diff)
 {
-	if (before && after) {
-		add_mode_and_owner(buf, &before->st, &after->st);
-		add_xattrs(buf, before, after);
-	} else if (after) {
+	if (!before) {
 		add_alone(buf, after);
+		return isle_buf_error(buf);
 	}
+	if (diff & ISLE_META_MODE)
+		add_mode(buf, &before->st, &after->st);
+	if (diff & ISLE_META_OWNER)
+		add_owner(buf, &before->st, &after->st);
+	add_xattrs(buf, before, after, diff);
 	return isle_buf_error(buf);
 }

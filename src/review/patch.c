@@ -272,7 +272,7 @@ static int describe(struct patch *p, struct isle_buf *lines)
 		r = read_meta(p, ISLE_BEFORE, &before);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	return isle_describe_meta(lines, both ? &before : NULL, &after);
+	return isle_describe_meta(lines, both ? &before : NULL, &after, p->change->diff);
 }
 
 static void add_special(struct patch *p, struct isle_buf *lines)
@@ -326,7 +326,7 @@ static int add_modified(struct patch *p)
 {
 	const struct isle_change *change = p->change;
 	auto_contents struct isle_contents contents = ISLE_CONTENTS_INIT;
-	bool modes = git_mode(change->before.mode) != git_mode(change->after.mode);
+	bool modes = (change->diff & ISLE_META_MODE) && git_mode(change->before.mode) != git_mode(change->after.mode);
 	int r = 0;
 
 	if (change->diff & ISLE_DIFF_CONTENT)

@@ -66,10 +66,10 @@ void isle_size_add(struct isle_buf *buf, uint64_t bytes);
 void isle_owner_add(struct isle_buf *buf, uint32_t uid, uint32_t gid);
 void isle_acl_add(struct isle_buf *buf, const void *value, size_t size);
 void isle_caps_add(struct isle_buf *buf, const void *value, size_t size);
-/* One line for each difference of the metadata: "mode 0644 -> 0755". before or after may be NULL; then only what is
- * out of the ordinary on the other side. */
-int isle_describe_meta(struct isle_buf *buf, const struct isle_meta *before,
-		       const struct isle_meta *after) isle_must_check;
+/* One line for each difference of the metadata that diff (enum isle_meta_diff) names: "mode 0644 -> 0755". Without
+ * before what is out of the ordinary on the other side. */
+int isle_describe_meta(struct isle_buf *buf, const struct isle_meta *before, const struct isle_meta *after,
+		       unsigned diff) isle_must_check;
 
 /* --- content.c ---------------------------------------------------------------------------------------------------- */
 

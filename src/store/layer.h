@@ -72,3 +72,6 @@ int isle_layer_make(const struct isle *isle, const struct isle_layer *layer, int
 /* A FILE layer that the isle has not written to follows the host: its copy is made anew when the host's file changed.
  */
 int isle_layer_refresh_file(const struct isle *isle, const struct isle_layer *layer, int host) isle_must_check;
+
+/* 1 if the isle has written to the copy of this FILE layer or changed its metadata, 0 if not, or -errno. */
+int isle_layer_file_written(const struct isle *isle, const struct isle_layer *layer) isle_must_check;

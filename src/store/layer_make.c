@@ -154,3 +154,14 @@ int isle_layer_refresh_file(const struct isle *isle, const struct isle_layer *la
 		return 0;
 	return copy_file(dir, host);
 }
+
+int isle_layer_file_written(const struct isle *isle, const struct isle_layer *layer)
+{
+	auto_fd int dir = isle_layer_open(isle, layer);
+	struct statx copy;
+
+	if (dir < 0)
+		return dir;
+	int r = isle_statx(dir, "file", &copy);
+	return r < 0 ? r : is_written(dir, &copy);
+}
