@@ -93,6 +93,12 @@ static int vanished(int r)
 	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
 }
 
+/* Not copied up, and the host's is younger: both made one of this name. */
+static bool both_made(const struct isle_scan *scan, const struct isle_seen *seen)
+{
+	return !seen->notes.origin && scan->shadow_root < 0 && isle_later(&seen->host.stx_btime, &seen->base);
+}
+
 static int same_type(struct isle_scan *scan, struct isle_seen *seen)
 {
 	unsigned diff = 0;
@@ -104,6 +110,8 @@ static int same_type(struct isle_scan *scan, struct isle_seen *seen)
 	if (diff & ISLE_META_TYPE)
 		return 0;
 	i = add_difference(scan, seen, diff);
+	if (i >= 0 && both_made(scan, seen))
+		scan->changes.list[i].kind = ISLE_CREATE;
 	return i < ISLE_NO_CHANGE ? (int)i : 0;
 }
 
@@ -371,9 +379,6 @@ static int file(struct isle_scan *scan, struct isle_seen *seen)
 		if (r < 0 || done)
 			return r;
 	}
-	/* Not copied up, and the host's is younger: both made one of this name. */
-	if (!seen->notes.origin && scan->shadow_root < 0 && isle_later(&seen->host.stx_btime, &seen->base))
-		return new_file(scan, seen);
 	return same_type(scan, seen);
 }
 
