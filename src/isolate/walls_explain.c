@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "io.h"
 #include "macros.h"
+#include "mounts.h"
 #include "quote.h"
 #include "walls_internal.h"
 #include <errno.h>
@@ -30,15 +31,35 @@ static long read_number(const char *path)
 	return end == buf.data ? -1 : value;
 }
 
-static bool in_container(void)
-{
-	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+enum surroundings { OUTSIDE, IN_ISLE, IN_CONTAINER };
 
+static enum surroundings surroundings(void)
+{
+	auto_mounts struct isle_mounts mounts = ISLE_MOUNTS_INIT;
+	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+	const struct isle_mount *root = isle_mounts_read(&mounts) < 0 ? NULL : isle_mounts_find(&mounts, "/");
+
+	if (root && strcmp(root->type, "overlay") == 0 && strcmp(root->source, "isle") == 0)
+		return IN_ISLE;
 	if (access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0)
-		return true;
+		return IN_CONTAINER;
 	if (isle_read_file(AT_FDCWD, "/proc/self/status", &buf, 1 << 16) < 0)
-		return false;
-	return strstr(buf.data, "\nSeccomp:\t2") != NULL;
+		return OUTSIDE;
+	return strstr(buf.data, "\nSeccomp:\t2") ? IN_CONTAINER : OUTSIDE;
+}
+
+/* What to do about it where something around this process forbids it, else the given fix. */
+static const char *fix_around(const char *otherwise)
+{
+	switch (surroundings()) {
+	case IN_ISLE:
+		return "this is the inside of an isle: run isle outside of it";
+	case IN_CONTAINER:
+		return CONTAINER_FIX;
+	case OUTSIDE:
+		break;
+	}
+	return otherwise;
 }
 
 /* The limit of the number of namespaces of one kind. */
@@ -70,9 +91,10 @@ static void explain_userns(int code, struct isle_err *err)
 			      "(kernel.apparmor_restrict_unprivileged_userns is 1)");
 		isle_err_hint(err, "give isle an AppArmor profile with the rule 'userns,' in /etc/apparmor.d, or: "
 				   "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
-	} else if (in_container()) {
-		isle_err_text(err, code, "this container does not allow user namespaces");
-		isle_err_hint(err, CONTAINER_FIX);
+	} else if (surroundings() != OUTSIDE) {
+		isle_err_text(err, code,
+			      "what surrounds this process, an isle or a container, allows no user namespaces");
+		isle_err_hint(err, "%s", fix_around(""));
 	} else {
 		isle_err_errno(err, code, "a user namespace cannot be made");
 		isle_err_hint(err, "not possible inside chroot(8); else see 'sysctl user' and the security modules");
@@ -86,10 +108,7 @@ static void explain_namespace(const char *kind, const char *what, int code, stru
 		isle_err_hint(err, "see userns");
 	} else if (!explain_limit(kind, code, err)) {
 		isle_err_errno(err, code, "%s cannot be made", what);
-		if (in_container())
-			isle_err_hint(err, CONTAINER_FIX);
-		else
-			isle_err_hint(err, "use a kernel that has it, see namespaces(7)");
+		isle_err_hint(err, "%s", fix_around("use a kernel that has it, see namespaces(7)"));
 	}
 }
 
@@ -97,7 +116,7 @@ static void explain_mountns(int code, struct isle_err *err)
 {
 	if (geteuid() == 0 && code == -EPERM) {
 		isle_err_text(err, code, "this root may not mount: CAP_SYS_ADMIN is missing");
-		isle_err_hint(err, in_container() ? CONTAINER_FIX : "run isle with all capabilities of root");
+		isle_err_hint(err, "%s", fix_around("run isle with all capabilities of root"));
 		return;
 	}
 	explain_namespace("mnt", "a mount namespace", code, err);
@@ -151,14 +170,14 @@ static void explain_landlock(int code, struct isle_err *err)
 		isle_err_hint(err, "needs Linux 5.13 built with CONFIG_SECURITY_LANDLOCK");
 	} else {
 		isle_err_errno(err, code, "Landlock cannot be used");
-		isle_err_hint(err, in_container() ? CONTAINER_FIX : "see 'dmesg | grep -i landlock'");
+		isle_err_hint(err, "%s", fix_around("see 'dmesg | grep -i landlock'"));
 	}
 }
 
 static void explain_seccomp(int code, struct isle_err *err)
 {
 	isle_err_errno(err, code, "a system call filter cannot be installed");
-	isle_err_hint(err, in_container() ? CONTAINER_FIX : "use a kernel built with CONFIG_SECCOMP_FILTER");
+	isle_err_hint(err, "%s", fix_around("use a kernel built with CONFIG_SECCOMP_FILTER"));
 }
 
 static void explain_notify(int code, struct isle_err *err)
@@ -171,7 +190,7 @@ static void explain_notify(int code, struct isle_err *err)
 		return;
 	}
 	isle_err_errno(err, code, "system calls cannot be supervised");
-	isle_err_hint(err, in_container() ? CONTAINER_FIX : "needs Linux 5.0 built with CONFIG_SECCOMP_FILTER");
+	isle_err_hint(err, "%s", fix_around("needs Linux 5.0 built with CONFIG_SECCOMP_FILTER"));
 }
 
 void isle_wall_explain(enum isle_wall wall, struct isle_err *err)
