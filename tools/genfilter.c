@@ -62,6 +62,7 @@ struct refused {
 	int error;
 };
 
+/* clang-format off */
 static const struct refused always[] = {
 	/* the kernel itself */
 	{"bpf", EPERM},
@@ -97,6 +98,8 @@ static const struct refused always[] = {
 	/* files that no path of the view leads to */
 	{"open_by_handle_at", EPERM},
 	{"fanotify_init", EPERM},
+	/* its flags lie in memory; libc falls back to clone(2), whose flags can be checked */
+	{"clone3", ENOSYS},
 	/* of the past */
 	{"lookup_dcookie", ENOSYS},
 	{"nfsservctl", ENOSYS},
@@ -111,11 +114,20 @@ static const struct refused always[] = {
 };
 
 static const struct refused unless_nest[] = {
-	{"mount", EPERM},	  {"umount", EPERM},  {"umount2", EPERM}, {"pivot_root", EPERM}, {"fsopen", EPERM},
-	{"fsconfig", EPERM},	  {"fsmount", EPERM}, {"fspick", EPERM},  {"move_mount", EPERM}, {"open_tree", EPERM},
-	{"mount_setattr", EPERM}, {"setns", EPERM},   {"clone3", ENOSYS}, /* its flags lie in memory; libc falls back to
-									     clone(2), whose flags can be checked */
+	{"mount", EPERM},
+	{"umount", EPERM},
+	{"umount2", EPERM},
+	{"pivot_root", EPERM},
+	{"fsopen", EPERM},
+	{"fsconfig", EPERM},
+	{"fsmount", EPERM},
+	{"fspick", EPERM},
+	{"move_mount", EPERM},
+	{"open_tree", EPERM},
+	{"mount_setattr", EPERM},
+	{"setns", EPERM},
 };
+/* clang-format on */
 
 /* CLONE_NEWTIME has the value of a signal bit in clone(2) and works with unshare(2) only. */
 static const uint32_t namespaces[] = {
@@ -168,11 +180,12 @@ static void refuse_bits(scmp_filter_ctx ctx, const char *name, unsigned arg, int
 	}
 }
 
-static void refuse_namespaces(scmp_filter_ctx ctx)
+/* Whoever owns a cgroup namespace may mount the control groups of the machine: that is refused with NEST, too. */
+static void refuse_namespaces(scmp_filter_ctx ctx, unsigned variant)
 {
-	uint32_t bits = 0;
+	uint32_t bits = CLONE_NEWCGROUP;
 
-	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces) && !(variant & NEST); i++)
 		bits |= namespaces[i];
 	refuse_bits(ctx, "unshare", 0, EPERM, bits);
 	refuse_bits(ctx, "clone", 0, EPERM, bits & ~(uint32_t)CLONE_NEWTIME);
@@ -225,10 +238,9 @@ static scmp_filter_ctx build(const struct target *target, unsigned variant)
 	if (r < 0)
 		die("optimize", r);
 	refuse_list(ctx, always, ARRAY_SIZE(always));
-	if (!(variant & NEST)) {
+	if (!(variant & NEST))
 		refuse_list(ctx, unless_nest, ARRAY_SIZE(unless_nest));
-		refuse_namespaces(ctx);
-	}
+	refuse_namespaces(ctx, variant);
 	refuse_ioctls(ctx);
 	refuse_families(ctx, "socket", variant);
 	refuse_families(ctx, "socketpair", variant);

@@ -85,7 +85,7 @@ static int change_root(struct init *in)
 static int enter_user_namespace(struct init *in)
 {
 	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
-	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
 	if (in->options->run->net != ISLE_NET_HOST)
 		flags |= CLONE_NEWNET;

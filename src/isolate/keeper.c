@@ -132,11 +132,12 @@ static void listen_on_socket(struct keeper *k)
 static void clone_init(struct keeper *k, int pair[2])
 {
 	const struct isle_keeper_options *o = k->options;
-	uint64_t flags = CLONE_NEWPID;
+	/* The owner of a cgroup namespace could mount the machine's control groups: it belongs to a user namespace outside. */
+	uint64_t flags = CLONE_NEWPID | CLONE_NEWCGROUP;
 	struct isle_init_options init = {.run = o->run, .user = o->view->user, .root = k->root};
 
 	if (o->view->user) {
-		flags |= CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+		flags |= CLONE_NEWIPC | CLONE_NEWUTS;
 		if (o->run->net != ISLE_NET_HOST)
 			flags |= CLONE_NEWNET;
 	}

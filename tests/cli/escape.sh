@@ -102,6 +102,9 @@ attempt "all" -n one -- "$H/escape" <"$H/host/file"
 attempt "without network" -n two --net none -- "$H/escape" <"$H/host/file"
 # There the host's loopback is what was asked for.
 attempt "the host's network" --net host -- "$H/escape" abstract unix vsock alg signal-all handle core-pattern <"$H/host/file"
+# Programs may mount there; what is masked stays masked, and the machine's own stays out of reach.
+attempt "nested" --nest -- "$H/escape" mount-cgroup core-pattern sysrq proc-sys sys proc-files read-memory mknod-memory \
+	mknod-disk dev bpf perf module kernel-log clone3-user init-trace init-program init-steal store i386 <"$H/host/file"
 attempt "standard input is a directory" -- "$H/escape" stdin-directory <"$H/host"
 
 # A further run in a mounted isle is no worse off.

@@ -39,6 +39,24 @@ static int try_mount_bind(void)
 	return refused(mount("/", "/mnt", NULL, MS_BIND | MS_REC, NULL), EPERM, 0);
 }
 
+/* With powers over a new user namespace where that can be had (--nest), and with those of the isle's own root. */
+static int try_mount_cgroup(void)
+{
+	const char *directory = host("ESCAPE_DIR");
+	int flags[] = {0, CLONE_NEWUSER | CLONE_NEWNS, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWCGROUP};
+
+	if (!directory)
+		return UNTRIED;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (flags[i] && unshare(flags[i]) < 0)
+			continue;
+		if (mount("none", directory, "cgroup2", 0, NULL) == 0 ||
+		    mount("none", directory, "cgroup", 0, "memory") == 0)
+			return ESCAPED;
+	}
+	return REFUSED;
+}
+
 static int try_remount_proc_sys(void)
 {
 	return refused(mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND, NULL), EPERM, 0);
@@ -317,6 +335,7 @@ static const struct attempt list[] = {
 	{"mount-tmpfs", try_mount_tmpfs},
 	{"mount-proc", try_mount_proc},
 	{"mount-bind", try_mount_bind},
+	{"mount-cgroup", try_mount_cgroup},
 	{"remount-proc-sys", try_remount_proc_sys},
 	{"remount-sys", try_remount_sys},
 	{"umount-mask", try_umount_mask},
