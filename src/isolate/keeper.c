@@ -325,6 +325,7 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 	sigprocmask(SIG_SETMASK, &all, NULL); /* init and leaders read theirs from signalfd, CMD gets its own mask */
 	isle_ignore(prctl(PR_SET_NAME, "isle-keeper"));
 	isle_ignore(setsid());
+	isle_ignore(close(options->supervisor));
 	umask(0);
 	for (size_t i = 0; i < RUNS_MAX; i++)
 		k.runs[i] = -1;

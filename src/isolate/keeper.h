@@ -18,6 +18,7 @@ struct isle_keeper_options {
 	const struct isle_run_options *run;
 	int lock;	/* of isle_lock(); the keeper gives it up at the end */
 	int connection; /* the first run's, towards the supervisor */
+	int supervisor; /* the other end of it: the keeper closes its copy, or the supervisor's death would go unseen */
 };
 
 /* Clones the keeper. What fails in it is told over the connection. Everything in options stays the caller's. 0 or

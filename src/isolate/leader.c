@@ -165,6 +165,10 @@ isle_noreturn static void run_command(const struct leader *l, int report)
 	int error;
 
 	isle_ignore(setpgid(0, 0));
+	/* Here, not in the leader: later, the first keys would miss CMD, and CMD may have given the terminal to a
+	 * child by then. No signal stops this process, all are blocked. */
+	if (l->slave >= 0 && q->terminal.foreground)
+		isle_ignore(tcsetpgrp(l->slave, getpid()));
 	for (int fd = 0; fd < 3; fd++) {
 		bool pty = q->pty && (q->terminal.slots & (1U << fd)) != 0;
 
@@ -212,8 +216,6 @@ static void start_command(struct leader *l)
 		fail(l, -errno, "cannot start a process in the isle");
 	isle_cleanup_fd(&report[1]);
 	isle_ignore(setpgid(l->command, l->command));
-	if (l->slave >= 0 && l->request.terminal.foreground)
-		isle_ignore(tcsetpgrp(l->slave, l->command));
 	ssize_t n = read(report[0], &error, sizeof(error));
 	isle_cleanup_fd(&report[0]);
 	if (n != (ssize_t)sizeof(error))

@@ -90,7 +90,7 @@ static int start(struct isle_store *store, struct isle *isle, const struct isle_
 		return isle_err_errno(err, -errno, "cannot make a socket");
 	auto_fd int ours = pair[0];
 	auto_fd int theirs = pair[1];
-	const struct isle_keeper_options keeper = {store, isle, &view, options, lock, theirs};
+	const struct isle_keeper_options keeper = {store, isle, &view, options, lock, theirs, ours};
 	r = isle_keeper_start(&keeper, err);
 	return r < 0 ? r : fd_take(&ours);
 }
