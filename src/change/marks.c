@@ -298,6 +298,11 @@ static bool fits_name(const char *pattern, size_t pattern_size, const char *name
 {
 	size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;
 
+	/* Most are told apart by their ends. */
+	if (size > 0 && pattern_size > 0 && pattern[pattern_size - 1] != name[size - 1] &&
+	    pattern[pattern_size - 1] != '*' && pattern[pattern_size - 1] != '?')
+		return false;
+
 	while (n < size) {
 		if (p < pattern_size && pattern[p] == '*') {
 			star = p++;
@@ -317,6 +322,11 @@ static bool fits_name(const char *pattern, size_t pattern_size, const char *name
 	return p == pattern_size;
 }
 
+static size_t component_size(const char *path)
+{
+	return (size_t)(strchrnul(path, '/') - path);
+}
+
 enum fit {
 	FIT_ALL,   /* the path is one that the rule is about */
 	FIT_ABOVE, /* or it leads to such */
@@ -326,7 +336,7 @@ enum fit {
 static bool fits_path(const char *pattern, const char *path, enum fit fit)
 {
 	for (;;) {
-		size_t pattern_size = strcspn(pattern, "/"), size = strcspn(path, "/");
+		size_t pattern_size = component_size(pattern), size = component_size(path);
 
 		if (strcmp(pattern, "**") == 0)
 			return *path != '\0';
@@ -343,40 +353,78 @@ static bool fits_path(const char *pattern, const char *path, enum fit fit)
 	}
 }
 
-/* Most paths are told apart from most rules by one byte of the component: rules start with few of them. */
-static unsigned marks_from(const char *path, bool start, enum fit fit)
+/*
+ * Rules by what a path must have for them: those for whole paths by the first letters of its first two components,
+ * others by the first letter of the component they start at. A rule that starts with '*' has one component.
+ */
+struct index {
+	uint16_t whole[256], part[256], any; /* first rule of each chain + 1 */
+	uint16_t next[ARRAY_SIZE(rules)];
+	bool ready;
+};
+
+/* Where the second component starts, or the end. */
+static unsigned char whole_key(const char *path)
+{
+	const char *slash = strchr(path, '/');
+
+	return (unsigned char)((unsigned char)*path * 31 + (unsigned char)(slash ? slash[1] : 0));
+}
+
+static const struct index *get_index(void)
+{
+	static struct index index;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rules) && !index.ready; i++) {
+		const char *pattern = rules[i].pattern;
+		uint16_t *chain = &index.part[(unsigned char)*pattern];
+
+		if (*pattern == '/')
+			chain = &index.whole[whole_key(pattern + 1)];
+		else if (*pattern == '*')
+			chain = &index.any;
+		index.next[i] = *chain;
+		*chain = (uint16_t)(i + 1);
+	}
+	index.ready = true;
+	return &index;
+}
+
+static unsigned follow(const struct index *index, uint16_t at, const char *path, enum fit fit)
 {
 	unsigned marks = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		const char *pattern = rules[i].pattern;
+	for (; at; at = index->next[at - 1]) {
+		const char *pattern = rules[at - 1].pattern;
 
-		if (*pattern == '/') {
-			if (start && pattern[1] == path[0] && pattern[2] == path[1] &&
-			    fits_path(pattern + 1, path, fit))
-				marks |= rules[i].marks;
-		} else if ((*pattern == *path || *pattern == '*') && (*path != '.' || pattern[1] == path[1]) &&
-			   fits_path(pattern, path, fit)) {
-			marks |= rules[i].marks;
-		}
+		if (fits_path(pattern + (*pattern == '/'), path, fit))
+			marks |= rules[at - 1].marks;
 	}
 	return marks;
 }
 
-static bool may_start_rule(const char *component)
+static unsigned whole_marks(const struct index *index, const char *path, enum fit fit)
 {
-	return *component == '.' || *component == 's' || *component == 'u' || *component == 'd';
+	unsigned marks = 0;
+
+	if (fit == FIT_ALL || strchr(path, '/'))
+		return follow(index, index->whole[whole_key(path)], path, fit);
+	for (size_t key = 0; key < ARRAY_SIZE(index->whole); key++)
+		marks |= follow(index, index->whole[key], path, fit);
+	return marks;
 }
 
 static unsigned plain_marks(const char *path, enum fit fit)
 {
-	const char *last = strrchr(path, '/');
-	unsigned marks = 0;
+	const struct index *index = get_index();
+	unsigned marks = whole_marks(index, path + 1, fit);
+	const char *last = path;
 
-	for (const char *at = path; at; at = strchr(at + 1, '/'))
-		if (at == path || at == last || may_start_rule(at + 1))
-			marks |= marks_from(at + 1, at == path, fit);
-	return marks;
+	for (const char *at = path; at; at = strchr(at + 1, '/')) {
+		marks |= follow(index, index->part[(unsigned char)at[1]], at + 1, fit);
+		last = at;
+	}
+	return marks | follow(index, index->any, last + 1, FIT_ALL);
 }
 
 /* git makes these in every repository; it does not run them. */

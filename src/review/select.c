@@ -63,13 +63,18 @@ static const struct isle_change *find(const struct isle_shown *trees, const char
 	return NULL;
 }
 
-/* Is it part of a tree that is new or deleted as a whole? */
-static bool is_inside(const struct isle_shown *trees, const struct isle_change *change)
+/* The directories seen so far that stand for what is in them; and the last answer, which neighbours share. */
+struct trees {
+	struct isle_shown dirs;
+	const struct isle_change *last;
+	size_t last_size; /* of the path of its directory */
+	bool last_inside;
+};
+
+static bool find_above(const struct isle_shown *dirs, const struct isle_change *change)
 {
-	if ((change->kind != ISLE_CREATE && change->kind != ISLE_DELETE) || trees->count == 0)
-		return false;
 	for (const char *slash = strchr(change->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		const struct isle_change *tree = find(trees, change->path, (size_t)(slash - change->path));
+		const struct isle_change *tree = find(dirs, change->path, (size_t)(slash - change->path));
 
 		if (tree && (tree->kind == change->kind || tree->kind == ISLE_REPLACE))
 			return true;
@@ -77,7 +82,23 @@ static bool is_inside(const struct isle_shown *trees, const struct isle_change *
 	return false;
 }
 
-static bool is_shown(const struct isle_shown *trees, const struct isle_change *change, unsigned flags)
+/* Is it part of a tree that is new or deleted as a whole? */
+static bool is_inside(struct trees *trees, const struct isle_change *change)
+{
+	size_t size = (size_t)(strrchr(change->path, '/') + 1 - change->path);
+
+	if ((change->kind != ISLE_CREATE && change->kind != ISLE_DELETE) || trees->dirs.count == 0)
+		return false;
+	if (!trees->last || trees->last->kind != change->kind || trees->last_size != size ||
+	    memcmp(trees->last->path, change->path, size) != 0) {
+		trees->last_inside = find_above(&trees->dirs, change);
+		trees->last = change;
+		trees->last_size = size;
+	}
+	return trees->last_inside;
+}
+
+static bool is_shown(struct trees *trees, const struct isle_change *change, unsigned flags)
 {
 	if (flags & ISLE_SELECT_INSIDE || !is_inside(trees, change))
 		return true;
@@ -111,11 +132,12 @@ static bool is_deleted(const struct isle_change *change)
 int isle_review_select(const struct isle_review *review, unsigned flags, struct isle_shown *ret_shown)
 {
 	const struct isle_changes *changes = review->changes;
-	auto_shown struct isle_shown trees = {calloc(changes->count + 1, sizeof(*trees.list)), 0};
+	auto_shown struct isle_shown dirs = {calloc(changes->count + 1, sizeof(*dirs.list)), 0};
 	auto_shown struct isle_shown shown = {calloc(changes->count + 1, sizeof(*shown.list)), 0};
+	struct trees trees = {.dirs = dirs};
 	int r = 0;
 
-	if (!trees.list || !shown.list)
+	if (!dirs.list || !shown.list)
 		return -ENOMEM;
 	for (size_t i = 0; i < changes->count; i++) {
 		const struct isle_change *change = &changes->list[i];
@@ -123,7 +145,7 @@ int isle_review_select(const struct isle_review *review, unsigned flags, struct 
 		if (is_wanted(review, change) && is_shown(&trees, change, flags))
 			shown.list[shown.count++] = change;
 		if (stands_for_tree(change))
-			trees.list[trees.count++] = change;
+			trees.dirs.list[trees.dirs.count++] = change;
 	}
 	if (flags & ISLE_SELECT_FLAGGED_FIRST)
 		r = put_first(&shown, isle_is_flagged);
