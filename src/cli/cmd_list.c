@@ -3,6 +3,7 @@
  * isle list. Cheap for a thousand isles: an isle costs opening its directory and a try of its lock; what it
  * changed is looked at with -l only.
  */
+#include "boot.h"
 #include "change.h"
 #include "json.h"
 #include "layer.h"
@@ -57,7 +58,7 @@ static int fill_row(struct isle_store *store, unsigned flags, struct row *row, s
 
 	if (r < 0)
 		return r;
-	row->state = isle_is_mounted(isle) ? "running" : "idle";
+	row->state = isle_is_mounted(isle) ? "running" : isle_is_torn(isle) ? "torn" : "idle";
 	return flags & LIST_LONG ? count_changes(store, isle, row, err) : 0;
 }
 
@@ -192,7 +193,7 @@ const struct isle_verb isle_verb_list = {
 	.synopsis = "[-l] [--json | -z]",
 	.summary = "the isles, newest first",
 	.more = "STATE is running while a command runs in the isle or it is kept mounted (--linger of isle run),\n"
-		"else idle.",
+		"torn when the machine went down during a run (what the isle holds may be incomplete), else idle.",
 	.options = options,
 	.plain_names = true,
 	.main = list_main,

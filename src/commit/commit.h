@@ -125,3 +125,14 @@ void isle_commit_summary(const struct isle_changes *changes, struct isle_summary
 /* Completes or takes back an operation that was interrupted (killed, power loss). Costs one failed look-up when there
  * is none. Says what it did on stderr. > 0: something was repaired. */
 int isle_recover(struct isle_store *store, struct isle_err *err) isle_must_check;
+
+struct isle_prune_result {
+	uint64_t removed; /* operations that cannot be undone any more */
+	uint64_t kept;	  /* younger ones */
+	uint64_t stuck;	  /* records of operations that were taken back and could not put everything where it was */
+};
+
+/* Moves what undo needs of operations that ended at or before this time (ns since the epoch) to the trash, which
+ * isle_store_gc() empties. */
+int isle_undo_prune(struct isle_store *store, int64_t before, struct isle_prune_result *ret_result,
+		    struct isle_err *err) isle_must_check;

@@ -46,4 +46,25 @@ wait %1 || true
 wait_for 10 sh -c '! "$ISLE" list | grep -q running'
 isle rm -q --yes busier
 isle gc
+
+# Undo works until gc takes what it needs; a young operation keeps it unless --keep says otherwise.
+cd "$T"
+isle run -q -n kept -- sh -c 'echo one >one; echo two >two'
+isle commit -q --yes kept "$T/one"
+isle commit -q --yes kept "$T/two"
+isle gc 2>"$T/err"
+has "$(cat "$T/err")" "kept what undo needs of 2 operations"
+isle undo -q --yes
+content one one
+absent two
+isle gc --keep 0 2>"$T/err"
+has "$(cat "$T/err")" "3 operations can no longer be undone"
+has "$(isle log)" pruned
+status_is 1 isle undo --yes 1 2>/dev/null
+same "$(ls "$ISLE_HOME/undo" "$ISLE_HOME/trash")" "$ISLE_HOME/trash:
+
+$ISLE_HOME/undo:" "what gc leaves"
+content one one
+status_is 2 isle gc --keep forever 2>/dev/null
+isle rm -q --yes kept
 nothing_left
