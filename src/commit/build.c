@@ -21,6 +21,7 @@ void isle_builder_done(struct isle_builder *b)
 	free(b->override);
 	isle_dirs_done(&b->host);
 	isle_choice_done(&b->choice);
+	isle_touched_done(&b->touched);
 	isle_changes_done(&b->changes);
 	isle_layers_done(&b->layers);
 	isle_plan_done(&b->plan);
@@ -42,6 +43,9 @@ static int init(struct isle_builder *b)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
 	for (i = 0; i < n; i++)
 		b->uppers[i] = ISLE_DIRS_INIT;
+	r = isle_touched_read(b->isle, &b->touched);
+	if (r < 0)
+		return isle_err_errno(b->err, r, "cannot read what earlier operations touched");
 	r = isle_dirs_init_host(&b->host);
 	return r < 0 ? isle_err_errno(b->err, r, "/") : 0;
 }

@@ -6,6 +6,7 @@
 #include "dirs.h"
 #include "plan.h"
 #include "select.h"
+#include "touched.h"
 
 struct isle_builder {
 	struct isle_store *store;
@@ -13,6 +14,7 @@ struct isle_builder {
 	const struct isle_commit_options *options;
 	struct isle_layers layers;
 	struct isle_changes changes;
+	struct isle_touched touched;
 	struct isle_choice choice;
 	struct isle_plan plan;
 	struct isle_commit_result *result;
@@ -36,8 +38,3 @@ int isle_conflicts(struct isle_builder *b) isle_must_check;
 
 /* The host's directory of an absolute path, and the layer's of a path below its upper. Borrowed. */
 int isle_builder_upper(struct isle_builder *b, unsigned layer, const char *path, const char **ret_name) isle_must_check;
-
-static inline const char *isle_change_host_path(const struct isle_change *change)
-{
-	return change->from ? change->from : change->path;
-}

@@ -66,7 +66,7 @@ static int check_whole(struct isle_builder *b, const struct isle_change *change)
 	if (!S_ISDIR(change->before.mode) || change->kind == ISLE_RENAME || change->kind == ISLE_METADATA ||
 	    change->kind == ISLE_MODIFY || S_ISDIR(change->after.mode))
 		return 1;
-	dir = isle_dirs_parent(&b->host, isle_change_host_path(change), &name);
+	dir = isle_dirs_parent(&b->host, isle_change_host(change), &name);
 	r = dir < 0 ? dir : isle_subtree_quiet(dir, name, &change->base, &inside);
 	if (r == -EACCES)
 		return 1; /* this user cannot see into it, nor could the isle */
@@ -77,6 +77,26 @@ static int check_whole(struct isle_builder *b, const struct isle_change *change)
 	r = isle_finding_add(&b->result->conflicts, change->path, "changed", NULL,
 			     "the isle deleted it, and %s in it has changed on the host since", inside);
 	return r < 0 ? isle_err_errno(b->err, r, "cannot list conflicts") : 0;
+}
+
+/* The file that a metacopy has its data from. 1: as the isle saw it, 0: not (and listed). */
+static int check_data(struct isle_builder *b, const struct isle_change *change)
+{
+	struct isle_stat now;
+	const char *name;
+	int dir, r;
+
+	if (!change->metacopy || !change->data)
+		return 1;
+	dir = isle_dirs_parent(&b->host, change->data, &name);
+	r = dir < 0 ? dir : isle_look(dir, name, &now);
+	if (r < 0 && r != -ENOENT)
+		return isle_err_errno(b->err, r, "cannot look at '%s'", change->data);
+	if (r > 0 && !isle_time_after(&now.ctime, &change->base))
+		return 1;
+	r = add_conflict(b, change, "changed",
+			 "its content is that of another file, which has changed on the host since");
+	return r < 0 ? r : 0;
 }
 
 /* The isle may win over the host where no directory is swallowed by it. */
@@ -124,11 +144,13 @@ static int check_one(struct isle_builder *b, size_t i)
 	/* Gone on both sides: agreed. */
 	if (change->kind == ISLE_DELETE && change->moved == ISLE_MOVED_DELETED)
 		return 0;
-	if (change->moved != ISLE_MOVED_NO) {
+	if (change->moved != ISLE_MOVED_NO && !isle_touched_excuses(&b->touched, change)) {
 		r = add_conflict(b, change, moved_kind(change->moved), moved_why(change));
 		return r < 0 ? r : resolve(b, i);
 	}
-	r = check_whole(b, change);
+	r = check_data(b, change);
+	if (r > 0)
+		r = check_whole(b, change);
 	return r < 0 ? r : r > 0 ? 0 : resolve(b, i);
 }
 

@@ -110,7 +110,7 @@ static int add_metas(struct isle_builder *b, const struct isle_change *change, s
 	const char *name;
 	int r, dir;
 
-	dir = isle_dirs_parent(&b->host, isle_change_host_path(change), &name);
+	dir = isle_dirs_parent(&b->host, isle_change_host(change), &name);
 	r = dir < 0 ? dir : isle_meta_read(dir, name, &action->old_meta);
 	if (r >= 0 && b->layers.list[change->layer].kind == ISLE_LAYER_FILE) {
 		dir = isle_layer_open(b->isle, &b->layers.list[change->layer]);
@@ -240,9 +240,8 @@ static int find_unchanged_name(struct isle_builder *b, const struct isle_change 
 static int prepare_copy(const struct isle_change *change, struct isle_action *action)
 {
 	action->prepare = ISLE_PREPARE_COPY;
-	return S_ISREG(change->after.mode) && change->metacopy
-		       ? copy_string(isle_change_host_path(change), &action->from)
-		       : 0;
+	return S_ISREG(change->after.mode) && change->metacopy ? copy_string(isle_change_data(change), &action->from)
+							       : 0;
 }
 
 /* Some names of the inode are no change: make this one a further name of the host's, or else a copy of its own. */
@@ -342,7 +341,7 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 
 	if (host) {
 		action->prepare = ISLE_PREPARE_HOST;
-		return copy_string(isle_change_host_path(host), &action->from);
+		return copy_string(isle_change_host(host), &action->from);
 	}
 	if (!S_ISDIR(change->after.mode) && change->after.nlink > 1 && change->after.nlink > names) {
 		if (b->all)
@@ -589,7 +588,7 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 	case ISLE_DELETE:
 		if (S_ISDIR(change->before.mode))
 			*cover = change->path;
-		return emit_remove(b, change, isle_change_host_path(change));
+		return emit_remove(b, change, isle_change_host(change));
 	case ISLE_RENAME:
 		return emit_rename(b, change);
 	case ISLE_REPLACE:

@@ -29,6 +29,7 @@
 struct settle {
 	struct isle_transaction *tx;
 	struct isle_map committed; /* host paths of which the layer says nothing any more */
+	struct isle_map made;	   /* directories among them that the host has from the isle */
 	struct isle_map parents;   /* "SITE UPPER" of the directories above actions -> their host path (heap) */
 	char **sorted;		   /* the keys of parents, parents first; borrowed */
 	size_t count;
@@ -43,6 +44,7 @@ static void settle_done(struct settle *s)
 			free(s->parents.slots[i].value);
 	isle_map_done(&s->parents);
 	isle_map_done(&s->committed);
+	isle_map_done(&s->made);
 	free(s->sorted);
 }
 #define auto_settle __attribute__((cleanup(settle_done)))
@@ -227,6 +229,8 @@ static int collect(struct settle *s)
 		r = isle_map_set(&s->committed, action->path, s);
 		if (r >= 0 && action->upper)
 			r = add_parents(s, action);
+		if (r >= 0 && made)
+			r = isle_map_set(&s->made, action->path, s);
 		if (r >= 0 && action->upper && made)
 			r = add_parent(s, action->site, action->upper, action->path);
 	}
@@ -284,7 +288,7 @@ static int uncover(struct settle *s, int upper, const char *host_path, const cha
 		return r;
 	if (r > 0) {
 		r = isle_look(host, name, &below);
-		if (r > 0 && S_ISDIR(above.mode) && S_ISDIR(below.mode))
+		if (r > 0 && S_ISDIR(above.mode) && S_ISDIR(below.mode) && !isle_map_get(&s->made, path))
 			return set_opaque(upper, name, prefix, true);
 		return r < 0 ? r : 0;
 	}

@@ -42,6 +42,7 @@
 #include "select.h"
 #include "subtree.h"
 #include "talk.h"
+#include "touched.h"
 #include "transaction_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -211,6 +212,7 @@ static int roll_back(struct isle_transaction *tx, size_t steps)
 		isle_step_unprepare(tx, i);
 		unsave(tx, i);
 	}
+	isle_touched_note(tx);
 	return stuck > 0 ? -EBUSY : 0;
 }
 

@@ -30,6 +30,7 @@ struct undo {
 	struct isle *isle; /* NULL: gone */
 	struct isle_plan old, plan;
 	struct isle_dirs host;
+	struct isle_map places; /* path of a PLACE -> its index + 1 */
 	struct statx_timestamp end;
 	int64_t id;
 	struct isle_commit_result *result;
@@ -41,6 +42,7 @@ static void undo_done(struct undo *u)
 	isle_plan_done(&u->old);
 	isle_plan_done(&u->plan);
 	isle_dirs_done(&u->host);
+	isle_map_done(&u->places);
 	isle_free(u->isle);
 }
 #define auto_undo __attribute__((cleanup(undo_done)))
@@ -200,6 +202,43 @@ static int undo_create(struct undo *u, const struct isle_action *old)
 	return 0;
 }
 
+/* What lies in a directory that is renamed back is met there, after that. */
+static int follow_rename(struct undo *u, struct isle_action *action)
+{
+	auto_free char *path = strdup(action->path);
+	char *slash, *moved;
+
+	if (!path)
+		return out_of_memory(u);
+	do {
+		size_t place = (size_t)isle_map_get(&u->places, path);
+		const struct isle_action *take = place > 0 ? &u->old.actions[u->old.actions[place - 1].pair] : NULL;
+
+		if (take) {
+			if (asprintf(&moved, "%s%s", take->path, action->path + strlen(path)) < 0)
+				return out_of_memory(u);
+			free(action->path);
+			action->path = moved;
+			return 0;
+		}
+		slash = strrchr(path, '/');
+		if (slash)
+			*slash = '\0';
+	} while (slash && slash > path);
+	return 0;
+}
+
+static int index_places(struct undo *u)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < u->old.action_count && r >= 0; i++)
+		if (u->old.actions[i].kind == ISLE_ACTION_PLACE)
+			r = isle_map_set(&u->places, u->old.actions[i].path, (void *)(i + 1));
+	return r;
+}
+
 static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old)
 {
 	struct isle_action *action;
@@ -213,7 +252,8 @@ static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old
 		return out_of_memory(u);
 	action->old = now;
 	action->change = ISLE_MODIFY;
-	return add_source(u, i, action);
+	r = follow_rename(u, action);
+	return r < 0 ? r : add_source(u, i, action);
 }
 
 static int copy_meta(const struct isle_meta *from, struct isle_meta *to)
@@ -261,8 +301,9 @@ static int undo_in_place(struct undo *u, size_t i, const struct isle_action *old
 	action->old = action->new = now;
 	action->flags |= old->flags & ISLE_ACTION_LOOSE;
 	action->change = old->kind == ISLE_ACTION_META ? ISLE_METADATA : ISLE_MODIFY;
-	if (old->kind == ISLE_ACTION_META)
-		return 0;
+	r = follow_rename(u, action);
+	if (r < 0 || old->kind == ISLE_ACTION_META)
+		return r;
 	r = add_source(u, i, action);
 	action->new = now;
 	action->prepare = ISLE_PREPARE_BACKUP;
@@ -487,13 +528,16 @@ static int build(struct undo *u)
 	u->plan.target = u->id;
 	memcpy(u->plan.isle_id, u->old.isle_id, sizeof(u->plan.isle_id));
 	u->plan.isle_name = strdup(u->old.isle_name ? u->old.isle_name : "");
-	if (!u->plan.isle_name || copy_sites(u) < 0)
+	if (!u->plan.isle_name || copy_sites(u) < 0 || index_places(u) < 0)
 		return out_of_memory(u);
 	for (i = 0; i < u->old.action_count; i++) {
 		r = invert(u, i);
 		if (r < 0)
 			return r;
 	}
+	for (i = 0; i < u->plan.action_count; i++)
+		if (S_ISREG(u->plan.actions[i].old.mode) && u->plan.actions[i].old.nlink > 1)
+			u->plan.actions[i].flags |= ISLE_ACTION_SHARED;
 	u->plan.summary = u->old.summary;
 	u->plan.summary.create = u->old.summary.remove;
 	u->plan.summary.remove = u->old.summary.create;

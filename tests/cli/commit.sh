@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Commit does on the host what the program would have done there: each script of the table runs natively in one copy of a
+# tree and in an isle in another; after the commit both are the same, the isle has no changes, and undo brings back what was.
+# runs-as: root user
+# time-limit: 300
+. "$(dirname "$0")/../lib.sh"
+
+seed() {
+	mkdir -p "$1"/d/sub "$1"/e "$1"/locked "$1"/empty
+	echo one >"$1/f1"
+	echo two >"$1/f2"
+	echo three >"$1/d/f3"
+	echo four >"$1/d/sub/f4"
+	echo five >"$1/e/f5"
+	ln -s f1 "$1/link"
+	mkfifo "$1/pipe"
+	echo linked >"$1/h1"
+	ln "$1/h1" "$1/h2"
+	ln "$1/h1" "$1/d/h3"
+	head -c 3000000 /dev/zero >"$1/big"
+	chmod 555 "$1/locked"
+	if is_root; then chown 12:34 "$1/f2"; fi
+}
+
+# All but times and inode numbers; hard links as groups. The count of links is not compared: a name that was removed is kept
+# for undo, and counts.
+shape() {
+	(
+		cd "$1"
+		find . \( -type d -printf '%p %y %m %U:%G\n' \) -o -printf '%p %y %m %U:%G %s %l\n' | sort
+		find . -type f -links +1 -printf '%i %p\n' | sort -k2 |
+			awk '{ g[$1] = g[$1] " " $2; n[$1]++ } END { for (i in g) if (n[i] > 1) print g[i] }' | sort
+		find . -type f -print0 | sort -z | xargs -0r sha256sum --
+		if command -v getfattr >/dev/null; then getfattr -Rhd -m - . 2>/dev/null; fi
+		if command -v getfacl >/dev/null; then getfacl -Rp --skip-base . 2>/dev/null; fi
+	)
+}
+
+# What stands after an undo: times of files too, but not of directories.
+state() {
+	shape "$1"
+	(cd "$1" && find . ! -type d -printf '%p %T@\n' | sort)
+}
+
+count=0
+try() { # NAME SCRIPT
+	local name=$1 script=$2
+	count=$((count + 1))
+	rm -rf "$T/native" "$T/host"
+	seed "$T/native"
+	seed "$T/host"
+	(cd "$T/native" && sh -eu -c "$script") || fail "$name: the script fails natively"
+	state "$T/host" >"$T/before"
+	(cd "$T/host" && "$ISLE" run -q -n "case$count" -- sh -eu -c "$script") || fail "$name: the script fails in the isle"
+	state "$T/host" >"$T/during"
+	diff "$T/before" "$T/during" >&2 || fail "$name: the host changed before the commit"
+	operations=$("$ISLE" log | wc -l)
+	(cd "$T/host" && "$ISLE" commit -q --yes --allow=all "case$count") || fail "$name: commit failed"
+	shape "$T/native" >"$T/want"
+	shape "$T/host" >"$T/got"
+	diff "$T/want" "$T/got" >&2 || fail "$name: the host is not as natively"
+	status_is 0 "$ISLE" status "case$count" >"$T/out" || fail "$name: changes are left: $(cat "$T/out")"
+	! getfattr -Rhd -m - "$T/host" 2>/dev/null | grep -q overlay || fail "$name: overlay attributes on the host"
+	# In the isle it looks the same afterwards.
+	(cd "$T/host" && "$ISLE" run -q -n "case$count" -- find . -printf '%p %y %m %s %l\n') | sort >"$T/inside"
+	(cd "$T/host" && find . -printf '%p %y %m %s %l\n') | sort >"$T/outside"
+	diff "$T/outside" "$T/inside" >&2 || fail "$name: the isle looks different after the commit"
+	if [ "$("$ISLE" log | wc -l)" = "$operations" ]; then # there was nothing to commit
+		diff "$T/before" <(state "$T/host") >&2
+		return 0
+	fi
+	"$ISLE" undo -q --yes || fail "$name: undo failed"
+	state "$T/host" >"$T/got"
+	diff "$T/before" "$T/got" >&2 || fail "$name: undo does not bring back what was"
+	"$ISLE" undo -q --yes || fail "$name: redo failed"
+	shape "$T/host" >"$T/got"
+	diff "$T/want" "$T/got" >&2 || fail "$name: redo is not as natively"
+	chmod -R u+rwx "$T/host" "$T/native"
+}
+
+try create 'echo new >n; mkdir -p x/y; echo a >x/y/a; ln -s nowhere l; mkfifo p'
+try modify 'echo more >>f1; echo other >f2; : >d/f3'
+try delete 'rm f1 link pipe; rm -r d/sub'
+try delete-tree 'rm -r d e'
+try chmod 'chmod 600 f1; chmod 700 d; chmod 1777 e; chmod 4711 d/f3'
+try rename-file 'mv f1 renamed'
+try rename-then-modify 'mv f1 b; echo b >b; echo new >f1'
+try rename-onto 'mv f1 f2'
+try rename-dir 'mv d moved; echo y >moved/y; rm moved/f3'
+try rename-dir-into-new 'mkdir n; mv d n/d; echo x >n/d/sub/f4'
+try rename-dirs-around 'mv d t; mv e d; mv t e; echo x >d/x; echo y >e/y'
+try rename-nested 'mv d/sub s; mv d dd; echo 1 >s/1; echo 2 >dd/2'
+try swap-files 'mv f1 t; mv f2 f1; mv t f2'
+try replace-file-by-dir 'rm f1; mkdir f1; echo in >f1/in'
+try replace-dir-by-file 'rm -r d; echo file >d'
+try replace-dir-by-link 'rm -r d; ln -s e d'
+try replace-link 'rm link; echo real >link'
+try relink 'ln -sf f2 link'
+try opaque 'rm -r d; mkdir d; echo only >d/only; mkdir d/sub; echo n >d/sub/n'
+try hardlink-write 'echo through >>h1'
+try hardlink-new 'ln f1 g1; ln f1 d/g2'
+try hardlink-group 'echo g >g1; ln g1 g2; mkdir n; ln g1 n/g3'
+try hardlink-inside 'mkdir n; echo g >n/a; ln n/a n/b'
+try hardlink-remove 'rm h2'
+try hardlink-replace 'ln -f f1 f2'
+try sparse 'truncate -s 1G hole; printf x | dd of=hole bs=1 seek=500000000 conv=notrunc status=none'
+try nothing 'echo t >t; rm t; mkdir m; echo x >m/x; rm -r m; for i in 1 2 3 4 5 6 7 8 9; do : >t$i; done; rm t?'
+try append-big 'echo tail >>big'
+try modes 'mkdir -m 700 a; mkdir -m 555 b; umask 077; echo s >s; mkdir c; echo x >c/x; chmod 500 c'
+try names "echo 1 >'a b'; echo 2 >'
+new line'; echo 3 >'-dash'; mkdir 'x
+y'; echo 4 >'x
+y/\"q\"'; printf 5 >\"\$(printf '\\377')\""
+try deep 'p=.; for i in $(seq 60); do p=$p/d$i; done; mkdir -p $p; echo end >$p/end'
+try touch 'touch -d 2001-02-03 f1'
+if is_root; then
+	try owner 'chown 55:66 f1 d; chown -h 7:8 link'
+	try owner-new 'echo x >o; chown 5:6 o; mkdir od; chown 5:6 od; echo y >od/y'
+	try xattr 'setfattr -n user.a -v 1 f1; setfattr -n user.b -v 2 d'
+	try caps 'cp /bin/true prog; setcap cap_net_raw+ep prog'
+	try acl 'setfacl -m u:12:r f1; setfacl -d -m u:12:rx e'
+else
+	try xattr 'setfattr -n user.a -v 1 f1; setfattr -n user.b -v 2 d'
+	try acl 'setfacl -m u:12:r f1; setfacl -d -m u:12:rx e'
+fi
+nothing_left
