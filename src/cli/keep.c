@@ -181,6 +181,12 @@ static void hint_flagged(const struct isle_findings *flagged)
 	fputs(", or leave them out with --except\n", stderr);
 }
 
+/* Dropping all of an isle counts nothing, so that it takes constant time. */
+static bool counted(const struct isle_summary *s)
+{
+	return s->create || s->modify || s->remove || s->rename || s->replace || s->metadata;
+}
+
 int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done)
 {
 	auto_free char *summary = isle_summary_text(&result->summary);
@@ -188,7 +194,10 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 	isle_keep_tell(result);
 	switch (result->outcome) {
 	case ISLE_OUTCOME_DONE:
-		isle_note("%s %s (operation %" PRIu64 "; 'isle undo' takes it back)", done, summary ? summary : "",
+		isle_note("%s %s (operation %" PRIu64 "; 'isle undo' takes it back)", done,
+			  !counted(&result->summary) ? "all changes"
+			  : summary		     ? summary
+						     : "",
 			  result->operation);
 		return ISLE_EXIT_OK;
 	case ISLE_OUTCOME_NOTHING:
