@@ -156,6 +156,21 @@ static void close_frame(struct isle_frame *frame)
 	frame->upper = frame->host = -1;
 }
 
+static struct isle_identity identify(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? (struct isle_identity){st.st_dev, st.st_ino}
+					      : (struct isle_identity){0};
+}
+
+static void put_to_sleep(struct isle_frame *frame)
+{
+	frame->upper_id = identify(frame->upper);
+	frame->host_id = identify(frame->host);
+	close_frame(frame);
+}
+
 static bool needs_names_of_host(const struct isle_frame *frame)
 {
 	return frame->kind != ISLE_FRAME_MERGED && frame->kind != ISLE_FRAME_NEW;
@@ -333,9 +348,27 @@ int isle_scan_push(struct isle_scan *scan, const struct isle_frame_options *opti
 		return is_harmless(r) ? 0 : r;
 	}
 	if (scan->depth >= ISLE_OPEN_FRAMES)
-		close_frame(&scan->frames[scan->depth - ISLE_OPEN_FRAMES]);
+		put_to_sleep(&scan->frames[scan->depth - ISLE_OPEN_FRAMES]);
 	scan->frames[scan->depth++] = frame;
 	return 0;
+}
+
+/* The directory above child, if it is still the one that was closed; -1 leaves it to be found by its path. */
+static int open_above(int child, const struct isle_identity *id, int flags)
+{
+	auto_fd int above = child < 0 ? -1 : openat(child, "..", flags | O_DIRECTORY | O_CLOEXEC);
+	struct isle_identity now = identify(above);
+
+	return above >= 0 && now.ino == id->ino && now.dev == id->dev ? fd_take(&above) : -1;
+}
+
+/* By way of what is in it: by path this would take time with the square of the depth. */
+static void wake_from_below(struct isle_frame *frame, const struct isle_frame *child)
+{
+	if (frame->has_upper && frame->upper < 0)
+		frame->upper = open_above(child->upper, &frame->upper_id, O_RDONLY);
+	if (frame->has_host && frame->host < 0)
+		frame->host = open_above(child->host, &frame->host_id, needs_names_of_host(frame) ? O_RDONLY : O_PATH);
 }
 
 static void pop(struct isle_scan *scan)
@@ -344,6 +377,8 @@ static void pop(struct isle_scan *scan)
 
 	scan->depth--;
 	isle_scan_sum_up(scan, frame);
+	if (scan->depth > 0)
+		wake_from_below(isle_scan_top(scan), frame);
 	drop_frame(scan, frame);
 }
 

@@ -5,6 +5,7 @@
  * and tree.c (whole trees that are new, gone or moved).
  */
 #include "change_internal.h"
+#include <sys/types.h>
 
 enum { ISLE_NO_CHANGE = -1, ISLE_DEPTH_MAX = 16384, ISLE_OPEN_FRAMES = 64 };
 
@@ -22,15 +23,22 @@ struct isle_sums {
 	struct statx_timestamp newest; /* ctime on the host */
 };
 
+/* Which directory a closed descriptor was of. */
+struct isle_identity {
+	dev_t dev;
+	ino_t ino;
+};
+
 /* A directory that is being looked at. */
 struct isle_frame {
 	enum isle_frame_kind kind;
-	int upper, host;	     /* -1: has none, or is asleep */
-	bool has_upper, has_host;    /* as opposed to asleep */
-	bool plain_whiteouts;	     /* overlay.opaque is "x" */
-	bool hidden;		     /* HIDES: the host's names have their turn */
-	size_t path_size, host_size; /* how much of scan->path and scan->host names it */
-	char *saved_host;	     /* scan->host of the frame below, where this one has another */
+	int upper, host;			/* -1: has none, or is asleep */
+	bool has_upper, has_host;		/* as opposed to asleep */
+	struct isle_identity upper_id, host_id; /* when asleep */
+	bool plain_whiteouts;			/* overlay.opaque is "x" */
+	bool hidden;				/* HIDES: the host's names have their turn */
+	size_t path_size, host_size;		/* how much of scan->path and scan->host names it */
+	char *saved_host;			/* scan->host of the frame below, where this one has another */
 	struct isle_names names;
 	size_t next;
 	ssize_t change; /* which change gets the sums, or ISLE_NO_CHANGE */

@@ -213,3 +213,39 @@ has "$(cat "$T/out")" "too large"
 timeout 20 script -qec "'$ISLE' diff t '$H/esc'" /dev/null </dev/null >"$T/out" || true
 has "$(cat "$T/out")" '\033]0;x\a'
 { timeout 20 "$ISLE" status --json t || [ $? = 3 ]; } | python3 -c 'import json, sys; d = json.load(sys.stdin); assert any("path_b64" in c for c in d["changes"])'
+
+# --- random texts: the patch of all of them makes the second of the first
+
+fresh
+python3 - "$H" "$layer/upper" <<'PY'
+import os, random, sys
+random.seed(20240229)
+host, upper = sys.argv[1:]
+kinds = [b"", b"a", b"b", b"-x", b"+y", b" z", b"@@ -1,1 +1,1 @@", b"\\ No newline at end of file", b"--- a/x", b"+++ b/x",
+         b"diff --git a/x b/x", b"\xff\xfe", b"c\r", b"\x1b[31m", b"rename from x", b"# x", b"*** 1,2 ****", b"1c1"]
+for i in range(200):
+    few = random.sample(kinds, random.randint(1, len(kinds)))
+    a = [random.choice(few) for _ in range(random.randint(0, 40))]
+    b = [line for line in a if random.random() > 0.2]
+    for _ in range(random.randint(0, 6)):
+        b.insert(random.randint(0, len(b)), random.choice(few))
+    for place, lines in (host, a), (upper, b):
+        data = b"\n".join(lines) + (b"\n" if lines and random.random() > 0.3 else b"")
+        with open(os.path.join(place, "f%d" % i), "wb") as f:
+            f.write(data)
+PY
+rm -rf "$T/view"
+cp -a "$layer/upper" "$T/view"
+# Deleting all of a file's lines deletes the file for patch(1), which an empty file is not.
+applies_random() {
+	find "$T/view" "$H" -type f -empty -delete
+	patch_of >"$T/patch"
+	rm -rf "$T/tree"
+	mkdir -p "$T/tree$T"
+	cp -a "$H" "$T/tree$T/"
+	(cd "$T/tree" && "$@" <"$T/patch")
+	diff -r "$T/view" "$T/tree$H"
+}
+find "$layer/upper" "$H" -type f -empty -printf '%f\n' | while read -r f; do rm -f "$layer/upper/$f" "$H/$f" "$T/view/$f"; done
+applies_random patch -s -p1 --binary
+applies_random sh -c 'git init -q . && git apply --whitespace=nowarn'
