@@ -191,10 +191,24 @@ static int hide(const struct mounter *m, int target)
 	return bind_onto(m->store, S_ISDIR(st.st_mode) ? "empty" : "empty-file", 0, attributes, target);
 }
 
+/* Rules are about names, not about what exists: a hidden path stays hidden when the host makes it later. Its parent has
+ * to exist, and the isle must be able to write there. */
+static int open_placeholder(const struct mounter *m, const char *path)
+{
+	const char *name = NULL;
+	auto_fd int parent = isle_walk_parent(m->root, path + 1, O_PATH | O_DIRECTORY, &name);
+
+	if (parent < 0 || mkdirat(parent, name, 0555) < 0)
+		return parent < 0 ? parent : -errno;
+	return isle_walk(parent, name, O_PATH | O_DIRECTORY);
+}
+
 static int mount_step(struct mounter *m, const struct isle_step *step)
 {
 	auto_fd int target = open_target(m, step->path);
 
+	if (target == -ENOENT && step->missing)
+		target = open_placeholder(m, step->path);
 	if (target < 0)
 		return step->optional ? 0 : target;
 	switch (step->kind) {
@@ -272,8 +286,29 @@ void isle_view_settle(const struct isle *isle, const struct isle_view *view)
 	}
 }
 
+/* What open_placeholder() made goes again; the directories that it had copied up differ in nothing. */
+static void remove_placeholder(const struct isle *isle, const struct isle_view *view, const char *path)
+{
+	const struct isle_layer *layer = isle_layers_find(&view->layers, path);
+	const char *name = NULL;
+
+	if (layer == NULL || layer->kind == ISLE_LAYER_FILE)
+		return;
+	auto_fd int upper = isle_layer_open_upper(isle, layer);
+	if (upper < 0)
+		return;
+	const char *below = path + (strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path));
+	auto_fd int parent = isle_walk_parent(upper, below + 1, O_PATH | O_DIRECTORY, &name);
+	if (parent >= 0)
+		isle_ignore(unlinkat(parent, name, AT_REMOVEDIR));
+}
+
 void isle_view_rest(const struct isle *isle, const struct isle_view *view)
 {
+	for (size_t i = 0; i < view->count; i++) {
+		if (view->list[i].missing)
+			remove_placeholder(isle, view, view->list[i].path);
+	}
 	for (size_t i = 0; i < view->layers.count; i++) {
 		const struct isle_layer *layer = &view->layers.list[i];
 
