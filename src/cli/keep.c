@@ -47,12 +47,16 @@ static int allow(struct isle_keep *keep, const struct isle_verb *verb, const cha
 	char *rest = copy, *kind;
 
 	while (copy && (kind = strsep(&rest, ","))) {
+		if (strcmp(kind, "torn") == 0) {
+			keep->options.flags |= ISLE_COMMIT_TORN;
+			continue;
+		}
 		unsigned bit = strcmp(kind, "all") == 0 ? ISLE_MARKS_FLAGGED : isle_mark_by_name(kind);
 
 		if (bit == 0) {
 			isle_usage(verb,
-				   "--allow takes setuid, setgid, caps, device, xattr, autostart, credential or all, "
-				   "not '%s'",
+				   "--allow takes setuid, setgid, caps, device, xattr, autostart, credential, all or "
+				   "torn, not '%s'",
 				   isle_quote(kind));
 			return -EINVAL;
 		}
@@ -221,6 +225,12 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 		fprintf(stderr,
 			"isle: nothing was done: the plan no longer fits\nhint: make a new one with 'isle plan'\n");
 		return ISLE_EXIT_FAILED;
+	case ISLE_OUTCOME_TORN:
+		fprintf(stderr,
+			"isle: nothing was done: the machine went down during a run of '%s', its last writes may be "
+			"lost\nhint: look at it with 'isle diff', then say yes with --allow=torn\n",
+			keep->isle->name);
+		return ISLE_EXIT_FLAGGED;
 	case ISLE_OUTCOME_DECLINED:
 		break;
 	}

@@ -84,6 +84,9 @@ static bool say_outcome(const struct ending *e, const struct isle_commit_result 
 		say_findings(&result->flagged, "flagged");
 		isle_note("say it with: isle commit %s --allow=KIND", e->isle->name);
 		return false;
+	case ISLE_OUTCOME_TORN:
+		isle_note("not committed, the machine went down during an earlier run; see: isle commit --allow=torn");
+		return false;
 	case ISLE_OUTCOME_DECLINED:
 	case ISLE_OUTCOME_STALE:
 		isle_note("not committed");

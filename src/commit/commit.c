@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operations as the verbs call them: locks, plan, questions, transaction. */
 #include "commit.h"
+#include "boot.h"
 #include "quote.h"
 #include "transaction.h"
 #include <errno.h>
@@ -39,6 +40,10 @@ static int commit_locked(struct isle_store *store, const struct isle *isle, cons
 	}
 	if (result->outcome == ISLE_OUTCOME_FLAGGED)
 		return 0;
+	if (isle_is_torn(isle) && !(options->flags & ISLE_COMMIT_TORN)) {
+		result->outcome = ISLE_OUTCOME_TORN;
+		return 0;
+	}
 	if (options->confirm && !options->confirm(&plan, options->data)) {
 		result->outcome = ISLE_OUTCOME_DECLINED;
 		return 0;
@@ -52,6 +57,7 @@ static int commit_locked(struct isle_store *store, const struct isle *isle, cons
 		return isle_err_prefix(err, r, "nothing was committed");
 	result->operation = (uint64_t)id;
 	result->outcome = ISLE_OUTCOME_DONE;
+	isle_ignore(isle_torn_forgive(isle)); /* kept, it asks again, no more */
 	return 0;
 }
 

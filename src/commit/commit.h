@@ -55,6 +55,7 @@ struct isle_commit_options {
 
 enum isle_commit_flags {
 	ISLE_COMMIT_WAIT = 1 << 0, /* wait until the isle is at rest instead of -EBUSY */
+	ISLE_COMMIT_TORN = 1 << 1, /* a yes to an isle whose machine went down during a run (boot.h) */
 };
 
 enum isle_outcome {
@@ -64,6 +65,7 @@ enum isle_outcome {
 	ISLE_OUTCOME_FLAGGED,  /* flagged changes without a yes are listed */
 	ISLE_OUTCOME_DECLINED,
 	ISLE_OUTCOME_STALE, /* the plan of that id no longer fits */
+	ISLE_OUTCOME_TORN,  /* the machine went down during a run: without ISLE_COMMIT_TORN nothing is committed */
 };
 
 /* One object that stops or qualifies a commit. */
