@@ -3,11 +3,13 @@
  * Init.
  *
  * The order of the set-up, each step with what it needs:
+ *  0. root mode, with a way out: the network namespace, over which no root inside has power (link.h)
  *  1. own /proc, /sys, /dev     in the new pid namespace, the host's /proc and /dev still in sight; as root still with
  *                               the machine's powers, so that these mounts belong to the host's user namespace
  *  2. pivot_root                before the user namespace of root mode: there the mounts are locked
- *  3. root mode: user namespace with the identity map, and with it mount, ipc, uts, network, cgroup namespaces. From
- *                               here uid 0 owns files and nothing of the machine
+ *  3. root mode: user namespace with the identity map, and with it mount, ipc, uts, cgroup namespaces, and a network
+ *                               namespace where there is no way out. From here uid 0 owns files and nothing of the
+ *                               machine
  *  4. what belongs to those namespaces: message queues, host name, loopback
  *  5. powers dropped            user mode: all; root mode: those that no program needs for files and processes
  * Then it serves. What filters system calls is put up in each leader (leader.c), before any program of the user runs.
@@ -87,7 +89,7 @@ static int enter_user_namespace(struct init *in)
 	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
 	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
-	if (in->options->run->net != ISLE_NET_HOST)
+	if (in->options->run->net == ISLE_NET_NONE)
 		flags |= CLONE_NEWNET;
 	if (unshare(flags) < 0)
 		return fail(in, -errno, "a user namespace");
@@ -103,6 +105,12 @@ static int enter_user_namespace(struct init *in)
 	return 0;
 }
 
+/* The root of the isle must have no power over a network that leads out. */
+static bool has_network_of_root(const struct init *in)
+{
+	return !in->options->user && in->options->run->net == ISLE_NET_INTERNET;
+}
+
 static int set_up_namespaces(struct init *in)
 {
 	const struct isle_run_options *run = in->options->run;
@@ -113,7 +121,7 @@ static int set_up_namespaces(struct init *in)
 		return fail(in, r, "message queues of its own");
 	if (run->hostname != NULL && sethostname(run->hostname, strlen(run->hostname)) < 0)
 		return fail(in, -errno, "setting the host name");
-	if (run->net != ISLE_NET_HOST) {
+	if (run->net != ISLE_NET_HOST && !has_network_of_root(in)) {
 		r = isle_net_lo_up();
 		if (r < 0)
 			return fail(in, r, "the loopback interface");
@@ -150,8 +158,11 @@ static int drop_powers(struct init *in)
 
 static int set_up(struct init *in)
 {
-	int r = make_own_trees(in);
+	int r = has_network_of_root(in) ? isle_net_unshare() : 0;
 
+	if (r < 0)
+		return fail(in, r, "a network of its own");
+	r = make_own_trees(in);
 	if (r >= 0)
 		r = change_root(in);
 	if (r >= 0 && !in->options->user)

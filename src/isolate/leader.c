@@ -227,13 +227,18 @@ static void start_command(struct leader *l)
 static void send_started(struct leader *l, int master, int listener, uint32_t missing)
 {
 	struct isle_wire_started started = {.missing = missing, .master = master >= 0, .listener = listener >= 0};
-	int fds[2];
+	auto_fd int netns = listener >= 0 ? open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
+	int fds[3];
 	unsigned count = 0;
 
+	if (listener >= 0 && netns < 0)
+		fail(l, -errno, "cannot open the isle's network namespace");
 	if (master >= 0)
 		fds[count++] = master;
-	if (listener >= 0)
+	if (listener >= 0) {
 		fds[count++] = listener;
+		fds[count++] = netns;
+	}
 	if (isle_wire_send_fds(l->connection, ISLE_WIRE_STARTED, &started, sizeof(started), fds, count) < 0)
 		_exit(1);
 }

@@ -151,7 +151,9 @@ static int handle_started(struct supervisor *s, struct isle_wire_message *m)
 			return isle_err_errno(s->err, r, "cannot use the terminal");
 	}
 	if (started.listener && next < m->fd_count) {
-		s->listener = fd_take(&m->fds[next]);
+		s->listener = fd_take(&m->fds[next++]);
+		if (next < m->fd_count)
+			s->network.options.netns = fd_take(&m->fds[next]);
 		isle_ignore(isle_notify_tune(s->listener));
 	}
 	return 0;
@@ -304,6 +306,7 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 			       .options = options,
 			       .connection = connection,
 			       .listener = -1,
+			       .network.options.netns = -1,
 			       .result = ret_result,
 			       .err = err};
 	sigset_t old;
@@ -325,6 +328,7 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	isle_terminal_close(&s.terminal);
 	isle_cleanup_fd(&s.signals);
 	isle_cleanup_fd(&s.listener);
+	isle_cleanup_fd(&s.network.options.netns);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r < 0 ? r : outcome(&s);
 }

@@ -63,7 +63,7 @@ struct isle_wire_request {
 
 struct isle_wire_started {
 	uint32_t missing;	  /* enum isle_wall: what this kernel has not */
-	uint8_t master, listener; /* descriptors that come along */
+	uint8_t master, listener; /* descriptors that come along; with the listener that of the network namespace */
 };
 
 struct isle_wire_signal {

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link.h"
+#include "io.h"
+#include "kernel.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 /* All of 169.254.0.0/16 but 169.254.1.0/24, then single services. */
 static const struct isle_net_prefix nobodys_business[] = {
@@ -37,6 +43,47 @@ int isle_net_lo_up(void)
 		return -errno;
 	request.ifr_flags |= IFF_UP;
 	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+/* What root would have a capability for. A kernel without one of them has no such limit. */
+static int open_to_all(void)
+{
+	static const struct {
+		const char *path, *value;
+	} settings[] = {
+		{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
+		{"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		int r = isle_write_file(AT_FDCWD, settings[i].path, settings[i].value);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+int isle_net_unshare(void)
+{
+	auto_fd int pidfd = -1;
+	pid_t pid = isle_clone(CLONE_NEWUSER | CLONE_NEWNET, &pidfd);
+	int r;
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	if (pid < 0)
+		return pid;
+	r = setns(pidfd, CLONE_NEWNET) < 0 ? -errno : 0;
+	(void)isle_pidfd_send_signal(pidfd, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (r >= 0)
+		r = isle_net_lo_up();
+	if (r >= 0)
+		r = isle_net_blackholes();
+	return r < 0 ? r : open_to_all();
 }
 
 struct route_request {

@@ -11,6 +11,15 @@
 /* Brings the loopback device up. 0 or -errno. */
 int isle_net_lo_up(void) isle_must_check;
 
+/*
+ * For the real root, with the host's /proc in sight: moves this process into a new network namespace that belongs to a
+ * user namespace of its own in which nobody lives. Whoever enters another user namespace afterwards, with whatever
+ * capabilities there, has none over this network: it cannot undo routes, make packets of its own (pasta would carry one
+ * for 127.0.0.1 to the host's loopback) or reach nf_tables. Ports below 1024 and ICMP echo are open to all instead.
+ * Ends with isle_net_lo_up() and isle_net_blackholes(). 0 or -errno.
+ */
+int isle_net_unshare(void) isle_must_check;
+
 struct isle_net_prefix {
 	uint8_t family;	     /* AF_INET, AF_INET6 */
 	uint8_t bits;	     /* length of the prefix */

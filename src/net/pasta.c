@@ -11,14 +11,15 @@
  *    addresses. pasta opens a connection to an address of the host as a local one, and a service that listens on a
  * second interface (a bridge, a VPN) would answer. The address of the host's main interface is given to the isle itself
  * by pasta, so that one is the isle's own already.
- * 4. The namespaces are named by descriptors. The user namespace is the one that owns the network namespace
- * (ioctl_ns(2), NS_GET_USERNS), which need not be that of the process: in user mode CMD lives in a nested one.
+ * 4. The user namespace that counts is the one that owns the network namespace (ioctl_ns(2), NS_GET_USERNS), which need
+ * not be that of any process of the isle. pasta wants both as paths, which it opens with few powers, the second from
+ *    inside the first. So a process of ours, the anchor, which also makes the routes, stands in both without any power
+ * until pasta has started: /proc/ANCHOR/ns/... pasta is not to end when that path goes (--no-netns-quit).
  * 5. As root pasta would become nobody, who has no power over a user namespace made by root; so --runas 0. It drops
  *    all capabilities but two in the isle's user namespace, moves to an empty root and filters its system calls.
  *
- * AppArmor: the profiles that distributions ship for pasta allow what is used here: /proc/PID/ns/{user,net} and no
- * file. Where the user namespace is a nested one it is named as /proc/PID/fd/N, which leads to an inode of nsfs: no
- * path that AppArmor would judge.
+ * AppArmor: the profiles that distributions ship for pasta let it read /proc/PID/ns/{user,net} and trace (read) other
+ * processes, which following such a link asks for; nothing else is needed.
  */
 #include "pasta.h"
 #include "io.h"
@@ -28,6 +29,7 @@
 #include "spawn.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
@@ -37,7 +39,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum {
@@ -50,38 +52,27 @@ enum {
 struct target {
 	int pidfd;
 	int netns, userns;
-	char netns_path[32], userns_path[48];
+	pid_t anchor; /* a process of ours inside both (4) */
+	char netns_path[32], userns_path[32];
 };
-
-static bool same_inode(int a, int b)
-{
-	struct stat sa, sb;
-
-	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}
 
 static int open_target(pid_t pid, struct target *t, struct isle_err *err)
 {
-	char own_path[32];
-	auto_fd int own = -1;
-
-	snprintf(t->netns_path, sizeof(t->netns_path), "/proc/%d/ns/net", (int)pid);
-	snprintf(own_path, sizeof(own_path), "/proc/%d/ns/user", (int)pid);
 	t->pidfd = isle_pidfd_open(pid);
 	if (t->pidfd < 0)
 		return isle_err_errno(err, t->pidfd, "cannot find the isle's process %d", (int)pid);
-	t->netns = open(t->netns_path, O_RDONLY | O_CLOEXEC);
-	if (t->netns < 0)
-		return isle_err_errno(err, -errno, "cannot open the isle's network namespace");
 	t->userns = ioctl(t->netns, NS_GET_USERNS);
 	if (t->userns < 0)
 		return isle_err_errno(err, -errno, "cannot open the owner of the isle's network namespace");
-	own = open(own_path, O_RDONLY | O_CLOEXEC);
-	if (own >= 0 && same_inode(own, t->userns))
-		snprintf(t->userns_path, sizeof(t->userns_path), "%s", own_path);
-	else
-		snprintf(t->userns_path, sizeof(t->userns_path), "/proc/%d/fd/%d", (int)getpid(), t->userns);
 	return 0;
+}
+
+static void drop_powers(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[2] = {{0}};
+
+	(void)syscall(SYS_capset, &header, none);
 }
 
 /* Runs in a child: closes the ways that must not be open (3). */
@@ -103,22 +94,49 @@ static int close_ways(const struct target *t)
 	return r < 0 ? r : isle_net_unreachable(list, (size_t)count);
 }
 
-static int close_ways_in_child(const struct target *t, struct isle_err *err)
+/* Closes the ways, says how that went, and stays until it is killed. */
+static isle_noreturn void anchor_main(const struct target *t, int report)
 {
-	int status;
-	pid_t pid = fork();
+	int r;
 
-	if (pid == 0)
-		_exit(-close_ways(t));
-	if (pid < 0)
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	r = close_ways(t);
+	drop_powers();
+	(void)prctl(PR_SET_DUMPABLE, 1);
+	if (isle_write_all(report, &r, sizeof(r)) < 0 || r < 0)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static int start_anchor(struct target *t, struct isle_err *err)
+{
+	auto_fd int in = -1;
+	int ends[2], r;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return isle_err_errno(err, -errno, "cannot make a pipe");
+	in = ends[0];
+	t->anchor = fork();
+	if (t->anchor == 0)
+		anchor_main(t, ends[1]);
+	close(ends[1]);
+	if (t->anchor < 0)
 		return isle_err_errno(err, -errno, "cannot start a process");
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return isle_err_errno(err, -errno, "cannot wait for a process");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return isle_err_errno(err, WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO,
-				      "cannot close the ways from the isle to this machine itself");
+	if (read(in, &r, sizeof(r)) != (ssize_t)sizeof(r))
+		r = -EIO;
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot close the ways from the isle to this machine itself");
+	snprintf(t->netns_path, sizeof(t->netns_path), "/proc/%d/ns/net", (int)t->anchor);
+	snprintf(t->userns_path, sizeof(t->userns_path), "/proc/%d/ns/user", (int)t->anchor);
 	return 0;
+}
+
+static void end_anchor(const struct target *t)
+{
+	if (t->anchor > 0 && kill(t->anchor, SIGKILL) == 0)
+		while (waitpid(t->anchor, NULL, 0) < 0 && errno == EINTR)
+			;
 }
 
 static void fill_arguments(const struct target *t, bool root, const char **argv)
@@ -127,9 +145,9 @@ static void fill_arguments(const struct target *t, bool root, const char **argv)
 	size_t n = 0;
 
 	/* No port in, none out, none of the host's loopback through the gateway's address. */
-	for (const char *const *a =
-		     (const char *const[]){"pasta", "--quiet", "--config-net", "--no-map-gw", "-t", "none", "-u",
-					   "none", "-T", "none", "-U", "none", "--pid", "/proc/self/fd/1", NULL};
+	for (const char *const *a = (const char *const[]){"pasta", "--quiet", "--config-net", "--no-map-gw",
+							  "--no-netns-quit", "-t", "none", "-u", "none", "-T", "none",
+							  "-U", "none", "--pid", "/proc/self/fd/1", NULL};
 	     *a; a++)
 		argv[n++] = *a;
 	if (root) {
@@ -235,8 +253,11 @@ static int start_pasta(const struct target *t, bool root, struct isle_err *err)
 	return stays < 0 ? isle_err_errno(err, stays, "pasta has ended at once") : stays;
 }
 
-/* In the minder: lets go of everything but the pipe, which becomes descriptor 3. */
-static void let_go(int pipe)
+/* Where the minder has them. */
+enum { FD_REPORT = 3, FD_NETNS, FD_FREE };
+
+/* In the minder: lets go of everything but these two. */
+static void let_go(int report, int netns)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t all;
@@ -246,13 +267,15 @@ static void let_go(int pipe)
 	(void)prctl(PR_SET_NAME, "isle-net");
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	(void)setsid();
-	pipe = fcntl(pipe, F_DUPFD, 4);
-	if (null < 0 || pipe < 0 || chdir("/") < 0 || dup2(pipe, 3) < 0)
-		_exit(1);
+	report = fcntl(report, F_DUPFD, FD_FREE);
+	netns = fcntl(netns, F_DUPFD, FD_FREE);
 	for (int i = 0; i < 3; i++)
-		if (dup2(null, i) < 0)
+		if (null < 0 || dup2(null, i) < 0)
 			_exit(1);
-	if (isle_close_range(4, ~0U, 0) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) < 0)
+	if (report < 0 || netns < 0 || chdir("/") < 0 || dup3(report, FD_REPORT, O_CLOEXEC) < 0 ||
+	    dup3(netns, FD_NETNS, O_CLOEXEC) < 0)
+		_exit(1);
+	if (isle_close_range(FD_FREE, ~0U, 0) < 0)
 		_exit(1);
 }
 
@@ -269,26 +292,27 @@ static void wait_for_end(int isle, int pasta)
 		;
 }
 
-/* dup2() onto 0, 1, 2 clears O_CLOEXEC, as wanted. Never returns. */
 static isle_noreturn void minder(const struct isle_pasta_options *options, int report)
 {
-	struct target t = {.pidfd = -1, .netns = -1, .userns = -1};
+	struct target t = {.pidfd = -1, .netns = FD_NETNS, .userns = -1};
 	struct isle_err err = ISLE_ERR_INIT;
 	int pasta = -1, r;
 
-	let_go(report);
+	let_go(report, options->netns);
 	r = open_target(options->pid, &t, &err);
 	if (r >= 0)
-		r = close_ways_in_child(&t, &err);
+		r = start_anchor(&t, &err);
 	if (r >= 0)
 		r = pasta = start_pasta(&t, options->root || geteuid() == 0, &err);
+	end_anchor(&t);
+	drop_powers(); /* it ends a process of its own user */
 	err.code = r < 0 ? r : 0;
-	if (isle_write_all(3, &err, sizeof(err)) < 0 || r < 0) {
+	if (isle_write_all(FD_REPORT, &err, sizeof(err)) < 0 || r < 0) {
 		if (pasta >= 0)
 			(void)isle_pidfd_send_signal(pasta, SIGKILL);
 		_exit(1);
 	}
-	close(3);
+	close(FD_REPORT);
 	close(t.netns);
 	wait_for_end(t.pidfd, pasta);
 	(void)isle_pidfd_send_signal(pasta, SIGKILL);

@@ -12,6 +12,8 @@
 
 struct isle_pasta_options {
 	pid_t pid; /* a process inside the isle, as this process sees it; pasta ends when it ends */
+	int netns; /* a descriptor of the isle's network namespace: /proc does not give that of a process to everybody
+		    */
 	bool root; /* started by the real root: the network namespace is that of an identity-mapped user namespace */
 };
 

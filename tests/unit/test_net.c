@@ -132,7 +132,7 @@ static void test_own_addresses(void **state)
 
 static void test_pasta_fails_with_words(void **state)
 {
-	struct isle_pasta_options options = {.pid = fork()};
+	struct isle_pasta_options options = {.netns = -1, .pid = fork()};
 	struct isle_err err = ISLE_ERR_INIT;
 	int fds = unit_count_fds();
 	pid_t pid = 0;
