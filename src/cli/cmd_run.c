@@ -301,7 +301,7 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	record.argv = (const char *const *)q->run.argv;
 	record.cwd = q->run.directory;
 	if (q->name == NULL)
-		isle_note("isle '%s'", isle->name);
+		isle_note("in isle '%s'", isle->name);
 	int r = isle_run(store, isle, &q->run, &result, err);
 	if (r < 0)
 		return r;

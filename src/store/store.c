@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "io.h"
 #include "path.h"
@@ -59,12 +60,26 @@ static int make_parents(char *path)
 	return 0;
 }
 
+/* Inside an isle the store is hidden by an empty read-only directory. */
+static bool is_hidden(int fd)
+{
+	struct statvfs fs;
+
+	return getenv("ISLE") != NULL && fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0;
+}
+
 static int check_owner(int fd, const char *path, struct isle_err *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return isle_err_errno(err, -errno, "cannot look at the store %s", isle_quote(path));
+	if (is_hidden(fd)) {
+		isle_err_text(err, -EPERM, "this is the inside of isle %s, which isle cannot see out of",
+			      isle_quote(getenv("ISLE")));
+		isle_err_hint(err, "leave it first");
+		return -EPERM;
+	}
 	if (st.st_uid != geteuid()) {
 		isle_err_text(err, -EPERM, "the store %s belongs to user %u", isle_quote(path), (unsigned)st.st_uid);
 		isle_err_hint(err, "set ISLE_HOME to a directory of your own");
