@@ -10,6 +10,7 @@
  * 5. What one of the two programs refuses is shown with "# " before each line, so that the rest still applies: git
  * takes no path with a component ".git", patch(1) makes no directory where a file was, nor the reverse.
  */
+#include "moved_tree.h"
 #include "path.h"
 #include "quote.h"
 #include "review_internal.h"
@@ -147,25 +148,30 @@ static unsigned git_mode(uint32_t mode)
 	return mode & S_IXUSR ? 0100755 : 0100644;
 }
 
-/* A new or removed text as a whole. */
-static int add_whole(struct patch *p, struct isle_text text, enum isle_change_side side)
+/* A new or removed text as a whole: the file of this path, with git's mode. */
+static int add_whole(struct patch *p, struct isle_text text, enum isle_change_side side, const char *path,
+		     unsigned mode)
 {
 	auto_diff struct isle_diff diff = ISLE_DIFF_INIT;
 	const struct isle_text none = {"", 0};
-	const char *path = side == ISLE_AFTER ? p->change->path : isle_change_host(p->change);
-	int r = side == ISLE_AFTER ? isle_diff_lines(none, text, &diff) : isle_diff_lines(text, none, &diff);
+	bool made = side == ISLE_AFTER;
+	int r = made ? isle_diff_lines(none, text, &diff) : isle_diff_lines(text, none, &diff);
 
 	if (r < 0)
 		return r;
 	add_git_line(p, path, path);
-	if (side == ISLE_AFTER)
-		add_mode_line(p, "new file mode", git_mode(p->change->after.mode));
-	else
-		add_mode_line(p, "deleted file mode", git_mode(p->change->before.mode));
+	add_mode_line(p, made ? "new file mode" : "deleted file mode", mode);
 	/* Without hunks patch(1) wants to know from the hash of the empty blob that the file is empty. */
 	if (text.size == 0)
-		add_header(p, side == ISLE_AFTER ? "index 0000000..e69de29" : "index e69de29..0000000", "", NULL);
-	return add_hunks(p, &diff, side == ISLE_AFTER ? NULL : path, side == ISLE_AFTER ? path : NULL);
+		add_header(p, made ? "index 0000000..e69de29" : "index e69de29..0000000", "", NULL);
+	return add_hunks(p, &diff, made ? NULL : path, made ? path : NULL);
+}
+
+static int add_own_whole(struct patch *p, struct isle_text text, enum isle_change_side side)
+{
+	if (side == ISLE_AFTER)
+		return add_whole(p, text, side, p->change->path, git_mode(p->change->after.mode));
+	return add_whole(p, text, side, isle_change_host(p->change), git_mode(p->change->before.mode));
 }
 
 static void add_no_text(struct patch *p, enum isle_content_state state)
@@ -197,7 +203,7 @@ static int add_whole_file(struct patch *p, enum isle_change_side side)
 		return r;
 	r = -E2BIG;
 	if (content.state == ISLE_CONTENT_TEXT)
-		r = add_whole(p, isle_content_text(&content), side);
+		r = add_own_whole(p, isle_content_text(&content), side);
 	if (r != -E2BIG)
 		return r;
 	add_title(p);
@@ -221,7 +227,7 @@ static int add_whole_symlink(struct patch *p, enum isle_change_side side)
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	/* A patch cannot carry a line break in a target that has to be one line. */
-	return add_whole(p, (struct isle_text){target, strlen(target)}, side);
+	return add_own_whole(p, (struct isle_text){target, strlen(target)}, side);
 }
 
 /* The object on one side, as a patch that makes or removes it. */
@@ -308,6 +314,15 @@ static int add_meta(struct patch *p)
 	return 0;
 }
 
+/* A component ".git", in any case, as git sees it. */
+static bool names_git(const char *path)
+{
+	for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/'))
+		if (strncasecmp(at + 1, ".git", 4) == 0 && (at[5] == '/' || at[5] == '\0'))
+			return true;
+	return false;
+}
+
 /* --- changes --- */
 
 static void add_rename_lines(struct patch *p)
@@ -353,11 +368,45 @@ static int add_modified(struct patch *p)
 	return add_hunks(p, &contents.diff, isle_change_host(change), change->path);
 }
 
-static int add_renamed_symlink(struct patch *p)
+static int add_link(struct patch *p, const char *path, const char *target, enum isle_change_side side)
 {
-	add_git_line(p, isle_change_host(p->change), p->change->path);
-	add_rename_lines(p);
-	return 0;
+	return add_whole(p, (struct isle_text){target, strlen(target)}, side, path, 0120000);
+}
+
+/* One file of a renamed directory. patch(1) renames no symbolic links: those are removed and made again. */
+static int add_moved_file(const char *from, const char *to, const char *target, void *arg)
+{
+	struct patch *p = arg;
+	int r;
+
+	if (names_git(from) || names_git(to))
+		return 0;
+	if (target) {
+		r = add_link(p, from, target, ISLE_BEFORE);
+		return r < 0 ? r : add_link(p, to, target, ISLE_AFTER);
+	}
+	add_git_line(p, from, to);
+	add_header(p, "similarity index 100%", "", NULL);
+	add_header(p, "rename from ", "", from);
+	add_header(p, "rename to ", "", to);
+	return isle_buf_error(p->buf);
+}
+
+static int add_renamed_directory(struct patch *p)
+{
+	auto_host_paths struct isle_host_paths taken = {0};
+	auto_buf struct isle_buf files = ISLE_BUF_INIT;
+	struct patch inner = {.review = p->review, .change = p->change, .buf = &files};
+	int r = isle_host_paths_init(&taken, p->review->changes);
+
+	if (r >= 0)
+		r = isle_moved_files(p->review, p->change, &taken, add_moved_file, &inner);
+	if (r < 0)
+		return r;
+	add_title(p);
+	if (r > 0)
+		isle_buf_adds(p->buf, "#   more files move along than are listed here\n");
+	return isle_buf_add(p->buf, files.data ? files.data : "", files.size);
 }
 
 static int add_body(struct patch *p)
@@ -377,21 +426,14 @@ static int add_body(struct patch *p)
 		return regular ? add_modified(p) : 0;
 	case ISLE_RENAME:
 		if (S_ISLNK(change->after.mode))
-			return add_renamed_symlink(p);
+			return add_object(p, ISLE_AFTER);
+		if (S_ISDIR(change->after.mode))
+			return add_renamed_directory(p);
 		return regular ? add_modified(p) : 0;
 	case ISLE_DELETE:
 		return 0;
 	}
 	return 0;
-}
-
-/* A component ".git", in any case, as git sees it. */
-static bool names_git(const char *path)
-{
-	for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/'))
-		if (strncasecmp(at + 1, ".git", 4) == 0 && (at[5] == '/' || at[5] == '\0'))
-			return true;
-	return false;
 }
 
 static bool is_refused(struct patch *p)
@@ -458,7 +500,7 @@ int isle_patch_add(const struct isle_review *review, const struct isle_change *c
 static bool is_removed(const struct isle_change *change)
 {
 	return change->kind == ISLE_DELETE || change->kind == ISLE_REPLACE ||
-	       (change->kind == ISLE_MODIFY && S_ISLNK(change->before.mode));
+	       ((change->kind == ISLE_MODIFY || change->kind == ISLE_RENAME) && S_ISLNK(change->before.mode));
 }
 
 static int add_removal(struct patch *p)

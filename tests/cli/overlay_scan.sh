@@ -140,11 +140,13 @@ if [ $mode = root ]; then
 	mkdir -p dir/in/deep taken swap_a swap_b again up gone/keep
 	echo 1 >dir/f; echo 2 >dir/in/deep/g; echo 3 >dir/in/deep/h; echo a >swap_a/a; echo b >swap_b/b; echo o >again/o; echo t >taken/t
 	echo k >gone/keep/k
+	mkdir 'with link'; ln -s nowhere 'with link/l'; echo w >'with link/w'; ln -s x link
 	inside "mv dir moved; echo n >moved/n; rm moved/f; mv moved/in moved/inner; echo more >>moved/inner/deep/g
 		mv swap_a s; mv swap_b swap_a; mv s swap_b; mv again again.old; mkdir again; echo new >again/new; rm taken/t; mv -T up taken
-		mv gone/keep kept; rm -r gone; mkdir box; mv moved/inner/deep box/deep"
+		mv gone/keep kept; rm -r gone; mkdir box; mv moved/inner/deep box/deep; mv 'with link' linked; mv link link2; $keep_view"
 	expect '' 'R moved' dir 'A moved/n' 'D moved/f' 'R moved/inner' dir/in 'M box/deep/g' 'R box/deep' dir/in/deep 'A box' \
-		'R swap_a' swap_b 'R swap_b' swap_a 'R again.old' again 'A again' 'D taken' 'R taken' up 'D gone' 'R kept' gone/keep
+		'R swap_a' swap_b 'R swap_b' swap_a 'R again.old' again 'A again' 'D taken' 'R taken' up 'D gone' 'R kept' gone/keep 'R linked' 'with link' 'D link' 'A link2'
+	applies
 	# Renamed and back again is nothing.
 	fresh
 	mkdir -p a/b; echo 1 >a/b/c
