@@ -118,14 +118,14 @@ class Row:
                 self.untouched(before, "the run")
                 if key == "other":
                     self.isle("commit", "--yes", name)
-                    self.isle("rm", name)
+                    self.isle("rm", "--yes", name)
             elif key == "status":
                 self.check_status(value)
             elif key == "commit":
                 self.commit(value)
             elif key != "users":
                 raise ValueError("no such field: " + key)
-        status, _, err = self.isle("rm", self.name)
+        status, _, err = self.isle("rm", "--yes", self.name)
         if status != 0:
             raise Failure("rm fails: %s" % err)
 

@@ -105,7 +105,7 @@ def outcomes(options, person, module, skip, inside):
             os.chown(shared, person.account.pw_uid, person.account.pw_gid)
             words[4] = out = shared + "/outcomes"
             bench.run([options.isle, "run", "-q", "-n", "tests", "--keep", "--write", shared, "--"] + words)
-            bench.run([options.isle, "rm", "tests"])
+            bench.run([options.isle, "rm", "--yes", "tests"])
         return parse(out, bench)
     finally:
         bench.close()

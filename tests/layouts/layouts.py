@@ -219,14 +219,17 @@ def check_status(stage, isle, expected, verdict):
                            for path in sorted(set(want) | set(got)) if want.get(path) != got.get(path)])
 
 
-def isolated(stage, expected):
-    verdict = Verdict(stage, Known(HERE + "/known-differences"))
+def isolated(stage, expected, known, look_only):
+    verdict = Verdict(stage, known)
     before = stage.picture()
     verdict.add("layout", oracle.differences(expected["before"], before))
     work_in(stage, "one", expected, verdict)
     verdict.add("host", oracle.differences(before, stage.picture(), ignore=()))
     verdict.add("view", oracle.differences(inside_filter(expected["inside"], stage), inside_filter(inside(stage, "one"), stage)))
     check_status(stage, "one", expected, verdict)
+    if look_only:
+        stage.isle("rm", "--yes", "one")
+        return verdict
     stage.isle("discard", "--yes", "one")
     if status_of(stage, "one")["changes"]:
         verdict.add("discard", ["changes are left after discard"])
@@ -240,7 +243,7 @@ def isolated(stage, expected):
         left = status_of(stage, "two")["changes"]
         verdict.add("commit", ["still told after the commit: %s" % ascii(change) for change in left])
     for isle in ("one", "two"):
-        stage.isle("rm", isle)
+        stage.isle("rm", "--yes", isle)
     stage.isle("gc")
     return verdict
 
@@ -250,11 +253,12 @@ def isolated(stage, expected):
 def _child(options, workdir):
     """In the new mount namespace: prints the result as JSON."""
     account = pwd.getpwnam(options.user)
+    known = Known(HERE + "/known-differences")
     stage = Stage(options.row[0], options.who, workdir, options.isle, account)
     try:
         if options.child == "native":
             return native(stage)
-        verdict = isolated(stage, json.load(sys.stdin))
+        verdict = isolated(stage, json.load(sys.stdin), known, options.look_only)
     finally:
         stage.machine.close()
     return {"problems": verdict.problems, "accepted": verdict.accepted, "said": getattr(verdict, "said", "")}
@@ -273,7 +277,7 @@ def child(options):
 
 def in_namespace(options, row, who, kind, text, workdir):
     words = ["unshare", "-m", "--propagation", "private", PYTHON, "-IBs", os.path.abspath(__file__), "--isle", options.isle, "--user",
-             options.user, "--as", who, "--child", kind, "--workdir", workdir, row]
+             options.user, "--as", who, "--child", kind, "--workdir", workdir, row] + ["--look-only"] * options.look_only
     done = subprocess.run(words, input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=180, text=True,
                           check=False)
     if done.returncode != 0:
@@ -311,6 +315,7 @@ def parse():
     parser.add_argument("--user", default=os.environ.get("ISLE_TEST_USER") or "tuser")
     parser.add_argument("--as", dest="who", choices=("root", "user"))
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--look-only", action="store_true", help="neither discard nor commit")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--child", help=argparse.SUPPRESS)
