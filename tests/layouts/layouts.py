@@ -81,6 +81,7 @@ class Stage:
         self.home = self.layout.home or ("/root" if self.uid == 0 else account.pw_dir)
         if function.base == "image" and self.uid:
             self.home = "/home/tuser"
+            self.machine.directory(self.home + "/.local/share", self.uid)
         self.machine.directory("/var/tmp/work" if function.base == "image" else workdir + "/tools", 0)
         self.tools = "/var/tmp/work" if function.base == "image" else workdir + "/tools"
         shutil.copy(HERE + "/ops.py", self.machine.path(self.tools + "/ops.py"))
@@ -94,7 +95,7 @@ class Stage:
     def populate(self):
         with open(self.tools + "/sites.json", "w", encoding="ascii") as file:
             json.dump({"sites": self.layout.sites, "look": self.layout.look, "across": self.layout.across,
-                       "owner": self.uid, "mountpoints": self.layout.mountpoints}, file)
+                       "owner": self.uid, "mountpoints": self.layout.mountpoints, "own": self.own_names()}, file)
         ops.populate(self.layout.sites, self.uid)
         for place in self.layout.read_only:
             machine.run("mount", "-o", "remount,ro", place)
@@ -113,6 +114,21 @@ class Stage:
         places = [os.path.join(self.machine.workdir, "store"), "/var/lib/isle", self.home + "/.local/share/isle", self.tools]
         return places + self.machine.hidden
 
+    def own_names(self):
+        """What isle calls the directories it keeps layers in, and a store that is not at its usual place."""
+        return [".isle", ".isle-%d" % self.uid, "isle-%d" % self.uid]
+
+    def left_in_places(self):
+        """What lies in isle's directories outside the store; there has to be nothing once no isle is left."""
+        found = []
+        for root in self.roots:
+            for directory, names, _ in os.walk(root):
+                names[:] = [name for name in names if os.path.join(directory, name) not in SKIP]
+                for name in self.own_names()[:2]:
+                    if name in names and "isles" not in os.listdir(os.path.join(directory, name)):
+                        found += [os.path.join(directory, name, left) for left in os.listdir(os.path.join(directory, name))]
+        return found
+
     def run(self, *words, check=False):
         done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               cwd=self.layout.cwd, env=self.environment(), user=self.uid, group=self.uid,
@@ -127,15 +143,16 @@ class Stage:
         return self.run(self.program, *words, check=True)
 
     def picture(self):
-        return oracle.picture(self.roots, skip=set(SKIP) | set(self.store_places()))
+        return oracle.picture(self.roots, skip=set(SKIP) | set(self.store_places()), own=self.own_names())
 
     def part_words(self, part):
         return (PYTHON, "-IBS", self.tools + "/ops.py", part, self.tools + "/sites.json")
 
     def inside_picture_words(self):
         """What the user sees, as that user: the sites only, printed as JSON."""
-        code = ("import sys, json; sys.path.insert(0, %r); import oracle; json.dump(oracle.picture(%r, skip=%r), sys.stdout)"
-                % (self.tools, [site["path"] for site in self.layout.sites], sorted(set(SKIP) | set(self.store_places()))))
+        code = ("import sys, json; sys.path.insert(0, %r); import oracle; json.dump(oracle.picture(%r, skip=%r, own=%r),"
+                " sys.stdout)" % (self.tools, [site["path"] for site in self.layout.sites],
+                                  sorted(set(SKIP) | set(self.store_places())), self.own_names()))
         return (PYTHON, "-IBSc", code)
 
 
@@ -210,13 +227,7 @@ def status_of(stage, isle):
 
 def check_status(stage, isle, expected, verdict):
     status = status_of(stage, isle)
-    want = oracle.expected_changes(expected["before"], expected["after"])
-    for alias in stage.layout.aliases:
-        want = {path: kind for path, kind in want.items() if path != alias and not path.startswith(alias + "/")}
-    got, problems = oracle.reported_changes(status, expected["before"], expected["after"])
-    verdict.add("status", problems)
-    verdict.add("status", ["%s: told %s, should be %s" % (ascii(path), got.get(path), want.get(path))
-                           for path in sorted(set(want) | set(got)) if want.get(path) != got.get(path)])
+    verdict.add("status", oracle.compare_changes(status, expected["before"], expected["after"], stage.layout.aliases))
 
 
 def isolated(stage, expected, known, look_only):
@@ -245,6 +256,7 @@ def isolated(stage, expected, known, look_only):
     for isle in ("one", "two"):
         stage.isle("rm", "--yes", isle)
     stage.isle("gc")
+    verdict.add("left", stage.left_in_places())
     return verdict
 
 

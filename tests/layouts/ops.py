@@ -131,11 +131,14 @@ def hole(path):
         file.truncate(1 << 21)
 
 
+OWN = []  # isle's own directories, which are on the host while an isle exists
+
+
 def listing(path):
-    """Names and types; "unreadable" tells nothing more, as natively."""
+    """Names and types."""
     with os.scandir(path) as entries:
         return sorted(ascii(entry.name) + "dl-"[0 if entry.is_dir(follow_symlinks=False)
-                                               else 1 if entry.is_symlink() else 2] for entry in entries)
+                                               else 1 if entry.is_symlink() else 2] for entry in entries if entry.name not in OWN)
 
 
 def digest(path):
@@ -237,6 +240,7 @@ def main():
         populate(layout["sites"], layout["owner"])
         return
     os.umask(0o022)
+    OWN.extend(layout["own"])
     log = Log()
     log.do("cwd", os.getcwd)
     log.do("cwd is real", lambda: os.path.samefile(os.getcwd(), "."))

@@ -7,6 +7,7 @@ A picture is a dict {path: object}. Names are bytes decoded with surrogateescape
 kept exactly where they are old and become "now" where they are not older than `epoch`: the test writes the trees it
 compares at different moments, but what the test did not touch keeps its (old) time.
 """
+import base64
 import hashlib
 import os
 import stat
@@ -70,10 +71,11 @@ def _object(path, info, epoch, links):
     return result
 
 
-def picture(roots, epoch=1_600_000_000, skip=()):
-    """The objects at and below `roots`, mounts included; `skip` names trees to leave out."""
+def picture(roots, epoch=1_600_000_000, skip=(), own=()):
+    """The objects at and below `roots`, mounts included; `skip` names trees to leave out, `own` isle's own directories."""
     result, links = {}, {}
     skip = {os.fsencode(path) for path in skip}
+    own = {os.fsencode(name) for name in own}
     todo = [os.fsencode(root) for root in roots]
     while todo:
         path = todo.pop()
@@ -93,7 +95,7 @@ def picture(roots, epoch=1_600_000_000, skip=()):
             result[os.fsdecode(path)]["content"] = "unreadable:%d" % error.errno
             continue
         base = b"" if path == b"/" else path
-        todo.extend(base + b"/" + name for name in names)
+        todo.extend(base + b"/" + name for name in names if name not in own)
     for group in links.values():
         for path in group:
             result[path]["linked"] = sorted(group)
@@ -118,20 +120,36 @@ def _parent(path):
     return path.rsplit("/", 1)[0] or "/"
 
 
+def _told_path(change, key="path"):
+    path = change.get(key)
+    return path if path is not None else os.fsdecode(base64.b64decode(change[key + "_b64"]))
+
+
+def _below(path, tree):
+    return path == tree or path.startswith(tree.rstrip("/") + "/")
+
+
+def rename_in(picture_before, source, target):
+    """The picture as it is once source is called target: what is told about a renamed tree is told on top of that."""
+    moved = {target + path[len(source):]: entry for path, entry in picture_before.items() if _below(path, source)}
+    kept = {path: entry for path, entry in picture_before.items() if not _below(path, source) and not _below(path, target)}
+    return {**kept, **moved}
+
+
 def expected_changes(before, after):
     """What `isle status` has to say: {path: kind}, new and deleted directories as one change each."""
     result = {}
     for path in sorted(set(before) | set(after)):
         old, new = before.get(path), after.get(path)
+        parent = _parent(path)
         if old is None:
-            if _parent(path) not in before or before[_parent(path)]["type"] != "directory":
-                if _parent(path) in after and path != "/":
-                    continue
+            # Inside a new directory, unless that took the place of something else: also then, told by its parent.
+            if path != "/" and before.get(parent, {}).get("type") != "directory" and parent in after:
+                continue
             result[path] = "create"
         elif new is None:
-            if _parent(path) not in after or after[_parent(path)]["type"] != "directory":
-                if _parent(path) in before and path != "/":
-                    continue
+            if path != "/" and after.get(parent, {}).get("type") != "directory" and parent in before:
+                continue
             result[path] = "delete"
         elif old["type"] != new["type"]:
             result[path] = "replace"
@@ -142,37 +160,41 @@ def expected_changes(before, after):
     return result
 
 
-def reported_changes(status, before, after):
-    """The changes of a status document as {path: kind}; a rename is told as its two ends."""
-    result, problems = {}, []
-    import base64
+def compare_changes(status, before, after, ignore=()):
+    """One line for each difference between what a status document tells and what it has to tell."""
+    problems = []
+    start = before
+    renames = [change for change in status["changes"] if change["kind"] == "rename"]
+    targets = set()
+    for change in sorted(renames, key=lambda change: _told_path(change, "from")):
+        source, target = _told_path(change, "from"), _told_path(change)
+        targets.add(target)
+        if source not in before or target not in after:
+            problems.append("%r renamed to %r: no such thing" % (source, target))
+        if before.get(source, {}).get("type") != after.get(target, {}).get("type"):
+            problems.append("%r renamed to %r: not the same type" % (source, target))
+        start = rename_in(start, source, target)
+    # What came to the old name of a rename, or lay below it, is what it is without the renamed.
+    want = {path: kind for path, kind in expected_changes(start, after).items()
+            if path not in targets and not any(_below(path, tree) for tree in ignore)}
+    got = {}
     for change in status["changes"]:
-        path = change.get("path")
-        if path is None:
-            path = os.fsdecode(base64.b64decode(change["path_b64"]))
-        kind = change["kind"]
-        if path in result and not (kind == "create" and result[path] == "delete"):
+        path = _told_path(change)
+        if change["kind"] == "rename":
+            continue
+        if path in got:
             problems.append("%r is listed twice" % path)
-        if kind == "rename":
-            source = change.get("from")
-            if source is None:
-                source = os.fsdecode(base64.b64decode(change["from_b64"]))
-            result.setdefault(source, "delete")
-            old = before.get(path)
-            if old is None:
-                kind = "create"
-            else:
-                kind = "modify" if old["type"] == after[path]["type"] else "replace"
-        result[path] = kind
-        problems += _check_numbers(path, change, before, after)
-    return result, problems
+        got[path] = change["kind"]
+        problems += _check_numbers(path, change, start, after)
+    problems += ["%s: told %s, should be %s" % (ascii(path), got.get(path), want.get(path))
+                 for path in sorted(set(want) | set(got)) if want.get(path) != got.get(path)]
+    return problems
 
 
 def _check_numbers(path, change, before, after):
     """size, mode, uid and gid of the document against the pictures."""
     problems = []
-    old = before.get(path) if change["kind"] != "rename" else None
-    for side, there in (("before", old), ("after", after.get(path))):
+    for side, there in (("before", before.get(path)), ("after", after.get(path))):
         told = change.get(side)
         if told is None or there is None or there["type"] not in ("file", "directory"):
             continue
