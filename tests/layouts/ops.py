@@ -44,7 +44,7 @@ def populate_directory(site, owner, old=True):
     os.link(full("hard1"), full("hard2"))
     with open(full("sparse"), "wb") as file:
         file.write(b"head")
-        file.truncate(1 << 20)
+        file.truncate(8 << 20)  # overlayfs copies the first MiB with its holes
     _write(full("ünï\udcffcode".encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")), b"name\n")
     made += ["link", "badlink", "hard2", "sparse", "ünï\udcffcode"]
     os.chmod(full("keep"), 0o640)
@@ -126,9 +126,9 @@ def unnamed(directory, name):
 
 def hole(path):
     with open(path, "r+b") as file:
-        file.seek(1 << 19)
+        file.seek(6 << 20)
         file.write(b"in the middle")
-        file.truncate(1 << 21)
+        file.truncate(16 << 20)
 
 
 OWN = []  # isle's own directories, which are on the host while an isle exists
