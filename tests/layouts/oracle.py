@@ -97,7 +97,8 @@ def picture(roots, epoch=1_600_000_000, skip=(), own=()):
         base = b"" if path == b"/" else path
         todo.extend(base + b"/" + name for name in names if name not in own)
     for group in links.values():
-        for path in group:
+        # One name in the picture: the others are elsewhere, in the undo directory of a commit for example.
+        for path in group if len(group) > 1 else ():
             result[path]["linked"] = sorted(group)
     return result
 

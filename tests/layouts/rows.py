@@ -64,7 +64,7 @@ def below_usr(m, uid):
 @row(base="real")
 def tmp_and_run(m, uid):
     m.tmpfs("/tmp", 0, 0o1777)
-    return Layout(["/tmp/site", m.scratch + "/plain"], look=["/tmp", "/run"], cwd="/tmp")
+    return Layout(["/tmp/site", m.scratch + "/plain"], look=["/tmp"], cwd="/tmp")
 
 
 @row()
