@@ -16,13 +16,15 @@ ROWS = {}
 class Layout:
     """What a row answers."""
 
-    def __init__(self, sites, files=(), look=(), cwd="/", across=(), mountpoints=(), parents=(), home=None, environment=None,
+    def __init__(self, sites, files=(), look=(), cwd="/", across=(), mountpoints=(), parents=(), home=None, environment=None, composites=(),
                  aliases=(), read_only=()):
-        self.sites = [{"path": path, "kind": "dir"} for path in sites] + [{"path": path, "kind": "file"} for path in files]
+        self.sites = [{"path": path, "kind": "composite" if path in composites else "dir"} for path in sites] + [{"path": path, "kind": "file"} for path in files]
         if self.sites:
             self.sites[0]["parents"] = list(parents)
         self.look, self.cwd, self.across = list(look), cwd, list(across)
         self.mountpoints, self.home, self.environment = list(mountpoints), home, environment or {}
+        # `composites`: sites that have a mount directly or further below them. As a user they are made of one overlay for each
+        # directory in them, which therefore cannot be removed or renamed (doc/fidelity.md); everything else can.
         # Trees that show the same file system a second time. An isle keeps one layer for each mount, so a write through one of
         # two bind mounts is not seen through the other before it is committed.
         self.aliases = list(aliases)
@@ -57,14 +59,14 @@ def current_directory_deep(m, uid):
 def below_usr(m, uid):
     """/usr has a mount below it, so as a user /usr is a composite directory."""
     m.tmpfs("/usr/local/games", uid)
-    return Layout(["/usr/local/games/site", m.scratch + "/plain"], look=["/usr", "/usr/local", "/usr/local/games", "/usr/bin"],
+    return Layout(["/usr/local/games/site", m.scratch + "/plain"], look=["/usr", "/usr/local", "/usr/local/games", "/usr/bin"], cwd=m.scratch,
                   mountpoints=["/usr/local/games"])
 
 
 @row(base="real")
 def tmp_and_run(m, uid):
     m.tmpfs("/tmp", 0, 0o1777)
-    return Layout(["/tmp/site", m.scratch + "/plain"], look=["/tmp"], cwd="/tmp")
+    return Layout(["/tmp/site"], look=["/tmp"], cwd="/tmp")
 
 
 @row()
@@ -157,7 +159,7 @@ def composite_home(m, uid):
     """The operations directly in the home that holds a mount."""
     home = m.directory("/home/place", uid)
     m.tmpfs(home + "/mnt", uid)
-    return Layout([home], look=[home], cwd=home, mountpoints=[home + "/mnt"])
+    return Layout([home], look=[home], cwd=home, mountpoints=[home + "/mnt"], composites=[home] if uid else [])
 
 
 @row()
@@ -166,7 +168,7 @@ def composite_root(m, uid):
     m.chown("/", uid)
     m.directory("/data", uid)
     m.tmpfs("/data/mnt", uid)
-    return Layout(["/"], look=["/"], cwd="/", mountpoints=["/data/mnt"])
+    return Layout(["/"], look=["/"], cwd="/", mountpoints=["/data/mnt"], composites=["/"] if uid else [])
 
 
 @row()

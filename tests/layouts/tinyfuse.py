@@ -23,7 +23,7 @@ def _attributes(owner):
 def _answer(opcode, owner):
     """Payload, or a negative errno."""
     if opcode == INIT:
-        return struct.pack("<IIIIHHIIHHII7I", 7, 31, 65536, 0, 12, 9, 65536, 1, 16, 0, *([0] * 8))
+        return struct.pack("<IIIIHHIIHHI7I", 7, 31, 65536, 0, 12, 9, 65536, 1, 16, 0, *([0] * 8))
     if opcode == GETATTR:
         return struct.pack("<QII", 0, 0, 0) + _attributes(owner)
     if opcode in (OPEN, OPENDIR):
