@@ -10,6 +10,7 @@
 
 #include "buf.h"
 #include "catalog.h"
+#include "kernel.h"
 #include "path.h"
 #include "quote.h"
 #include "run.h"
@@ -317,8 +318,13 @@ static int run_request(struct request *q)
 	struct isle_err err = ISLE_ERR_INIT;
 	auto_store struct isle_store *store = NULL;
 	auto_isle struct isle *isle = NULL;
-	int r = isle_store_open(&store, &err);
+	int r;
 
+	/* What the caller had open beside the three (a lock, the end of a pipe) would be kept by processes that stay:
+	 * the keeper of an isle that lingers. A kernel without this call (before Linux 5.9) leaves it so. */
+	if (isle_close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
+		isle_verbose("descriptors of the caller stay open");
+	r = isle_store_open(&store, &err);
 	q->run.hide = q->hide.list;
 	q->run.write = q->write.list;
 	if (r >= 0)

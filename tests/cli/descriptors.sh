@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Descriptors of the caller beside the three reach nobody: not CMD, and not what stays after a run.
+# runs-as: root user
+. "$(dirname "$0")/../lib.sh"
+need flock
+
+same "$(isle run -q --discard -- sh -c 'for fd in 3 7 9; do [ ! -e /proc/$$/fd/$fd ] || echo $fd; done' 3>&1 7</dev/null 9>&1)" ""
+
+# A lock is free, and a pipe ends, though the isle is still mounted.
+exec 9>"$T/lock"
+flock 9
+start=$SECONDS
+same "$(isle run -q -n lingers --keep --linger 5 -- true 8>&1 | cat)" ""
+[ $((SECONDS - start)) -lt 5 ] || fail "the pipe was held open"
+exec 9>&-
+flock -n "$T/lock" true || fail "the lock is held by a process that stays"
+gone() {
+	isle rm --yes lingers 2>/dev/null
+}
+! gone || fail "the isle does not linger, so this test shows nothing"
+wait_for 30 gone
