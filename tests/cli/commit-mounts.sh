@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The cases of commit.sh where the host's directory is a mount of its own: a bind mount of the store's file system, between which
+# and the store a rename is refused, a tmpfs, and an ext4 whose layer lies in a place on it.
+# runs-as: root
+# time-limit: 600
+. "$(dirname "$0")/../lib.sh"
+
+here=$(dirname "$(readlink -f "$0")")
+for kind in bind tmpfs ext4; do
+	unshare -m --propagation private env COMMIT_MOUNT=$kind bash "$here/commit.sh" || fail "on a $kind mount"
+done
+nothing_left
