@@ -170,6 +170,36 @@ if [ $mode = root ]; then
 	expect '' 'D d/f' 'A stray'
 fi
 
+# --- metadata in words, and the JSON
+
+if [ $mode = root ]; then
+	need setfacl setcap
+	fresh
+	echo 1 >acl; echo 2 >caps; echo 3 >owner; mkdir default; seq 3 >text
+	inside 'setfacl -m u:1:rw acl; setcap cap_net_raw,cap_sys_admin+ep caps; chown 1:2 owner; chmod 4755 owner
+		setfacl -d -m g:2:rx default; echo 4 >>text; ln -s t sym'
+	patch=$(patch_of)
+	has "$patch" 'acl user::rw-,user:daemon(1):rw-,group::r--,mask::rw-,other::r--'
+	has "$patch" 'default acl user::rwx,group::r-x,group:bin(2):r-x,mask::r-x,other::r-x'
+	has "$patch" 'capabilities cap_net_raw,cap_sys_admin=ep'
+	has "$patch" 'owner root(0):root(0) -> daemon(1):bin(2)'
+	has "$patch" 'mode 0644 -> 4755'
+	has "$(status)" '/caps  capabilities  [caps]'
+	{ "$ISLE" status --json t || [ $? = 3 ]; } | python3 -c '
+import json, re, sys
+d = json.load(sys.stdin)
+assert d["version"] == 1 and d["isle"] == "t"
+c = {x["path"].rsplit("/", 1)[1]: x for x in d["changes"]}
+assert c["text"]["kind"] == "modify" and c["text"]["type"] == "file" and c["text"]["content"] is True
+assert c["text"]["lines"] == {"added": 1, "removed": 0} and c["text"]["marks"] == []
+assert c["text"]["before"]["size"] == 6 and c["text"]["after"]["size"] == 8
+assert c["owner"]["kind"] == "metadata" and c["owner"]["content"] is False and "lines" not in c["owner"]
+assert c["owner"]["after"]["mode"] == "4755" and c["owner"]["after"]["uid"] == 1 and c["owner"]["marks"] == ["setuid"]
+assert c["sym"]["before"] is None and c["sym"]["type"] == "symlink" and c["sym"]["after"]["target"] == "t"
+assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", c["text"]["after"]["mtime"])
+assert d["summary"] == {"create": 1, "modify": 1, "delete": 0, "rename": 0, "replace": 0, "metadata": 4, "bytes": 8}, d["summary"]'
+fi
+
 # --- marks
 
 fresh
