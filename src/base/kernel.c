@@ -157,3 +157,27 @@ int isle_statx(int dir, const char *name, struct statx *ret_stat)
 	return result(statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH,
 			    STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, ret_stat));
 }
+
+/* The kernel's own structure, not the C library's. */
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+int isle_signal_reset(int sig, int ignored)
+{
+	const struct kernel_sigaction action = {.handler = ignored ? SIG_IGN : SIG_DFL};
+
+	return syscall(__NR_rt_sigaction, sig, &action, NULL, sizeof(action.mask)) < 0 ? -errno : 0;
+}
+
+int isle_signal_ignored(int sig)
+{
+	struct kernel_sigaction action = {0};
+
+	if (syscall(__NR_rt_sigaction, sig, NULL, &action, sizeof(action.mask)) < 0)
+		return 0;
+	return action.handler == SIG_IGN;
+}

@@ -31,6 +31,12 @@ int isle_landlock_add_path(int ruleset, int path_fd, uint64_t allowed);
 int isle_landlock_restrict(int ruleset);
 int isle_seccomp_filter(unsigned flags, const void *sock_fprog);
 
+/* rt_sigaction(2) on any signal: the C library keeps 32 and 33 to itself, so an inherited SIG_IGN of these would stay.
+ * Sets SIG_IGN or SIG_DFL. */
+int isle_signal_reset(int sig, int ignored);
+/* 1: ignored, 0: not. */
+int isle_signal_ignored(int sig);
+
 /* clone3(2) without a new stack: flags as for clone(2) without the exit signal, which is SIGCHLD. The child
  * continues here with 0, as after fork(2). *ret_pidfd (may be NULL) is set in the parent. */
 pid_t isle_clone(uint64_t flags, int *ret_pidfd);

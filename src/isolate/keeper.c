@@ -132,7 +132,8 @@ static void listen_on_socket(struct keeper *k)
 static void clone_init(struct keeper *k, int pair[2])
 {
 	const struct isle_keeper_options *o = k->options;
-	/* The owner of a cgroup namespace could mount the machine's control groups: it belongs to a user namespace outside. */
+	/* The owner of a cgroup namespace could mount the machine's control groups: it belongs to a user namespace
+	 * outside. */
 	uint64_t flags = CLONE_NEWPID | CLONE_NEWCGROUP;
 	struct isle_init_options init = {.run = o->run, .user = o->view->user, .root = k->root};
 

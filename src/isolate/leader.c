@@ -183,8 +183,7 @@ isle_noreturn static void run_command(const struct leader *l, int report)
 	for (int sig = 1; sig < NSIG; sig++) {
 		bool ignored = (q->ignored & (1ULL << (sig - 1))) != 0;
 
-		if (sig != SIGKILL && sig != SIGSTOP)
-			isle_ignore(signal(sig, ignored ? SIG_IGN : SIG_DFL) == SIG_ERR);
+		isle_ignore(isle_signal_reset(sig, ignored));
 		if ((q->blocked & (1ULL << (sig - 1))) != 0)
 			sigaddset(&blocked, sig);
 	}

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "kernel.h"
 #include "live.h"
 #include "notify.h"
 #include "quote.h"
@@ -63,11 +64,9 @@ static void block_signals(sigset_t *ret_old)
 static void fill_masks(struct isle_wire_request *q, const sigset_t *blocked)
 {
 	for (int sig = 1; sig < NSIG && sig <= 64; sig++) {
-		struct sigaction action;
-
 		if (sigismember(blocked, sig) == 1)
 			q->blocked |= 1ULL << (sig - 1);
-		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+		if (isle_signal_ignored(sig))
 			q->ignored |= 1ULL << (sig - 1);
 	}
 }

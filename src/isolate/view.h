@@ -24,8 +24,8 @@ struct isle_step {
 	char *path;	     /* absolute; where in the view and what of the host */
 	unsigned long flags; /* MS_NOSUID, MS_NOEXEC of the host's mount */
 	unsigned layer;	     /* ISLE_STEP_LAYER: index in the layer table */
-	bool missing;	     /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
-	bool optional;	     /* what is missing or cannot be mounted is shown read-only, or left out */
+	bool missing;  /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
+	bool optional; /* what is missing or cannot be mounted is shown read-only, or left out */
 };
 
 struct isle_view {
