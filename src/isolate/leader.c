@@ -157,12 +157,12 @@ static int raise_wall(struct leader *l, uint32_t *missing)
 	return listener;
 }
 
-/* The process that becomes CMD. Its failures go through the pipe as an errno. */
-isle_noreturn static void run_command(const struct leader *l, int report)
+/* The process that becomes CMD. It shares the leader's memory until then (vfork(2)), which spares the copy of its page
+ * tables; the leader finds the errno of a failure in *ret_error. */
+isle_noreturn static void run_command(const struct leader *l, volatile int *ret_error)
 {
 	const struct isle_wire_request *q = &l->request;
 	sigset_t blocked;
-	int error;
 
 	isle_ignore(setpgid(0, 0));
 	/* Here, not in the leader: later, the first keys would miss CMD, and CMD may have given the terminal to a
@@ -191,33 +191,26 @@ isle_noreturn static void run_command(const struct leader *l, int report)
 	environ = l->environment;
 	execvp(l->argv[0], l->argv);
 failed:
-	error = errno;
-	isle_ignore(write(report, &error, sizeof(error)));
+	*ret_error = errno;
 	_exit(127);
 }
 
 static void start_command(struct leader *l)
 {
-	int report[2];
-	int error = 0;
+	volatile int error = 0;
 
 	if (chdir(l->directory) < 0) {
 		isle_err_errno(&l->err, -errno, "cannot enter '%s' in the isle", l->directory);
 		isle_err_hint(&l->err, "choose another directory with --chdir DIR");
 		fail(l, 0, NULL);
 	}
-	if (pipe2(report, O_CLOEXEC) < 0)
-		fail(l, -errno, "cannot make a pipe");
-	l->command = fork();
-	if (l->command == 0)
-		run_command(l, report[1]);
-	if (l->command < 0)
+	pid_t pid = vfork();
+	if (pid == 0)
+		run_command(l, &error);
+	if (pid < 0)
 		fail(l, -errno, "cannot start a process in the isle");
-	isle_cleanup_fd(&report[1]);
-	isle_ignore(setpgid(l->command, l->command));
-	ssize_t n = read(report[0], &error, sizeof(error));
-	isle_cleanup_fd(&report[0]);
-	if (n != (ssize_t)sizeof(error))
+	l->command = pid;
+	if (error == 0)
 		return;
 	l->exited.error = error;
 	l->exited.outcome = error == ENOENT ? ISLE_RUN_NOT_FOUND : ISLE_RUN_NOT_EXECUTABLE;

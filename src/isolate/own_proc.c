@@ -23,16 +23,14 @@ enum { SYS_MS_NOSUID = 2, SYS_MS_NODEV = 4, SYS_MS_NOEXEC = 8 };
 
 static const uint64_t closed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-static const char *const proc_read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger", "mtrr", "driver"};
+static const char *const proc_read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
 
 static const char *const proc_masked[] = {
-	"acpi",	       "asound", "kcore",    "keys",	   "latency_stats", "sched_debug", "scsi",	  "timer_list",
-	"timer_stats", "kmsg",	 "kallsyms", "kpagecount", "kpageflags",    "kpagecgroup", "vmallocinfo", "slabinfo",
+	"acpi", "asound",     "kcore",	     "keys",	   "latency_stats", "sched_debug",
+	"scsi", "timer_list", "timer_stats", "kpagecount", "kpageflags",    "kpagecgroup",
 };
 
-static const char *const sys_masked[] = {
-	"firmware", "devices/virtual/powercap", "kernel/debug", "kernel/tracing", "kernel/security", "fs/bpf",
-};
+static const char *const sys_masked[] = {"firmware", "devices/virtual/powercap"};
 
 static int cover(int target, int with)
 {
@@ -46,14 +44,14 @@ static int cover(int target, int with)
 	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-/* What this kernel has not need not be covered. */
+/* What this kernel has not, or this user cannot read, need not be covered. */
 static int mask(int dir, const char *const *names, size_t count, int empty_dir, int empty_file)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct stat st;
 		auto_fd int target = isle_walk(dir, names[i], O_PATH);
 
-		if (target < 0)
+		if (target < 0 || faccessat(target, "", R_OK, AT_EMPTY_PATH | AT_EACCESS) < 0)
 			continue;
 		if (fstat(target, &st) < 0)
 			return -errno;
@@ -95,18 +93,33 @@ int isle_own_proc(int root, int empty_dir, int empty_file)
 	return r < 0 ? r : mask(proc, proc_masked, ARRAY_SIZE(proc_masked), empty_dir, empty_file);
 }
 
-int isle_own_sys(int root, int empty_dir)
+/* A copy of the host's mount at path, closed, onto what there is in the view. */
+static int show_closed(int root, const char *path, unsigned recursive)
 {
-	auto_fd int under = isle_walk(root, "sys", O_PATH | O_DIRECTORY);
-	auto_fd int tree = isle_open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	auto_fd int under = isle_walk(root, path + 1, O_PATH | O_DIRECTORY);
+	auto_fd int tree = -1;
 
 	if (under < 0)
 		return under == -ENOENT ? 0 : under;
+	tree = isle_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
 	if (tree < 0)
 		return tree;
-	int r = isle_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, closed, 0);
+	int r = isle_mount_setattr(tree, "", AT_EMPTY_PATH | recursive, closed, 0);
+	if (r < 0)
+		return r;
+	return isle_move_mount(tree, "", under, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int isle_own_sys(int root, int empty_dir)
+{
+	/* Without what is mounted in it (debugfs, tracefs, bpf), but for the control groups, where programs read their
+	 * limits. A user cannot leave out mounts that are locked below another. */
+	int r = show_closed(root, "/sys", 0);
+
 	if (r >= 0)
-		r = isle_move_mount(tree, "", under, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+		r = show_closed(root, "/sys/fs/cgroup", AT_RECURSIVE);
+	else
+		r = show_closed(root, "/sys", AT_RECURSIVE);
 	if (r < 0)
 		return r;
 	auto_fd int sys = isle_walk(root, "sys", O_PATH | O_DIRECTORY);
