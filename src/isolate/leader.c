@@ -274,6 +274,8 @@ static void obey(struct leader *l, const struct isle_wire_message *m)
 		memcpy(&sig, m->data, sizeof(sig));
 		if (!l->ended)
 			isle_ignore(kill(sig.group ? -l->command : l->command, sig.number));
+		if (!l->ended && sig.group && sig.number == SIGHUP)
+			isle_ignore(kill(-l->command, SIGCONT)); /* as a terminal does: a stopped program sees it too */
 		return;
 	}
 	if (m->type != ISLE_WIRE_GO || m->size != sizeof(go))

@@ -150,6 +150,8 @@ static void handle_signal(struct isle_terminal *t, int signals)
 		(void)isle_terminal_continued(t);
 	else
 		kill(-group, (int)info.ssi_signo);
+	if (info.ssi_signo == SIGHUP)
+		kill(-group, SIGCONT); /* as a terminal does */
 }
 
 static int supervise(struct isle_terminal *t, int sock, int signals)
