@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "boot.h"
 #include "init.h"
 #include "io.h"
 #include "kernel.h"
@@ -209,7 +210,7 @@ static void give_up_lock(struct keeper *k)
 {
 	close_doors(k);
 	isle_view_rest(k->options->isle, k->options->view);
-	isle_ignore(unlinkat(k->options->isle->dir, "mounted", 0));
+	isle_boot_unmounted(k->options->isle);
 	isle_live_end_network(k->options->isle);
 	isle_ignore(flock(k->options->lock, LOCK_UN));
 }

@@ -55,8 +55,9 @@ int isle_view_mount(const struct isle_store *store, const struct isle *isle, con
  */
 int isle_view_refresh(int root, const struct isle_view *view) isle_must_check;
 
-/* Once the view is mounted: takes away the marks by which overlayfs refuses to mount a volatile layer again (the
- * `mounted` mark of boot.h tells a torn layer), and opens the work directories, so that rm -r can delete a store. */
+/* Once the view is mounted, and before a mount that follows a keeper that was killed: takes away the marks by which
+ * overlayfs refuses to mount a volatile layer again (boot.h tells a torn layer by its own), and opens the work
+ * directories, so that rm -r can delete a store. */
 void isle_view_settle(const struct isle *isle, const struct isle_view *view);
 
 /* After the last process inside has ended: lets the owner move and delete what the layers hold. */

@@ -273,16 +273,29 @@ int isle_view_refresh(int root, const struct isle_view *view)
 	return result;
 }
 
+/* The directories have mode 0; without the keeper's powers each is opened first. */
+static void settle_layer(int dir)
+{
+	static const char *const marks[] = {"work/work/incompat/volatile", "work/work/incompat"};
+
+	if (fchmodat(dir, "work/work", 0700, 0) < 0)
+		return;
+	if (unlinkat(dir, "work/work/incompat/volatile/dirty", 0) < 0 && errno == EACCES) {
+		isle_ignore(fchmodat(dir, marks[1], 0700, 0));
+		isle_ignore(fchmodat(dir, marks[0], 0700, 0));
+		isle_ignore(unlinkat(dir, "work/work/incompat/volatile/dirty", 0));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		isle_ignore(unlinkat(dir, marks[i], AT_REMOVEDIR));
+}
+
 void isle_view_settle(const struct isle *isle, const struct isle_view *view)
 {
 	for (size_t i = 0; i < view->layers.count; i++) {
 		auto_fd int dir = isle_layer_open(isle, &view->layers.list[i]);
 
-		if (dir < 0 || fchmodat(dir, "work/work", 0700, 0) < 0)
-			continue;
-		isle_ignore(unlinkat(dir, "work/work/incompat/volatile/dirty", 0));
-		isle_ignore(unlinkat(dir, "work/work/incompat/volatile", AT_REMOVEDIR));
-		isle_ignore(unlinkat(dir, "work/work/incompat", AT_REMOVEDIR));
+		if (dir >= 0)
+			settle_layer(dir);
 	}
 }
 

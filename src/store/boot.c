@@ -68,6 +68,11 @@ bool isle_boot_is_mounted(const struct isle *isle)
 	return faccessat(isle->dir, "mounted", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+void isle_boot_unmounted(const struct isle *isle)
+{
+	isle_ignore(unlinkat(isle->dir, "mounted", 0));
+}
+
 bool isle_is_torn(const struct isle *isle)
 {
 	return isle_boot_same(isle, "torn", "1");

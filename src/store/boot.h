@@ -14,6 +14,7 @@ int isle_boot_check(const struct isle *isle, struct isle_err *err) isle_must_che
 
 /* The mark of a mount: there while it lasts, and after a keeper that was killed. */
 bool isle_boot_is_mounted(const struct isle *isle);
+void isle_boot_unmounted(const struct isle *isle);
 
 bool isle_is_torn(const struct isle *isle);
 /* The user has looked and said yes. */
