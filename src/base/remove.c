@@ -191,3 +191,10 @@ int isle_remove_tree(int dir, const char *name)
 		return -errno;
 	return remove_full(parent_fd, slash ? slash + 1 : name);
 }
+
+int isle_remove_if_there(int dir, const char *name)
+{
+	int r = isle_remove_tree(dir, name);
+
+	return r == -ENOENT ? 0 : r;
+}

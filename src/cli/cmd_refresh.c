@@ -26,7 +26,7 @@ static int refresh_main(int argc, char **argv)
 		r = isle_find(store, args.operand_count == 0 ? NULL : args.operands[0], &isle, &err);
 	if (r >= 0)
 		r = isle_refresh(isle, &err);
-	if (r == -ENOTCONN) {
+	if (r == -ENOTCONN && isle != NULL) {
 		isle_verbose("isle '%s' is not in use; its next run sees the host as it is then", isle->name);
 		return ISLE_EXIT_OK;
 	}

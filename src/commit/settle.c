@@ -154,9 +154,7 @@ static int refresh_file(struct isle_transaction *tx, size_t i)
 		if (r >= 0)
 			r = isle_spot_record(tx, i, ".layer", &record);
 		if (r >= 0)
-			r = isle_remove_tree(record.dir, record.name);
-		if (r == -ENOENT)
-			r = 0;
+			r = isle_remove_if_there(record.dir, record.name);
 		if (r >= 0)
 			r = isle_subtree_copy(source.dir, source.name, record.dir, record.name);
 		if (r >= 0 && unlinkat(source.dir, "stamp", 0) < 0 && errno != ENOENT)

@@ -336,7 +336,7 @@ static int apply_meta(struct isle_transaction *tx, size_t i)
 	const struct isle_action *made = &tx->plan->actions[action->pair];
 	struct isle_spot target;
 	auto_fd int fd = -1;
-	struct isle_stat now;
+	struct isle_stat now = {0};
 	int r = isle_spot_target(tx, action, &target);
 
 	if (r < 0)
@@ -356,7 +356,7 @@ static int apply_write(struct isle_transaction *tx, size_t i)
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, source;
 	auto_fd int in = -1, out = -1;
-	struct isle_stat now;
+	struct isle_stat now = {0};
 	int r = isle_spot_target(tx, action, &target);
 
 	if (r >= 0)

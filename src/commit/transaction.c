@@ -265,9 +265,7 @@ int isle_tx_save(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_spot_record(tx, i, ".part", &copy);
 	if (r >= 0)
-		r = isle_remove_tree(copy.dir, copy.name);
-	if (r == -ENOENT)
-		r = 0;
+		r = isle_remove_if_there(copy.dir, copy.name);
 	if (r >= 0)
 		r = isle_subtree_copy(parked.dir, parked.name, copy.dir, copy.name);
 	if (r >= 0)

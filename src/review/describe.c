@@ -316,7 +316,7 @@ static void add_xattrs(struct isle_buf *buf, const struct isle_meta *before, con
 	while (i < before->xattr_count || j < after->xattr_count) {
 		const struct isle_xattr *a = i < before->xattr_count ? &before->xattrs[i] : NULL;
 		const struct isle_xattr *b = j < after->xattr_count ? &after->xattrs[j] : NULL;
-		int order = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
+		int order = i == before->xattr_count ? 1 : j == after->xattr_count ? -1 : strcmp(a->name, b->name);
 
 		if (diff & xattr_diff(order <= 0 ? a->name : b->name))
 			add_xattr(buf, order <= 0 ? a : NULL, order >= 0 ? b : NULL);
