@@ -423,8 +423,7 @@ static void hold_behind(pid_t pid)
 		die(path);
 	if (fork() == 0) {
 		close(0), close(1), close(2);
-		close(bare.mapped[1]);
-		while (read(bare.mapped[0], &c, 1) > 0)
+		while (read(bare.ready[0], &c, 1) > 0) /* until init is gone */
 			;
 		_exit(0);
 	}
