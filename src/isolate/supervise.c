@@ -241,6 +241,12 @@ static void handle_signal(struct supervisor *s)
 		tell(s, ISLE_WIRE_SIGNAL, &sig, sizeof(sig));
 }
 
+static void forget_listener(struct supervisor *s)
+{
+	isle_cleanup_fd(&s->listener);
+	s->listener = -1;
+}
+
 /* The first socket of the isle joins it to the network; a run beside this one may have been faster. */
 static void answer_notification(struct supervisor *s)
 {
@@ -251,10 +257,8 @@ static void answer_notification(struct supervisor *s)
 		s->network.options.root = isle_view_is_root();
 		s->network.tried = isle_live_has_network(s->isle);
 	}
-	if (isle_net_notify(s->listener, &s->network) < 0) {
-		isle_cleanup_fd(&s->listener);
-		s->listener = -1;
-	}
+	if (isle_net_notify(s->listener, &s->network) < 0)
+		forget_listener(s);
 	if (!before && s->network.pid > 0)
 		isle_ignore(isle_live_note_network(s->isle, s->network.pid));
 }
@@ -277,8 +281,10 @@ static int turn(struct supervisor *s)
 		isle_terminal_handle(&s->terminal, fds + FD_TERMINAL, terminal);
 	if (fds[FD_SIGNALS].revents != 0)
 		handle_signal(s);
-	if (fds[FD_LISTENER].revents != 0)
+	if ((fds[FD_LISTENER].revents & POLLIN) != 0)
 		answer_notification(s);
+	else if (fds[FD_LISTENER].revents != 0)
+		forget_listener(s); /* nobody is left who could call */
 	if (fds[FD_LEADER].revents != 0)
 		r = handle_leader(s);
 	return r;
