@@ -14,10 +14,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 
 #include "io.h"
 #include "path.h"
@@ -90,12 +94,29 @@ static int check_owner(int fd, const char *path, struct isle_err *err)
 	return 0;
 }
 
+/* Tells ext4 to spread the isles over the disk, each with an inode table of its own (chattr +T): without a journal it
+ * steps over each inode freed in the last minutes before it gives out a new one, and with isles coming and going in one
+ * place that makes mounting one ten times as slow. */
+static void spread_isles(int fd)
+{
+	auto_fd int isles = openat(fd, "isles", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct statfs fs;
+	int flags = 0;
+
+	if (isles < 0 || fstatfs(isles, &fs) < 0 || fs.f_type != EXT4_SUPER_MAGIC ||
+	    ioctl(isles, FS_IOC_GETFLAGS, &flags) < 0)
+		return;
+	flags |= FS_TOPDIR_FL;
+	isle_ignore(ioctl(isles, FS_IOC_SETFLAGS, &flags));
+}
+
 static int make_folders(int fd)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		if (mkdirat(fd, folders[i], 0700) < 0 && errno != EEXIST)
 			return -errno;
 	}
+	spread_isles(fd);
 	if (fchmodat(fd, "empty", 0555, 0) < 0)
 		return -errno;
 	auto_fd int file = openat(fd, "empty-file", O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
