@@ -13,6 +13,7 @@
 
 enum isle_step_kind {
 	ISLE_STEP_LAYER,     /* the overlay, or the copied file, of layer `layer` */
+	ISLE_STEP_STILL,     /* a read-only overlay of the host's directory, or of `shadow`: still.h */
 	ISLE_STEP_READ_ONLY, /* the host's mount, read-only with all below it */
 	ISLE_STEP_BIND,	     /* the host's object, writable: --write */
 	ISLE_STEP_HIDE,	     /* an empty directory or an unreadable file */
@@ -24,8 +25,9 @@ struct isle_step {
 	char *path;	     /* absolute; where in the view and what of the host */
 	unsigned long flags; /* MS_NOSUID, MS_NOEXEC of the host's mount */
 	unsigned layer;	     /* ISLE_STEP_LAYER: index in the layer table */
-	bool missing;  /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
-	bool optional; /* what is missing or cannot be mounted is shown read-only, or left out */
+	bool missing;	    /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
+	const char *shadow; /* ISLE_STEP_STILL: key of the shadow, or NULL */
+	bool optional;	    /* what is missing or cannot be mounted is shown read-only, or left out */
 };
 
 struct isle_view {

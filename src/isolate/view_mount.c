@@ -45,16 +45,17 @@ static int open_target(const struct mounter *m, const char *path)
 	return isle_walk(m->root, path + 1, O_PATH);
 }
 
-static int open_lower(const struct mounter *m, const struct isle_layer *layer)
+/* The shadow of this key, or where there is none the host's directory. */
+static int open_lower(const struct mounter *m, const char *key, const char *path)
 {
 	char shadow[80];
 	int fd;
 
-	if (layer->kind == ISLE_LAYER_SHADOW) {
-		snprintf(shadow, sizeof(shadow), "shadows/%s", layer->shadow);
+	if (key != NULL) {
+		snprintf(shadow, sizeof(shadow), "shadows/%s", key);
 		fd = openat(m->store, shadow, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	} else {
-		fd = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	}
 	return fd < 0 ? -errno : fd;
 }
@@ -105,7 +106,7 @@ static int mount_overlay(const struct mounter *m, const struct isle_step *step, 
 			 int target)
 {
 	unsigned long flags = SYS_MS_NODEV | step->flags | (layer->user ? SYS_MS_NOSUID : 0);
-	auto_fd int lower = open_lower(m, layer);
+	auto_fd int lower = open_lower(m, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, layer->path);
 	auto_fd int place = layer->place == NULL ? -1
 						 : open(layer->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	char options[256];
@@ -151,18 +152,41 @@ static int mount_file(const struct mounter *m, const struct isle_layer *layer, i
 	return bind_onto(dir, "file", 0, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, target);
 }
 
+/* Without an upper, but with a second lower, an empty one, which overlayfs wants then. */
+static int mount_still_overlay(const struct mounter *m, const struct isle_step *step, int target)
+{
+	unsigned long flags = SYS_MS_RDONLY | SYS_MS_NODEV | SYS_MS_NOSUID | step->flags;
+	auto_fd int lower = open_lower(m, step->shadow, step->path);
+	auto_fd int empty = openat(m->store, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	char options[96];
+	char point[40];
+
+	if (lower < 0)
+		return lower;
+	if (empty < 0)
+		return -errno;
+	snprintf(options, sizeof(options), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d,userxattr", lower, empty);
+	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
+	return mount("isle", point, "overlay", flags, options) < 0 ? -errno : 0;
+}
+
+/* What cannot be overlaid is read-only. */
+static int or_read_only(const struct isle_step *step, int target, int r)
+{
+	if (r >= 0 || !step->optional || r == -ENOENT)
+		return r;
+	isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)", isle_quote(step->path),
+		  strerror(-r));
+	return bind_read_only(step->path, target);
+}
+
 static int mount_layer(const struct mounter *m, const struct isle_step *step, int target)
 {
 	const struct isle_layer *layer = &m->view->layers.list[step->layer];
 
 	if (layer->kind == ISLE_LAYER_FILE)
 		return mount_file(m, layer, target);
-	int r = mount_overlay(m, step, layer, target);
-	if (r >= 0 || !step->optional || r == -ENOENT)
-		return r;
-	isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)", isle_quote(step->path),
-		  strerror(-r));
-	return bind_read_only(step->path, target);
+	return or_read_only(step, target, mount_overlay(m, step, layer, target));
 }
 
 static int mount_writable(const char *path, int target)
@@ -214,6 +238,8 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 	switch (step->kind) {
 	case ISLE_STEP_LAYER:
 		return mount_layer(m, step, target);
+	case ISLE_STEP_STILL:
+		return or_read_only(step, target, mount_still_overlay(m, step, target));
 	case ISLE_STEP_READ_ONLY:
 		return bind_read_only(step->path, target);
 	case ISLE_STEP_BIND:
@@ -260,7 +286,8 @@ int isle_view_refresh(int root, const struct isle_view *view)
 	for (size_t i = 0; i < view->count; i++) {
 		const struct isle_step *step = &view->list[i];
 
-		if (step->kind != ISLE_STEP_LAYER || view->layers.list[step->layer].kind == ISLE_LAYER_FILE)
+		if (step->kind != ISLE_STEP_STILL &&
+		    (step->kind != ISLE_STEP_LAYER || view->layers.list[step->layer].kind == ISLE_LAYER_FILE))
 			continue;
 		auto_fd int point = isle_walk(root, step->path + 1, O_PATH);
 		if (point < 0)

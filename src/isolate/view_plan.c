@@ -16,7 +16,8 @@
  * 4. The store and the places of layers are hidden under every path by which some mount leads to them.
  * 5. A layer of the table stays in use as long as its path is a directory, so a second run goes on where the first
  * stopped.
- * 6. What the isle itself has put in the place of a directory in a composite one wins: nothing is mounted on it.
+ * 6. Where the user can change nothing anyway there is no layer, only a read-only overlay (still.h).
+ * 7. What the isle itself has put in the place of a directory in a composite one wins: nothing is mounted on it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -35,6 +36,7 @@
 #include "place.h"
 #include "quote.h"
 #include "standin.h"
+#include "still.h"
 #include "view.h"
 #include "view_internal.h"
 
@@ -163,12 +165,40 @@ static int choose_place(struct planner *p, int dir, const char *path, const char
 	return *ret_place == NULL ? -ENOMEM : 0;
 }
 
+/* True when this user can change nothing there. An isle that has a layer for it keeps that. */
+static bool needs_no_layer(const struct planner *p, int dir, const char *path, unsigned flags)
+{
+	for (size_t i = 0; i < p->view->layers.count; i++) {
+		if (strcmp(p->view->layers.list[i].path, path) == 0)
+			return false;
+	}
+	return p->view->user && isle_is_still(dir, flags);
+}
+
+/* Shown by an overlay all the same: through a bind mount the host's sockets could be connected to. */
+static int plan_still(struct planner *p, const char *path, const char *shadow)
+{
+	struct isle_step *step = add_step(p, ISLE_STEP_STILL, path);
+	const struct isle_mount *m = isle_mounts_find(&p->mounts, path);
+
+	if (step == NULL)
+		return -ENOMEM;
+	step->flags = m == NULL ? 0 : m->flags & (MS_NOSUID | MS_NOEXEC);
+	step->optional = strcmp(path, "/") != 0;
+	if (shadow == NULL)
+		return 0;
+	step->shadow = isle_view_string(p->view, shadow);
+	return step->shadow == NULL ? isle_err_errno(p->err, -ENOMEM, "cannot plan the view") : 0;
+}
+
 static int plan_overlay(struct planner *p, int dir, const char *path)
 {
 	struct isle_layer layer = {.kind = ISLE_LAYER_OVERLAY, .user = p->view->user};
 	struct stat st;
 	int r;
 
+	if (needs_no_layer(p, dir, path, ISLE_STILL_ALL))
+		return plan_still(p, path, NULL);
 	if (fstat(dir, &st) < 0)
 		return isle_err_errno(p->err, -errno, "cannot look at %s", isle_quote(path));
 	layer.root_mode = st.st_mode & 07777;
@@ -220,9 +250,22 @@ static int plan_entry(struct planner *p, int dir, const char *path, const struct
 	return 0;
 }
 
-static int plan_composite(struct planner *p, int dir, const char *path)
+/* What is directly in a composite directory. */
+static int use_composite(struct planner *p, int dir, const char *path, const struct isle_composite *composite)
 {
 	struct isle_layer layer = {.kind = ISLE_LAYER_SHADOW, .user = true};
+
+	/* The root is what programs try their rights on: there they get the error that they get natively. */
+	if (path[1] != '\0' && needs_no_layer(p, dir, path, ISLE_STILL_SHALLOW))
+		return plan_still(p, path, composite->key);
+	layer.shadow = composite->key;
+	layer.root_mode = composite->mode;
+	int r = choose_place(p, dir, path, &layer.place);
+	return r < 0 ? r : use_layer(p, dir, path, &layer);
+}
+
+static int plan_composite(struct planner *p, int dir, const char *path)
+{
 	auto_composite struct isle_composite composite = ISLE_COMPOSITE_INIT;
 	auto_fd int upper = composite_upper(p, path);
 	int r = isle_composite_read(dir, &composite);
@@ -232,11 +275,7 @@ static int plan_composite(struct planner *p, int dir, const char *path)
 	r = isle_shadow_make(p->store, dir, &composite, p->err);
 	if (r < 0)
 		return r;
-	layer.shadow = composite.key;
-	layer.root_mode = composite.mode;
-	r = choose_place(p, dir, path, &layer.place);
-	if (r >= 0)
-		r = use_layer(p, dir, path, &layer);
+	r = use_composite(p, dir, path, &composite);
 	for (size_t i = 0; r >= 0 && i < composite.count; i++) {
 		if (!made_by_isle(upper, composite.list[i].name))
 			r = plan_entry(p, dir, path, &composite.list[i]);

@@ -233,6 +233,7 @@ int isle_shadow_make(struct isle_store *store, int host_dir, const struct isle_c
 {
 	char path[80];
 	char temporary[80];
+	struct stat st;
 
 	snprintf(path, sizeof(path), "shadows/%s", composite->key);
 	if (faccessat(store->fd, path, F_OK, 0) == 0)
@@ -243,6 +244,9 @@ int isle_shadow_make(struct isle_store *store, int host_dir, const struct isle_c
 		return isle_err_errno(err, -errno, "cannot make a shadow in %s", isle_quote(store->path));
 	auto_fd int shadow = isle_walk(store->fd, temporary, O_RDONLY | O_DIRECTORY);
 	int r = shadow < 0 ? shadow : fill_shadow(host_dir, shadow, composite);
+	/* A shadow that is shown read-only lends the view its own rights: those of the host's directory. */
+	if (r >= 0 && (fstat(host_dir, &st) < 0 || fchmod(shadow, (st.st_mode & 0777) | 0700) < 0))
+		r = -errno;
 	if (r >= 0)
 		r = isle_renameat2(store->fd, temporary, store->fd, path, RENAME_NOREPLACE);
 	if (r < 0)
