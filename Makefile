@@ -27,7 +27,11 @@ run: setup all
 check:
 	@tools/check
 
+# An earlier build has a prefix already; one that is named here wins.
 install: all
+ifeq ($(origin PREFIX),command line)
+	meson configure $(BUILD) --prefix=$(PREFIX)
+endif
 	meson install -C $(BUILD) --no-rebuild
 
 bench: setup all
