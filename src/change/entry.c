@@ -510,10 +510,33 @@ static int same_file(struct isle_scan *scan, int dir, const struct isle_seen *se
 	return r;
 }
 
+/* How the copy in the layer differs from the host's file. */
+static int compare_file_layer(struct isle_scan *scan, int dir, const struct isle_seen *seen, unsigned *ret_diff)
+{
+	struct isle_object copy = {dir, seen->name}, host = {scan->host_root, ""};
+	unsigned diff = 0;
+	int r;
+
+	if (seen->on_host && S_ISREG(seen->host.stx_mode)) {
+		r = isle_compare(copy, host, ISLE_COMPARE_NO_DATA, &diff);
+		if (r < 0)
+			return r;
+	}
+	diff &= ~(unsigned)ISLE_META_MTIME;
+	if (scan->layer->user) /* the copy has the user as its owner and no attributes (layer_make.c) */
+		diff &= ISLE_META_MODE;
+	r = same_file(scan, dir, seen);
+	if (r < 0)
+		return r;
+	*ret_diff = diff | (r == 0 ? ISLE_DIFF_CONTENT : 0);
+	return 0;
+}
+
 int isle_scan_file_layer(struct isle_scan *scan)
 {
 	struct isle_seen seen = {.name = "file", .on_host = scan->host_root >= 0, .notes.origin = true};
 	auto_fd int dir = isle_layer_open(scan->isle, scan->layer);
+	unsigned diff = 0;
 	ssize_t i;
 	int r;
 
@@ -526,18 +549,18 @@ int isle_scan_file_layer(struct isle_scan *scan)
 	if (r >= 0 && seen.on_host)
 		r = isle_statx(scan->host_root, "", &seen.host);
 	if (r >= 0)
-		r = same_file(scan, dir, &seen);
-	if (r != 0)
-		return r < 0 ? vanished(r) : 0;
+		r = compare_file_layer(scan, dir, &seen, &diff);
+	if (r < 0 || diff == 0)
+		return vanished(r);
 	seen.base = seen.st.stx_btime;
 	isle_buf_clear(&scan->path);
 	isle_buf_clear(&scan->host);
 	isle_buf_adds(&scan->path, scan->layer->path);
 	r = isle_buf_adds(&scan->host, scan->layer->path);
-	i = r < 0 ? r : isle_scan_add(scan, ISLE_MODIFY, &seen);
+	i = r < 0 ? r : isle_scan_add(scan, diff & ISLE_DIFF_CONTENT ? ISLE_MODIFY : ISLE_METADATA, &seen);
 	if (i < 0)
 		return (int)i;
-	scan->changes.list[i].diff = ISLE_DIFF_CONTENT;
+	scan->changes.list[i].diff = diff;
 	if (!seen.on_host)
 		scan->changes.list[i].moved = ISLE_MOVED_DELETED;
 	return 0;

@@ -157,6 +157,8 @@ static int emit_meta(struct isle_builder *b, const struct isle_change *change)
 	action->what = what;
 	if (change->from)
 		action->flags |= ISLE_ACTION_LOOSE;
+	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
+		action->flags |= ISLE_ACTION_FILE;
 	return add_metas(b, change, action);
 }
 

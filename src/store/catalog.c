@@ -138,7 +138,9 @@ static int db_create(const struct isle_catalog *catalog, struct isle_err *err)
 
 static int db_open(struct isle_catalog *catalog, const struct isle_store *store, struct isle_err *err)
 {
-	auto_free char *path = isle_path_join(isle_store_path(store), "catalog.db");
+	/* The store can be reached by a symbolic link, which SQLite is told not to follow. */
+	auto_free char *real = realpath(isle_store_path(store), NULL);
+	auto_free char *path = real == NULL ? NULL : isle_path_join(real, "catalog.db");
 	int64_t version;
 	int r;
 

@@ -22,11 +22,14 @@ static int make_directory(const struct isle *isle, const struct isle_layer *laye
 			return -errno;
 		return 0;
 	}
-	if (layer->number == 0 && mkdirat(isle->dir, "layers.d", 0700) < 0 && errno != EEXIST)
-		return -errno;
 	snprintf(name, sizeof(name), "layers.d/%u", layer->number);
 	if (mkdirat(isle->dir, name, 0700) == 0)
 		return 0;
+	if (errno == ENOENT) { /* the first layer that lies in the store */
+		if (mkdirat(isle->dir, "layers.d", 0700) < 0 || mkdirat(isle->dir, name, 0700) < 0)
+			return -errno;
+		return 0;
+	}
 	if (errno != EEXIST)
 		return -errno;
 	/* A directory that no table refers to: what a crash left of a layer that never was. */

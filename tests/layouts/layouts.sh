@@ -5,6 +5,6 @@
 # time-limit: 600
 . "$(dirname "$0")/../lib.sh"
 
-need unshare mkfs.ext4 mkfs.xfs mkfs.btrfs mksquashfs fuse-overlayfs
+need unshare mkfs.ext4 mkfs.xfs mkfs.btrfs mksquashfs bindfs
 [ -e /dev/fuse ] && [ -e /dev/loop-control ] || skip "no /dev/fuse or no loop devices"
 TMPDIR=$T /usr/bin/python3 -B "$(dirname "$0")/layouts.py" --jobs 2

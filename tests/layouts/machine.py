@@ -164,23 +164,19 @@ class Machine:
     def read_only(self, name):
         run("mount", "-o", "remount,ro", self.path(name))
 
-    def fuse(self, name, owner=0, options=("allow_other",), source=None):
-        """A FUSE file system: fuse-overlayfs over a directory of the work directory."""
+    def fuse(self, name, owner=0):
+        """A FUSE file system: bindfs on a directory of the work directory."""
         data = "%s/fuse%d" % (self.workdir, len(os.listdir(self.workdir)))
-        for part in ("", "/upper", "/work", "/lower"):
-            os.mkdir(data + part)
-        os.chown(data + "/upper", owner, owner)
-        os.chown(data + "/work", owner, owner)
+        os.mkdir(data)
+        os.chown(data, owner, owner)
         self.directory(name, owner)
         os.chown(self.path(name), owner, owner)
-        words = ["fuse-overlayfs", "-f", "-o", ",".join(options + (
-            "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work" % (data, data, data),))]
-        server = subprocess.Popen(words + [self.path(name)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        server = subprocess.Popen(("bindfs", "-f", "-o", "allow_other", data, self.path(name)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                   preexec_fn=tinyfuse.die_with_parent)
         self.servers.append(server.pid)
         while not os.path.ismount(self.path(name)):
             if server.poll() is not None:
-                raise RuntimeError("fuse-overlayfs does not start")
+                raise RuntimeError("bindfs does not start")
             time.sleep(0.01)
         self.note(name)
 
