@@ -44,5 +44,5 @@ isle commit --yes make
 absent sum main.o
 # A debugger's and a sanitizer's ways of starting a program work as well.
 in_isle bash -ec 'gcc -g -fsanitize=address,undefined -o asan main.c f*.c && ASAN_OPTIONS=detect_leaks=0 ./asan' >/dev/null
-in_isle strace -f -o trace ./asan >/dev/null
+in_isle env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace ./asan >/dev/null
 isle discard --yes make

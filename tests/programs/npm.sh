@@ -18,7 +18,7 @@ absent node_modules deep
 same "$(ls)" package.json
 isle commit --yes npm "$T/project"
 same "$(node -e 'console.log(require("semver").inc("1.2.3", "major"))')" 2.0.0
-node_modules/.bin/semver -r '>1' 1.2.3 >/dev/null
+node_modules/.bin/semver -r '>=1' 1.2.3 >/dev/null
 exists deep/er/dir
 has "$(cat package.json)" semver
 absent "$T/cache/_cacache"
