@@ -65,7 +65,7 @@ enum {
 
 static const struct isle_option run_options[] = {RUN_OPTIONS};
 
-/* A growing NULL-terminated list of strings that are not its own, or are (see each use). */
+/* A growing NULL-terminated list of strings that are borrowed. */
 struct strings {
 	const char **list;
 	size_t count;
@@ -74,12 +74,34 @@ struct strings {
 struct request {
 	const struct isle_verb *verb;
 	const char *name;
-	struct strings hide, write, environment;
+	struct strings hide, write; /* these own their strings */
+	struct strings environment; /* --env */
+	struct strings all;	    /* the whole environment of CMD */
+	char *isle_variable;	    /* one of `all` */
 	const char *directory;
+	char *start; /* the directory, absolute */
 	bool clear_environment;
 	enum isle_run_end end;
 	struct isle_run_options run;
 };
+
+static void free_owned(struct strings *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		free((char *)s->list[i]);
+	free(s->list);
+}
+
+static void request_done(struct request *q)
+{
+	free_owned(&q->hide);
+	free_owned(&q->write);
+	free(q->environment.list);
+	free(q->all.list);
+	free(q->isle_variable);
+	free(q->start);
+}
+#define auto_request __attribute__((cleanup(request_done)))
 
 static int add_string(struct strings *s, const char *text)
 {
@@ -160,7 +182,12 @@ static int out_of_memory(void)
 
 static int set_path(struct strings *list, const char *path)
 {
-	return add_string(list, isle_path_absolute(path)) < 0 ? out_of_memory() : 0;
+	auto_free char *absolute = isle_path_absolute(path);
+
+	if (add_string(list, absolute) < 0)
+		return out_of_memory();
+	(void)ptr_take(&absolute);
+	return 0;
 }
 
 static int set_flag(struct request *q, int id)
@@ -233,21 +260,21 @@ static int set_option(struct request *q, int id, char *value)
 /* What CMD gets: ours or nothing, then the isle's name, then --env. */
 static int make_environment(struct request *q, const char *name)
 {
-	struct strings all = {0};
 	auto_buf struct isle_buf variable = ISLE_BUF_INIT;
 	int r = 0;
 
 	for (char **e = environ; r == 0 && !q->clear_environment && *e != NULL; e++)
-		r = add_string(&all, *e);
+		r = add_string(&q->all, *e);
 	isle_buf_addf(&variable, "ISLE=%s", name);
+	q->isle_variable = isle_buf_take(&variable);
 	if (r == 0)
-		r = set_variable(&all, isle_buf_take(&variable));
+		r = q->isle_variable == NULL ? -ENOMEM : set_variable(&q->all, q->isle_variable);
 	/* No service manager can be reached from inside: package scripts are told so, as in an image build. */
 	if (r == 0 && geteuid() == 0)
-		r = set_variable(&all, "SYSTEMD_OFFLINE=1");
+		r = set_variable(&q->all, "SYSTEMD_OFFLINE=1");
 	for (size_t i = 0; r == 0 && i < q->environment.count; i++)
-		r = set_variable(&all, q->environment.list[i]);
-	q->run.environment = (char *const *)all.list;
+		r = set_variable(&q->all, q->environment.list[i]);
+	q->run.environment = (char *const *)q->all.list;
 	return r;
 }
 
@@ -286,7 +313,8 @@ static int exit_status(const struct isle_run_result *result, const char *command
 /* The directory that CMD starts in, absolute. */
 static int set_directory(struct request *q, struct isle_err *err)
 {
-	q->run.directory = q->directory == NULL ? getcwd(NULL, 0) : isle_path_absolute(q->directory);
+	q->start = q->directory == NULL ? getcwd(NULL, 0) : isle_path_absolute(q->directory);
+	q->run.directory = q->start;
 	if (q->run.directory != NULL)
 		return 0;
 	isle_err_errno(err, -errno, "cannot tell the current directory");
@@ -360,7 +388,7 @@ static int parse(struct request *q, const struct isle_verb *verb, int argc, char
 
 static int run_main(int argc, char **argv)
 {
-	struct request q = {.end = ISLE_END_ASK};
+	auto_request struct request q = {.end = ISLE_END_ASK};
 	struct isle_args args;
 	int r = parse(&q, &isle_verb_run, argc, argv, &args);
 
@@ -377,7 +405,7 @@ static int run_main(int argc, char **argv)
 static int shell_main(int argc, char **argv)
 {
 	static char fallback[] = "/bin/sh";
-	struct request q = {.end = ISLE_END_ASK};
+	auto_request struct request q = {.end = ISLE_END_ASK};
 	struct isle_args args;
 	char *shell = getenv("SHELL");
 	char *command[2] = {shell != NULL && *shell == '/' ? shell : fallback, NULL};
