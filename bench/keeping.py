@@ -106,7 +106,10 @@ def discard(place, counts):
         trees.make_files(source, count)
         trees.own(source)
         _run(place, name, f"cp -r {shlex.quote(source)} {shlex.quote(place.path('dropped'))}")
-        result[count] = measure.time_one(place, _isle(place, "discard", "--yes", name))
+        seconds = measure.time_one(place, _isle(place, "discard", "--yes", name))
+        if seconds is None:
+            raise RuntimeError(f"the discard of {name} fails")
+        result[count] = seconds
     return result
 
 
@@ -119,6 +122,7 @@ class Keep:
         tell(f"{place.name}: status after {files} files")
         self.status = status(place, files, 5)
         tell(f"{place.name}: commit of new trees")
+        commit_new_tree(place, 1)  # the first commit of a store makes its catalog
         self.small_tree = commit_new_tree(place, 20)
         self.tree = commit_new_tree(place, files)
         tell(f"{place.name}: commit of {self.changed_files} changed files")

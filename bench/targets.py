@@ -1,33 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """What isle has promised to reach, and whether it does in this run. --quick looks for regressions only: it allows
-three times as much, since it runs on busy machines with few samples."""
+three times as much, since it runs on busy machines with few samples, and start-ups that are slow because
+the machine is (by what the bare program takes) pass."""
 from measure import milliseconds
 from report import Target
 
 SLACK = 3.0
+SLOW_MACHINE = 3.0
 STATUS_LIMIT = 0.100
 CHANGED_RATE = 50000
-DISCARD_GROWTH = 1.5
+DISCARD_GROWTH, DISCARD_NOISE = 1.5, 0.002  # constant time: no more than noise above that of a few files
 START_LIMITS = {"user": 0.003, "root": 0.002}
 JOIN_LIMIT = 0.0015
 COMPILE_LIMIT, TREE_LIMIT, INSTALL_LIMIT = 1.02, 1.05, 1.00
 
 
-def _above(row, name, limit, text):
-    measured = row.samples.above(name, "native")
-    return Target(text, f"{milliseconds(limit)} ms above native", f"{milliseconds(measured)} ms",
-                  None if measured is None else measured <= limit)
+def _above(row, name, limit, slack, text):
+    """Milliseconds above native; bare is the same for the bare program, to tell a slow machine by."""
+    bare = {"isle, at rest": "bare, same layers", "isle": "bare"}.get(name.replace(", full store", ""), "bare, new layers")
+    measured, yardstick = row.samples.above(name, "native"), row.samples.above(bare, "native")
+    allowed = limit * slack
+    if slack > 1 and yardstick is not None:
+        allowed = max(allowed, yardstick * SLOW_MACHINE)
+    return Target(text, f"{milliseconds(allowed)} ms above native",
+                  f"{milliseconds(measured)} ms (bare {milliseconds(yardstick)})",
+                  None if measured is None else measured <= allowed)
 
 
 def _start(results, slack):
     out = []
     for row in results.start:
-        if row.state == "joining":
-            out.append(_above(row, "isle", JOIN_LIMIT * slack, f"joining a mounted isle, {row.place}"))
-            continue
-        for name in row.samples.by_name:
-            if name.startswith("isle"):
-                out.append(_above(row, name, START_LIMITS[row.place] * slack, f"start-up of {name}, {row.place}"))
+        if row.state == "joining" and "isle" in row.samples.by_name:
+            out.append(_above(row, "isle", JOIN_LIMIT, slack, f"joining a mounted isle, {row.place}"))
+        elif row.state != "joining":
+            out += [_above(row, name, START_LIMITS[row.place], slack, f"start-up of {name}, {row.place}")
+                    for name in row.samples.by_name if name.startswith("isle")]
     return out
 
 
@@ -65,11 +72,10 @@ def _keep(results, slack):
         rate = keep.changed_files / keep.changed.before_sync()
         out.append(Target(f"commit of {keep.changed_files} changed files, {place}", f"{CHANGED_RATE / slack:.0f} files/s",
                           f"{rate:.0f} files/s", rate >= CHANGED_RATE / slack))
-        times = [seconds for seconds in keep.discard.values() if seconds]
-        growth = times[-1] / times[0] if len(times) == len(keep.discard) else None
-        out.append(Target(f"discard of {keep.files} files against 20, {place}", f"{DISCARD_GROWTH * slack:.2f} x",
-                          "-" if growth is None else f"{growth:.2f}", None if growth is None else
-                          growth <= DISCARD_GROWTH * slack))
+        few, many = keep.discard.values()
+        limit = few * DISCARD_GROWTH * slack + DISCARD_NOISE * slack
+        out.append(Target(f"discard of {keep.files} files against 20, {place}", f"{milliseconds(limit)} ms",
+                          f"{milliseconds(many)} ms", many <= limit))
     return out
 
 
