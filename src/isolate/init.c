@@ -105,12 +105,6 @@ static int enter_user_namespace(struct init *in)
 	return 0;
 }
 
-/* The root of the isle must have no power over a network that leads out. */
-static bool has_network_of_root(const struct init *in)
-{
-	return !in->options->user && in->options->run->net == ISLE_NET_INTERNET;
-}
-
 static int set_up_namespaces(struct init *in)
 {
 	const struct isle_run_options *run = in->options->run;
@@ -121,7 +115,7 @@ static int set_up_namespaces(struct init *in)
 		return fail(in, r, "message queues of its own");
 	if (run->hostname != NULL && sethostname(run->hostname, strlen(run->hostname)) < 0)
 		return fail(in, -errno, "setting the host name");
-	if (run->net != ISLE_NET_HOST && !has_network_of_root(in)) {
+	if (run->net != ISLE_NET_HOST && in->options->network < 0) {
 		r = isle_net_lo_up();
 		if (r < 0)
 			return fail(in, r, "the loopback interface");
@@ -158,11 +152,16 @@ static int drop_powers(struct init *in)
 
 static int set_up(struct init *in)
 {
-	int r = has_network_of_root(in) ? isle_net_unshare() : 0;
+	int r = make_own_trees(in);
 
-	if (r < 0)
-		return fail(in, r, "a network of its own");
-	r = make_own_trees(in);
+	/* Before the root changes: that of the network's maker changes with it, and it still needs the host's /proc. */
+	if (r >= 0 && in->options->network >= 0) {
+		r = isle_net_enter(in->options->network);
+		if (r >= 0 && !in->options->user)
+			r = isle_net_open_to_all();
+		if (r < 0)
+			return fail(in, r, "a network of its own");
+	}
 	if (r >= 0)
 		r = change_root(in);
 	if (r >= 0 && !in->options->user)

@@ -12,6 +12,7 @@ struct isle_init_options {
 	bool user; /* user mode */
 	int root;  /* of the view */
 	int empty_dir, empty_file;
+	int network;	/* of isle_net_make(), or -1 */
 	int keeper;	/* socket */
 	int connection; /* of the first run, for errors and its leader */
 };

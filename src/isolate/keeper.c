@@ -32,6 +32,7 @@
 #include "init.h"
 #include "io.h"
 #include "kernel.h"
+#include "link.h"
 #include "live.h"
 #include "talk.h"
 #include "wire.h"
@@ -48,6 +49,7 @@ struct keeper {
 	int init;     /* socket */
 	int listener; /* live.sock */
 	pid_t init_pid;
+	struct isle_net_maker network;
 	uint32_t next_run;
 	uint32_t live;
 	int runs[RUNS_MAX]; /* connections by number modulo RUNS_MAX, -1: none */
@@ -96,6 +98,18 @@ static int reopen(const struct isle_keeper_options *o)
 	return 0;
 }
 
+/* The root of an isle must have no power over a network that leads out; over one without a way out it may (init.c). */
+static int make_network(struct keeper *k)
+{
+	bool user = k->options->view->user;
+	enum isle_net_mode net = k->options->run->net;
+
+	if (net == ISLE_NET_HOST || (net == ISLE_NET_NONE && !user))
+		return 0;
+	int r = isle_net_make(user ? 0 : ISLE_NET_OWN_USER, &k->network);
+	return r < 0 ? isle_err_errno(&k->err, r, "cannot make a network for the isle") : 0;
+}
+
 static void set_up(struct keeper *k, uid_t uid, gid_t gid)
 {
 	const struct isle_keeper_options *o = k->options;
@@ -105,6 +119,8 @@ static void set_up(struct keeper *k, uid_t uid, gid_t gid)
 		isle_err_errno(&k->err, r, "cannot map the user into a user namespace");
 	/* Only now: the files in /proc/self of an undumpable process belong to the machine's root. */
 	isle_ignore(prctl(PR_SET_DUMPABLE, 0));
+	if (r >= 0)
+		r = make_network(k);
 	if (r >= 0 && mount(NULL, "/", NULL, SYS_MS_REC | SYS_MS_PRIVATE, NULL) < 0)
 		r = isle_err_errno(&k->err, -errno, "cannot make the mounts private");
 	if (r >= 0) {
@@ -138,11 +154,9 @@ static void clone_init(struct keeper *k, int pair[2])
 	uint64_t flags = CLONE_NEWPID | CLONE_NEWCGROUP;
 	struct isle_init_options init = {.run = o->run, .user = o->view->user, .root = k->root};
 
-	if (o->view->user) {
+	if (o->view->user)
 		flags |= CLONE_NEWIPC | CLONE_NEWUTS;
-		if (o->run->net != ISLE_NET_HOST)
-			flags |= CLONE_NEWNET;
-	}
+	init.network = k->network.sock;
 	init.keeper = pair[1];
 	init.connection = o->connection;
 	init.empty_dir = openat(isle_store_fd(o->store), "empty", O_PATH | O_CLOEXEC | O_NOFOLLOW);
@@ -158,6 +172,7 @@ static void clone_init(struct keeper *k, int pair[2])
 	isle_cleanup_fd(&init.empty_dir);
 	isle_cleanup_fd(&init.empty_file);
 	k->init = pair[0];
+	isle_net_made(&k->network);
 }
 
 static void detach_stdio(void)
@@ -319,7 +334,7 @@ static void close_down(struct keeper *k)
 
 isle_noreturn static void keeper_main(const struct isle_keeper_options *options, uid_t uid, gid_t gid)
 {
-	struct keeper k = {.options = options, .root = -1, .listener = -1};
+	struct keeper k = {.options = options, .root = -1, .listener = -1, .network = ISLE_NET_MAKER_INIT};
 	int pair[2];
 	sigset_t all;
 

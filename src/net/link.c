@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link.h"
 #include "io.h"
-#include "kernel.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -10,7 +9,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -45,8 +43,8 @@ int isle_net_lo_up(void)
 	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }
 
-/* What root would have a capability for. A kernel without one of them has no such limit. */
-static int open_to_all(void)
+/* A kernel without one of them has no such limit. */
+int isle_net_open_to_all(void)
 {
 	static const struct {
 		const char *path, *value;
@@ -64,26 +62,96 @@ static int open_to_all(void)
 	return 0;
 }
 
-int isle_net_unshare(void)
+/* In the maker. The namespace's own descriptor, or -errno. */
+static int make_here(unsigned flags)
 {
-	auto_fd int pidfd = -1;
-	pid_t pid = isle_clone(CLONE_NEWUSER | CLONE_NEWNET, &pidfd);
-	int r;
+	bool own = (flags & ISLE_NET_OWN_USER) != 0;
+	int r = unshare(own ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWNET) < 0 ? -errno : isle_net_lo_up();
 
-	if (pid == 0)
-		for (;;)
-			pause();
-	if (pid < 0)
-		return pid;
-	r = setns(pidfd, CLONE_NEWNET) < 0 ? -errno : 0;
-	(void)isle_pidfd_send_signal(pidfd, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (r >= 0)
-		r = isle_net_lo_up();
 	if (r >= 0)
 		r = isle_net_blackholes();
-	return r < 0 ? r : open_to_all();
+	if (r < 0)
+		return r;
+	r = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+union fd_message {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+static void send_namespace(int sock, int result)
+{
+	union fd_message control = {0};
+	struct iovec iov = {&result, sizeof(result)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (result >= 0) {
+		struct cmsghdr *c = &control.align;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &result, sizeof(result));
+	}
+	(void)!sendmsg(sock, &msg, MSG_NOSIGNAL);
+}
+
+int isle_net_make(unsigned flags, struct isle_net_maker *ret_maker)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		send_namespace(pair[1], make_here(flags));
+		_exit(0);
+	}
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return -EAGAIN;
+	}
+	*ret_maker = (struct isle_net_maker){pid, pair[0]};
+	return 0;
+}
+
+int isle_net_enter(int sock)
+{
+	union fd_message control;
+	int result = -EPROTO;
+	struct iovec iov = {&result, sizeof(result)};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof(control.bytes)};
+	auto_fd int netns = -1;
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(result))
+		return n < 0 ? -errno : -EPROTO;
+	if (result < 0)
+		return result;
+	if (CMSG_FIRSTHDR(&msg) == NULL)
+		return -EPROTO;
+	memcpy(&netns, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(netns));
+	return setns(netns, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+void isle_net_made(struct isle_net_maker *maker)
+{
+	isle_cleanup_fd(&maker->sock);
+	while (maker->pid > 0 && waitpid(maker->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	*maker = ISLE_NET_MAKER_INIT;
 }
 
 struct route_request {
@@ -93,32 +161,16 @@ struct route_request {
 	uint8_t address[16];
 };
 
-/* 0 or the -errno of the kernel's answer. */
-static int receive_ack(int fd)
-{
-	struct {
-		struct nlmsghdr head;
-		struct nlmsgerr error;
-		char rest[256];
-	} answer;
-	ssize_t n;
+enum { ROUTES_AT_ONCE = 32 };
 
-	do
-		n = recv(fd, &answer, sizeof(answer), MSG_TRUNC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	if ((size_t)n < sizeof(answer.head) + sizeof(answer.error) || answer.head.nlmsg_type != NLMSG_ERROR)
-		return -EPROTO;
-	return answer.error.error;
-}
-
-static int add_unreachable(int fd, const struct isle_net_prefix *prefix)
+static size_t fill_request(struct route_request *request, const struct isle_net_prefix *prefix, uint32_t sequence)
 {
 	size_t size = prefix->family == AF_INET ? 4 : 16;
-	struct route_request request = {
+
+	*request = (struct route_request){
 		.head = {.nlmsg_type = RTM_NEWROUTE,
-			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL},
+			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+			 .nlmsg_seq = sequence},
 		.route = {.rtm_family = prefix->family,
 			  .rtm_dst_len = prefix->bits,
 			  .rtm_table = RT_TABLE_MAIN,
@@ -127,16 +179,59 @@ static int add_unreachable(int fd, const struct isle_net_prefix *prefix)
 			  .rtm_type = RTN_UNREACHABLE},
 		.attribute = {.rta_type = RTA_DST, .rta_len = (unsigned short)RTA_LENGTH(size)},
 	};
+	memcpy(request->address, prefix->address, size);
+	request->head.nlmsg_len = (uint32_t)(offsetof(struct route_request, address) + size);
+	return NLMSG_ALIGN(request->head.nlmsg_len);
+}
+
+/* What the kernel says of one request: 0, also where there is nothing to close, or its -errno. */
+static int receive_answer(int fd, const struct isle_net_prefix *list)
+{
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+		char rest[256];
+	} answer;
+	ssize_t n;
 	int r;
 
-	memcpy(request.address, prefix->address, size);
-	request.head.nlmsg_len = (uint32_t)(offsetof(struct route_request, address) + size);
-	if (send(fd, &request, request.head.nlmsg_len, 0) < 0)
+	do
+		n = recv(fd, &answer, sizeof(answer), MSG_TRUNC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
 		return -errno;
-	r = receive_ack(fd);
-	if (r == -EEXIST || (prefix->family == AF_INET6 && (r == -EOPNOTSUPP || r == -EAFNOSUPPORT)))
+	if ((size_t)n < sizeof(answer.head) + sizeof(answer.error) || answer.head.nlmsg_type != NLMSG_ERROR ||
+	    answer.head.nlmsg_seq >= ROUTES_AT_ONCE)
+		return -EPROTO;
+	r = answer.error.error;
+	if (r == -EEXIST ||
+	    (list[answer.head.nlmsg_seq].family == AF_INET6 && (r == -EOPNOTSUPP || r == -EAFNOSUPPORT)))
 		return 0;
 	return r;
+}
+
+/* Up to ROUTES_AT_ONCE requests in one message; the kernel answers each. */
+static int add_unreachable(int fd, const struct isle_net_prefix *list, size_t count)
+{
+	char message[ROUTES_AT_ONCE * sizeof(struct route_request)] = {0};
+	struct route_request request;
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t step = fill_request(&request, &list[i], (uint32_t)i);
+
+		memcpy(message + size, &request, request.head.nlmsg_len);
+		size += step;
+	}
+	if (send(fd, message, size, 0) < 0)
+		return -errno;
+	for (size_t i = 0; i < count; i++) {
+		int r = receive_answer(fd, list);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int isle_net_unreachable(const struct isle_net_prefix *list, size_t count)
@@ -145,8 +240,9 @@ int isle_net_unreachable(const struct isle_net_prefix *list, size_t count)
 
 	if (fd < 0)
 		return -errno;
-	for (size_t i = 0; i < count; i++) {
-		int r = add_unreachable(fd, &list[i]);
+	for (size_t i = 0; i < count; i += ROUTES_AT_ONCE) {
+		size_t some = count - i < ROUTES_AT_ONCE ? count - i : ROUTES_AT_ONCE;
+		int r = add_unreachable(fd, list + i, some);
 
 		if (r < 0)
 			return r;

@@ -7,18 +7,41 @@
 #include "macros.h"
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Brings the loopback device up. 0 or -errno. */
 int isle_net_lo_up(void) isle_must_check;
 
 /*
- * For the real root, with the host's /proc in sight: moves this process into a new network namespace that belongs to a
- * user namespace of its own in which nobody lives. Whoever enters another user namespace afterwards, with whatever
- * capabilities there, has none over this network: it cannot undo routes, make packets of its own (pasta would carry one
- * for 127.0.0.1 to the host's loopback) or reach nf_tables. Ports below 1024 and ICMP echo are open to all instead.
- * Ends with isle_net_lo_up() and isle_net_blackholes(). 0 or -errno.
+ * Making a network namespace takes as long as much of the rest of a start, so a process of its own does it beside that:
+ * loopback up, blackholes closed.
+ *
+ *   isle_net_make(flags, &maker);            early
+ *   isle_net_enter(maker.sock);              later, in the process that shall be in it (waits for it to be ready)
+ *   isle_net_made(&maker);                   in the parent
  */
-int isle_net_unshare(void) isle_must_check;
+struct isle_net_maker {
+	pid_t pid;
+	int sock;
+};
+
+#define ISLE_NET_MAKER_INIT ((struct isle_net_maker){0, -1})
+
+enum isle_net_make_flags {
+	/* It belongs to an empty user namespace of its own, so that whoever enters another user namespace has no power
+	 * over it, whatever capabilities there: no undoing of routes, no packets of its own (pasta would carry one for
+	 * 127.0.0.1 to the host's loopback), no nf_tables. isle_net_open_to_all() gives back what is harmless.
+	 * Without this flag it belongs to the caller's user namespace. */
+	ISLE_NET_OWN_USER = 1 << 0,
+};
+
+int isle_net_make(unsigned flags, struct isle_net_maker *ret_maker) isle_must_check;
+int isle_net_enter(int sock) isle_must_check;
+void isle_net_made(struct isle_net_maker *maker);
+
+/* Opens ports below 1024 and ICMP echo to everybody in the current network namespace; by the real root, with the host's
+ * /proc in sight. */
+int isle_net_open_to_all(void) isle_must_check;
 
 struct isle_net_prefix {
 	uint8_t family;	     /* AF_INET, AF_INET6 */
