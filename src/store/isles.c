@@ -59,7 +59,7 @@ static void fresh_name(char *buffer, size_t size, unsigned attempt)
 		r = (uint32_t)clock();
 	const char *a = adjectives[(r & 0xffff) % ARRAY_SIZE(adjectives)];
 	const char *n = nouns[(r >> 16) % ARRAY_SIZE(nouns)];
-	if (attempt < 8)
+	if (attempt < 2) /* in a store with thousands of isles most pairs are taken */
 		snprintf(buffer, size, "%s-%s", a, n);
 	else
 		snprintf(buffer, size, "%s-%s-%u", a, n, r % 100000);
