@@ -112,7 +112,7 @@ class Stage:
     def store_places(self):
         """Where isle keeps things by its own account; they are no part of any picture."""
         places = [os.path.join(self.machine.workdir, "store"), "/var/lib/isle", self.home + "/.local/share/isle", self.tools]
-        return places + self.machine.hidden
+        return places + [os.path.realpath(place) for place in places] + self.machine.hidden
 
     def own_names(self):
         """What isle calls the directories it keeps layers in, and a store that is not at its usual place."""
