@@ -67,7 +67,7 @@ static int check_whole(struct isle_builder *b, const struct isle_change *change)
 	    change->kind == ISLE_MODIFY || S_ISDIR(change->after.mode))
 		return 1;
 	dir = isle_dirs_parent(&b->host, isle_change_host(change), &name);
-	r = dir < 0 ? dir : isle_subtree_quiet(dir, name, &change->base, &inside);
+	r = dir < 0 ? dir : isle_subtree_quiet(dir, name, &change->base, &b->touched, &inside);
 	if (r == -EACCES)
 		return 1; /* this user cannot see into it, nor could the isle */
 	if (r < 0)

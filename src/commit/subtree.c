@@ -13,6 +13,7 @@
 #include "kernel.h"
 #include "map.h"
 #include "path.h"
+#include "touched.h"
 #include "xattr.h"
 #include <dirent.h>
 #include <errno.h>
@@ -54,6 +55,7 @@ struct walk {
 	const char *prefix;
 	size_t skip;
 	const struct statx_timestamp *limit;
+	const struct isle_touched *touched;
 	uint64_t dev;
 	struct isle_map links; /* inode -> names seen, as a pointer-sized number */
 	struct isle_buf path;  /* below the top */
@@ -224,12 +226,13 @@ static int quiet_visit(struct walk *walk, int dir, const char *name, const struc
 {
 	(void)dir;
 	(void)name;
-	return st->dev != walk->dev || isle_time_after(&st->ctime, walk->limit);
+	return st->dev != walk->dev || isle_time_after(isle_touched_ctime(walk->touched, st), walk->limit);
 }
 
-int isle_subtree_quiet(int dir, const char *name, const struct statx_timestamp *limit, char **ret_path)
+int isle_subtree_quiet(int dir, const char *name, const struct statx_timestamp *limit,
+		       const struct isle_touched *touched, char **ret_path)
 {
-	struct walk walk = {.visit = quiet_visit, .limit = limit};
+	struct walk walk = {.visit = quiet_visit, .limit = limit, .touched = touched};
 	struct isle_stat top;
 	int r = isle_look(dir, name, &top);
 

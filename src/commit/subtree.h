@@ -8,6 +8,8 @@
 #include "macros.h"
 #include <sys/stat.h>
 
+struct isle_touched;
+
 /* A file-system object by what tells it from others. */
 static inline bool isle_same_object(const struct isle_stat *a, const struct isle_stat *b)
 {
@@ -41,9 +43,11 @@ int isle_subtree_inspect(int dir, const char *name, const char *prefix) isle_mus
 /* Takes all overlay attributes and whiteouts off it. */
 int isle_subtree_scrub(int dir, const char *name, const char *prefix) isle_must_check;
 
-/* Whether nothing strictly below dir/name has a ctime after `limit`, and no other file system is mounted there.
- * 1: so; 0: not, and *ret_path (heap, relative to dir/name) is one that has. */
-int isle_subtree_quiet(int dir, const char *name, const struct statx_timestamp *limit, char **ret_path) isle_must_check;
+/* Whether nothing strictly below dir/name has a ctime after `limit`, but for what we touched ourselves (may be NULL),
+ * and no other file system is mounted there. 1: so; 0: not, and *ret_path (heap, relative to dir/name) is one that has.
+ */
+int isle_subtree_quiet(int dir, const char *name, const struct statx_timestamp *limit,
+		       const struct isle_touched *touched, char **ret_path) isle_must_check;
 
 /* Copies an object of any type with its metadata and all below it; hard links inside stay hard links. to must not
  * exist. Overlay attributes are left behind. What was made is removed again on failure. */

@@ -81,12 +81,11 @@ static bool same_time(const struct statx_timestamp *a, const struct statx_timest
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-/* The ctime that the object had before we touched it, or has if we did not. */
-static const struct statx_timestamp *true_ctime(const struct isle_touched *touched, const struct isle_stat *st)
+const struct statx_timestamp *isle_touched_ctime(const struct isle_touched *touched, const struct isle_stat *st)
 {
 	const struct isle_touched_object key = {.dev = st->dev, .ino = st->ino}, *found;
 
-	if (touched->count == 0)
+	if (!touched || touched->count == 0)
 		return &st->ctime;
 	found = bsearch(&key, touched->list, touched->count, sizeof(key), compare);
 	return found && same_time(&found->after, &st->ctime) ? &found->before : &st->ctime;
@@ -96,7 +95,7 @@ bool isle_touched_excuses(const struct isle_touched *touched, const struct isle_
 {
 	if (change->before.mode == 0 || (change->moved != ISLE_MOVED_CHANGED && change->moved != ISLE_MOVED_METADATA))
 		return false;
-	return !isle_time_after(true_ctime(touched, &change->before), &change->base);
+	return !isle_time_after(isle_touched_ctime(touched, &change->before), &change->base);
 }
 
 static bool stands(const struct isle_stat *then, const struct isle_stat *now)
@@ -115,7 +114,7 @@ static const char *object_key(uint64_t dev, uint64_t ino, char key[48])
 static void add_line(struct isle_buf *text, const struct isle_touched *known, const struct isle_stat *then,
 		     const struct isle_stat *now)
 {
-	const struct statx_timestamp *before = true_ctime(known, then);
+	const struct statx_timestamp *before = isle_touched_ctime(known, then);
 
 	isle_buf_addf(text, "%" PRIu64 " %" PRIu64 " %lld %u %lld %u\n", now->dev, now->ino, (long long)before->tv_sec,
 		      before->tv_nsec, (long long)now->ctime.tv_sec, now->ctime.tv_nsec);
@@ -128,16 +127,56 @@ static void add_known(struct isle_buf *text, const struct isle_touched_object *o
 		      object->after.tv_nsec);
 }
 
-void isle_touched_note(struct isle_transaction *tx)
+/* What is to be written: text, and which objects it has. */
+struct notes {
+	struct isle_touched known;
+	struct isle_buf text;
+	struct isle_map ours;
+};
+
+static void notes_done(struct notes *notes)
 {
-	auto_touched struct isle_touched known = {0};
-	auto_map struct isle_map ours = ISLE_MAP_INIT;
-	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+	isle_touched_done(&notes->known);
+	isle_buf_done(&notes->text);
+	isle_map_done(&notes->ours);
+}
+#define auto_notes __attribute__((cleanup(notes_done)))
+
+static int note(struct notes *notes, const struct isle_stat *then, const struct isle_stat *now)
+{
+	char key[48];
+
+	if (!stands(then, now) || same_time(&then->ctime, &now->ctime) ||
+	    isle_map_get(&notes->ours, object_key(now->dev, now->ino, key)))
+		return 0;
+	add_line(&notes->text, &notes->known, then, now);
+	return isle_map_set(&notes->ours, key, notes);
+}
+
+static void save(struct isle_transaction *tx, struct notes *notes)
+{
 	char key[48];
 	size_t i;
 	int r;
 
-	if (!tx->isle || isle_touched_read(tx->isle, &known) < 0)
+	for (i = 0; i < notes->known.count; i++) {
+		const struct isle_touched_object *object = &notes->known.list[i];
+
+		if (!isle_map_get(&notes->ours, object_key(object->dev, object->ino, key)))
+			add_known(&notes->text, object);
+	}
+	if (notes->ours.count == 0 || isle_buf_error(&notes->text) < 0)
+		return;
+	r = isle_replace_file(tx->isle->dir, "touched", notes->text.data, notes->text.size);
+	(void)r; /* costs conflicts, no more */
+}
+
+void isle_touched_note(struct isle_transaction *tx)
+{
+	auto_notes struct notes notes = {0};
+	size_t i;
+
+	if (!tx->isle || isle_touched_read(tx->isle, &notes.known) < 0)
 		return;
 	for (i = 0; i < tx->plan->action_count; i++) {
 		const struct isle_action *action = &tx->plan->actions[i];
@@ -147,18 +186,73 @@ void isle_touched_note(struct isle_transaction *tx)
 		if (action->old.mode == 0 || action->kind >= ISLE_ACTION_DROP ||
 		    isle_spot_target(tx, action, &target) < 0 || isle_look(target.dir, target.name, &now) <= 0)
 			continue;
-		if (!stands(&action->old, &now) || same_time(&action->old.ctime, &now.ctime) ||
-		    isle_map_get(&ours, object_key(now.dev, now.ino, key)))
-			continue;
-		add_line(&text, &known, &action->old, &now);
-		if (isle_map_set(&ours, key, tx) < 0)
+		if (note(&notes, &action->old, &now) < 0)
 			return;
 	}
-	for (i = 0; i < known.count; i++)
-		if (!isle_map_get(&ours, object_key(known.list[i].dev, known.list[i].ino, key)))
-			add_known(&text, &known.list[i]);
-	if (text.size == 0 || isle_buf_error(&text) < 0)
+	save(tx, &notes);
+}
+
+void isle_touched_parents_done(struct isle_touched_parents *parents)
+{
+	size_t i;
+
+	for (i = 0; i < parents->states.room; i++)
+		if (parents->states.slots[i].key)
+			free(parents->states.slots[i].value);
+	isle_map_done(&parents->states);
+}
+
+static int add_parent(struct isle_transaction *tx, struct isle_touched_parents *parents, const char *path)
+{
+	auto_free char *dir = strdup(path);
+	auto_free struct isle_stat *state = calloc(1, sizeof(*state));
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+	struct isle_spot spot;
+	int r;
+
+	if (!dir || !state)
+		return -ENOMEM;
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	if (isle_map_get(&parents->states, dir))
+		return 0;
+	r = isle_spot_host(tx, dir, &spot);
+	if (r < 0 || isle_look(spot.dir, spot.name, state) <= 0)
+		return 0;
+	r = isle_map_set(&parents->states, dir, state);
+	if (r >= 0)
+		ptr_take(&state);
+	return r;
+}
+
+int isle_touched_before(struct isle_transaction *tx, struct isle_touched_parents *parents)
+{
+	size_t i;
+	int r = 0;
+
+	if (!tx->isle || tx->plan->whole || tx->plan->kind != ISLE_OPERATION_COMMIT)
+		return 0;
+	for (i = 0; i < tx->plan->action_count && r >= 0; i++)
+		r = add_parent(tx, parents, tx->plan->actions[i].path);
+	return r;
+}
+
+void isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents)
+{
+	auto_notes struct notes notes = {0};
+	size_t i;
+
+	if (parents->states.count == 0 || isle_touched_read(tx->isle, &notes.known) < 0)
 		return;
-	r = isle_replace_file(tx->isle->dir, "touched", text.data, text.size);
-	(void)r;
+	for (i = 0; i < parents->states.room; i++) {
+		const struct isle_map_slot *slot = &parents->states.slots[i];
+		struct isle_spot spot;
+		struct isle_stat now;
+
+		if (slot->key && isle_spot_host(tx, slot->key, &spot) >= 0 &&
+		    isle_look(spot.dir, spot.name, &now) > 0 && note(&notes, slot->value, &now) < 0)
+			return;
+	}
+	save(tx, &notes);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Host objects whose ctime this program itself has moved by taking an operation back: isles/ID/touched. Without it, a
- * commit that was rolled back would be refused for ever after, since everything seems to have changed on the host.
+ * Host objects whose ctime this program itself has moved by taking an operation back, or by committing a part of an
+ * isle: isles/ID/touched. Without it, what is left in the isle would be refused for ever after, since everything seems
+ * to have changed on the host.
  */
 #include "change.h"
+#include "map.h"
 #include "transaction.h"
 
 struct isle_touched_object {
@@ -25,6 +27,19 @@ int isle_touched_read(const struct isle *isle, struct isle_touched *ret_touched)
 
 /* True if the change counts as moved only because of an operation of ours. */
 bool isle_touched_excuses(const struct isle_touched *touched, const struct isle_change *change);
+
+/* The ctime that the object had before we touched it, or has if we did not. touched may be NULL. */
+const struct statx_timestamp *isle_touched_ctime(const struct isle_touched *touched, const struct isle_stat *st);
+
+/* Around the steps of a plan that leaves something in the isle: the directories in which they change names. */
+struct isle_touched_parents {
+	struct isle_map states; /* host path -> struct isle_stat, heap */
+};
+
+void isle_touched_parents_done(struct isle_touched_parents *parents);
+#define auto_touched_parents __attribute__((cleanup(isle_touched_parents_done)))
+int isle_touched_before(struct isle_transaction *tx, struct isle_touched_parents *parents) isle_must_check;
+void isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents);
 
 /* After a rollback: notes what stands as it stood, but for its ctime. Failing costs conflicts, nothing else. */
 void isle_touched_note(struct isle_transaction *tx);

@@ -394,6 +394,7 @@ static int64_t step_clock(void)
 static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, size_t *ret_steps, int64_t *ret_end)
 {
 	auto_fd int record = isle_tx_record_dir(tx->store, tx->id, ISLE_PARKING_CREATE);
+	auto_touched_parents struct isle_touched_parents parents = {ISLE_MAP_INIT};
 	int r;
 
 	if (record < 0)
@@ -412,9 +413,13 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 		r = sync_all(tx);
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "cannot make the plan durable");
+	r = isle_touched_before(tx, &parents);
+	if (r < 0)
+		return isle_err_errno(tx->err, r, "cannot begin");
 	r = apply_all(tx, ret_steps);
 	if (r < 0)
 		return r;
+	isle_touched_after(tx, &parents);
 	*ret_end = step_clock();
 	r = isle_tx_write_number(record, "applied", *ret_end);
 	return r < 0 ? isle_err_errno(tx->err, r, "cannot note that the operation is applied") : 0;

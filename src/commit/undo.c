@@ -104,7 +104,7 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 	if (S_ISDIR(put->mode)) {
 		if (old->kind == ISLE_ACTION_META || old->kind == ISLE_ACTION_PLACE)
 			return 1;
-		r = isle_subtree_quiet(dir, name, &u->end, &inside);
+		r = isle_subtree_quiet(dir, name, &u->end, NULL, &inside);
 		if (r == 0)
 			return conflict(u, old->path, "changed", ret_now, "something in it has changed since");
 		return r < 0 ? isle_err_errno(u->err, r, "cannot look through '%s'", isle_quote(old->path)) : 1;

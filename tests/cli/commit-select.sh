@@ -1,0 +1,152 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Parts of an isle, conflicts, flagged changes, saved plans: what the verbs say and what they leave alone.
+# runs-as: root user
+# time-limit: 200
+. "$(dirname "$0")/../lib.sh"
+
+D=$T/d
+fresh() { # NAME SCRIPT
+	rm -rf "$D"
+	mkdir -p "$D/old"
+	for f in a b c old/x old/y; do echo "$f" >"$D/$f"; done
+	(cd "$D" && isle run -q -n "$1" -- sh -eu -c "$2")
+}
+
+# The lines of status without the total.
+changes() {
+	{ isle status "$1" || [ $? -eq 3 ]; } | sed '$d'
+}
+
+# Without a terminal nothing is done unasked.
+fresh ask 'echo 2 >a'
+status_is 1 isle commit ask 2>"$T/err"
+has "$(cat "$T/err")" "--yes"
+content "$D/a" a
+status_is 2 isle commit --on-conflict=maybe ask 2>/dev/null
+status_is 2 isle commit --allow=maybe ask 2>/dev/null
+
+# By path, by pattern, by exception; what is needed is pulled in, and said.
+fresh parts 'echo 2 >a; echo 2 >b; mkdir -p new/sub; echo 1 >new/sub/f.o; echo 1 >new/g; rm c; rm -r old'
+isle commit --yes parts "$D/a" 2>"$T/err"
+content "$D/a" 2
+content "$D/b" b
+absent "$D/new"
+isle commit --yes parts "$D/new/sub/f.o" 2>"$T/err"
+has "$(cat "$T/err")" "pulled in: $D/new"
+content "$D/new/sub/f.o" 1
+absent "$D/new/g"
+(cd "$D" && isle run -q -n parts -- cat new/g new/sub/f.o) >"$T/out" || fail "the isle has lost what stayed in it"
+isle commit -q --yes parts --except "$D/*/x"
+absent "$D/c" "$D/old/y"
+exists "$D/old/x"
+content "$D/new/g" 1
+content "$D/b" 2
+status_is 3 isle status parts >"$T/out"
+isle commit -q --yes parts
+absent "$D/old"
+status_is 0 isle status parts >/dev/null
+status_is 1 isle commit --yes parts "$D/nothing-there" 2>"$T/err"
+has "$(cat "$T/err")" "no change matches"
+
+# Discard by path, and its undo.
+fresh drop 'echo 2 >a; rm b; mkdir new; echo 1 >new/f; chmod 700 old; echo 3 >c'
+isle discard -q --yes drop "$D/a" "$D/b" "$D/new" "$D/old"
+same "$(changes drop)" "M  $D/c"
+isle undo -q --yes
+same "$(changes drop | wc -l)" 5
+isle discard -q --yes drop
+status_is 0 isle status drop >/dev/null
+isle undo -q --yes
+same "$(changes drop | wc -l)" 5
+isle commit -q --yes drop
+content "$D/a" 2
+absent "$D/b"
+content "$D/new/f" 1
+
+# The host moved: nothing is touched, each conflict is named, and the choices do what they say.
+conflicts() {
+	fresh "$1" 'echo isle >a; echo isle >b; rm c; echo new >n; echo x >>old/x'
+	sleep 0.02
+	echo host >"$D/a"
+	echo host >"$D/n"
+	rm "$D/b"
+	echo host >"$D/c"
+}
+conflicts con
+tree_of "$D" >"$T/before"
+status_is 4 isle commit --yes con 2>"$T/err"
+for f in a b c n; do has "$(cat "$T/err")" "conflict: $D/$f:"; done
+hasnt "$(cat "$T/err")" "conflict: $D/old"
+diff "$T/before" <(tree_of "$D") || fail "a refused commit touched the host"
+status_is 4 isle check --json con >"$T/out"
+has "$(cat "$T/out")" '"case":"deleted"'
+isle commit -q --yes --on-conflict=skip con 2>/dev/null
+content "$D/a" host
+same "$(cat "$D/old/x")" "old/x
+x"
+isle commit -q --yes --on-conflict=isle con 2>/dev/null
+content "$D/a" isle
+content "$D/b" isle
+absent "$D/c"
+content "$D/n" new
+isle undo -q --yes
+content "$D/a" host
+absent "$D/b"
+content "$D/n" host
+conflicts both
+isle discard -q --yes both "$D/b" "$D/c"
+isle commit -q --yes --on-conflict=both both 2>/dev/null
+content "$D/a" host
+content "$D/a.isle-new" isle
+content "$D/n.isle-new" new
+conflicts host
+isle commit -q --yes --on-conflict=host host 2>/dev/null
+content "$D/a" host
+status_is 0 isle status host >/dev/null
+
+# The host moved after a commit: undo overwrites nothing.
+fresh after 'echo isle >a; rm b'
+isle commit -q --yes after
+echo later >"$D/a"
+status_is 4 isle undo --yes 2>"$T/err"
+has "$(cat "$T/err")" "$D/a"
+content "$D/a" later
+absent "$D/b"
+has "$(isle log | head -1)" "commit"
+
+# Flagged changes need a yes of their own.
+fresh flag 'cp /bin/true suid; chmod 4755 suid; mkdir -p .git/hooks; echo x >.git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; echo 2 >a'
+status_is 6 isle commit --yes flag 2>"$T/err"
+has "$(cat "$T/err")" "setuid"
+has "$(cat "$T/err")" "autostart"
+content "$D/a" a
+status_is 6 isle commit --yes --allow=setuid flag 2>/dev/null
+absent "$D/suid"
+isle commit -q --yes --allow=setuid,autostart flag
+exists "$D/suid" "$D/.git/hooks/pre-commit"
+
+# A saved plan is done exactly, or not at all.
+fresh saved 'echo 2 >a; echo 2 >b'
+isle plan -o "$T/plan.json" saved "$D/a" >"$T/out"
+has "$(cat "$T/plan.json")" '"action":"exchange"'
+isle commit -q --yes --plan "$T/plan.json"
+content "$D/a" 2
+content "$D/b" b
+status_is 1 isle commit --yes --plan "$T/plan.json" 2>/dev/null
+isle plan -o "$T/plan.json" saved >/dev/null
+echo host >"$D/c"
+(cd "$D" && isle run -q -n saved -- sh -c 'echo 3 >b')
+status_is 1 isle commit --yes --plan "$T/plan.json" 2>"$T/err"
+has "$(cat "$T/err")" "no longer fits"
+content "$D/b" b
+
+# A directory that has become a symbolic link outside is not followed.
+fresh link 'echo evil >old/x; echo evil >old/z'
+mv "$D/old" "$D/away"
+mkdir "$T/target"
+ln -s "$T/target" "$D/old"
+status_is 4 isle commit --yes link 2>/dev/null || status_is 1 isle commit --yes link 2>/dev/null
+absent "$T/target/x" "$T/target/z"
+has "$(isle log --json)" '"version":1'
+nothing_left
