@@ -40,12 +40,15 @@ class Place:
 
     def call(self, argv, **options):
         """Runs a command as this identity, outside of any measurement."""
-        options.setdefault("check", True)
+        check = options.pop("check", True)
         options.setdefault("stdout", subprocess.DEVNULL)
         options.setdefault("stderr", subprocess.PIPE)
         options.setdefault("cwd", self.directory)
         options.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.run(self.prefix + argv, env=self.environment, text=True, **options)
+        done = subprocess.run(self.prefix + argv, env=self.environment, text=True, check=False, **options)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{' '.join(argv)}: status {done.returncode}: {done.stderr or ''}{done.stdout or ''}")
+        return done
 
     def start(self, argv):
         return subprocess.Popen(self.prefix + argv, env=self.environment, cwd=self.directory, stdin=subprocess.PIPE,

@@ -56,10 +56,10 @@ def make_repository(place, count):
 def make_project(place, source):
     """isle's own source, set up to be built: a real project of many small C files."""
     project = place.path("project")
-    shutil.copytree(source, project, symlinks=True,
-                    ignore=lambda path, names: [n for n in names if n == ".git" or n.startswith("build")])
+    shutil.copytree(source, project, symlinks=True, ignore=lambda path, names: [
+        n for n in names if n == ".git" or (path == source and n.startswith("build"))])
     own(project)
-    place.call(["meson", "setup", "-Ddocs=disabled", os.path.join(project, "build"), project])
+    place.call(["meson", "setup", "-Dtests=disabled", "-Ddocs=disabled", os.path.join(project, "build"), project])
     return project
 
 
