@@ -9,7 +9,8 @@
  *    unlinked, so whoever finds the lock free finds no socket, and a lock that is taken without a socket means: wait.
  * 3. The keeper holds a copy of each run's connection until it has dealt with that run's end; the supervisor, which
  * waits for the end of file, therefore returns only when an isle that is at rest can be locked.
- * 4. Init's death is the death of everything inside (pid namespace). The keeper then only cleans up.
+ * 4. The mounts end with the keeper, after the lock. The next one to take it waits for that (isle_live_await_keeper()).
+ * 5. Init's death is the death of everything inside (pid namespace). The keeper then only cleans up.
  */
 #include "keeper.h"
 
@@ -340,13 +341,14 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL); /* init and leaders read theirs from signalfd, CMD gets its own mask */
-	isle_ignore(prctl(PR_SET_NAME, "isle-keeper"));
+	isle_ignore(prctl(PR_SET_NAME, ISLE_KEEPER_COMM));
 	isle_ignore(setsid());
 	isle_ignore(close(options->supervisor));
 	umask(0);
 	for (size_t i = 0; i < RUNS_MAX; i++)
 		k.runs[i] = -1;
 	k.linger_ms = (int64_t)(options->run->linger * 1000);
+	isle_ignore(isle_live_note_keeper(options->lock));
 	set_up(&k, uid, gid);
 	detach_stdio();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {

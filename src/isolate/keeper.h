@@ -11,6 +11,8 @@
 #include "run.h"
 #include "view.h"
 
+#define ISLE_KEEPER_COMM "isle-keeper" /* its name in /proc/PID/comm */
+
 struct isle_keeper_options {
 	struct isle_store *store;
 	struct isle *isle;

@@ -77,6 +77,7 @@ static int start(struct isle_store *store, struct isle *isle, const struct isle_
 	bool unclean = isle_boot_is_mounted(isle); /* a keeper was killed, or the machine went down */
 	int r = isle_boot_check(isle, err);
 
+	isle_live_await_keeper(lock);
 	if (r >= 0)
 		r = isle_view_plan(store, isle, options, &view, err);
 	if (r < 0)
