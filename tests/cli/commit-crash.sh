@@ -45,13 +45,16 @@ seed() {
 	)
 }
 
-look() {
+look_at_host() {
 	(
 		cd "$H/host"
 		find . \( -type d -printf '%p %y %m %U:%G\n' \) -o -printf '%p %y %m %U:%G %s %l\n' | sort
 		find . -type f -print0 | sort -z | xargs -0r sha256sum --
 	)
 }
+
+looking=look_at_host
+look() { "$looking"; }
 
 seed
 look >"$T/before"
@@ -124,9 +127,10 @@ check_forth() { :; }
 sweep undo "$T/after" "$T/before" committed "$ISLE" undo -q --yes
 
 # A discard is told by the isle; the host stays as it is.
-look() {
+look_at_isle() {
 	isle status base 2>&1 | sed 's/  (changed on the host since)//' || true
 }
+looking=look_at_isle
 fresh
 look >"$T/before"
 echo "no changes" >"$T/after"

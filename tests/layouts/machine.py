@@ -101,7 +101,8 @@ class Machine:
         for place in reversed(missing):
             os.mkdir(self.path(place))
             os.chown(self.path(place), owner, owner)
-        os.chmod(self.path(name), mode)
+        if missing or self.root:  # a directory of the live machine stays as it is
+            os.chmod(self.path(name), mode)
         return name
 
     def file(self, name, owner=0, data=b"one\ntwo\n"):
