@@ -128,9 +128,10 @@ def parse(path, bench):
 
 
 def compare(native, inside):
-    """{test: (outcome on the host, outcome inside)} where they differ."""
+    """{test: (outcome on the host, outcome inside)} where they differ, or where a side could not be run: that both
+    could not is no likeness."""
     return {test: (native.get(test, "-"), inside.get(test, "-")) for test in sorted(set(native) | set(inside))
-            if native.get(test) != inside.get(test)}
+            if native.get(test) != inside.get(test) or native.get(test) in ("broken", "missing")}
 
 
 def both(options, pool, person, module, skip):

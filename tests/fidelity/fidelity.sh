@@ -6,4 +6,5 @@
 . "$(dirname "$0")/../lib.sh"
 
 [ -d /usr/lib/python3.11/test/libregrtest ] || skip "libpython3.11-testsuite is not installed"
+chmod 0755 "$T" # the ordinary user works below it, too
 TMPDIR=$T /usr/bin/python3 -B "$(dirname "$0")/fidelity.py"
