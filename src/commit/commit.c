@@ -32,13 +32,13 @@ static int commit_locked(struct isle_store *store, const struct isle *isle, cons
 	int r;
 
 	r = isle_plan_build(store, isle, options, &plan, result, err);
-	if (r < 0 || result->outcome == ISLE_OUTCOME_CONFLICT || result->outcome == ISLE_OUTCOME_NOTHING)
+	if (r < 0 || result->outcome == ISLE_OUTCOME_CONFLICT)
 		return r;
 	if (options->plan_id && strcmp(options->plan_id, plan.id) != 0) {
 		result->outcome = ISLE_OUTCOME_STALE;
 		return 0;
 	}
-	if (result->outcome == ISLE_OUTCOME_FLAGGED)
+	if (result->outcome == ISLE_OUTCOME_NOTHING || result->outcome == ISLE_OUTCOME_FLAGGED)
 		return 0;
 	if (isle_is_torn(isle) && !(options->flags & ISLE_COMMIT_TORN)) {
 		result->outcome = ISLE_OUTCOME_TORN;
