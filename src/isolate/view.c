@@ -109,6 +109,7 @@ void isle_view_done(struct isle_view *view)
 	for (size_t i = 0; i < view->count; i++)
 		free(view->list[i].path);
 	free(view->list);
+	free(view->places);
 	isle_layers_done(&view->layers);
 	for (struct view_strings *s = view->strings; s != NULL; s = next) {
 		next = s->next;

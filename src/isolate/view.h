@@ -35,6 +35,9 @@ struct isle_view {
 	size_t count;
 	struct isle_layers layers; /* those of the table and the new ones */
 	bool user;		   /* made by an ordinary user, in a user namespace */
+	/* Of each layer: its directory where it is not in the store, else -1. Opened when it is mounted, since after
+	 * pivot_root its path leads into the view, where it is hidden. Closed by the keeper's end. */
+	int *places;
 	struct view_strings *strings;
 };
 

@@ -107,11 +107,11 @@ static int mount_overlay(const struct mounter *m, const struct isle_step *step, 
 {
 	unsigned long flags = SYS_MS_NODEV | step->flags | (layer->user ? SYS_MS_NOSUID : 0);
 	auto_fd int lower = open_lower(m, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, layer->path);
-	auto_fd int place = layer->place == NULL ? -1
-						 : open(layer->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int place = layer->place == NULL ? -1 : open(layer->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	char options[256];
 	char point[40];
 
+	m->view->places[step->layer] = place;
 	if (lower < 0)
 		return lower;
 	if (layer->place != NULL && place < 0)
@@ -316,10 +316,18 @@ static void settle_layer(int dir)
 		isle_ignore(unlinkat(dir, marks[i], AT_REMOVEDIR));
 }
 
+static int open_layer(const struct isle *isle, const struct isle_view *view, size_t i)
+{
+	int fd = view->places[i] < 0 ? isle_layer_open(isle, &view->layers.list[i])
+				     : fcntl(view->places[i], F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 void isle_view_settle(const struct isle *isle, const struct isle_view *view)
 {
 	for (size_t i = 0; i < view->layers.count; i++) {
-		auto_fd int dir = isle_layer_open(isle, &view->layers.list[i]);
+		auto_fd int dir = open_layer(isle, view, i);
 
 		if (dir >= 0)
 			settle_layer(dir);
@@ -334,7 +342,8 @@ static void remove_placeholder(const struct isle *isle, const struct isle_view *
 
 	if (layer == NULL || layer->kind == ISLE_LAYER_FILE)
 		return;
-	auto_fd int upper = isle_layer_open_upper(isle, layer);
+	auto_fd int dir = open_layer(isle, view, (size_t)(layer - view->layers.list));
+	auto_fd int upper = dir < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (upper < 0)
 		return;
 	const char *below = path + (strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path));
@@ -354,7 +363,7 @@ void isle_view_rest(const struct isle *isle, const struct isle_view *view)
 
 		if (!layer->user || layer->kind == ISLE_LAYER_FILE || (layer->root_mode & 0200) != 0)
 			continue;
-		auto_fd int dir = isle_layer_open(isle, layer);
+		auto_fd int dir = open_layer(isle, view, i);
 		if (dir >= 0)
 			isle_ignore(fchmodat(dir, "upper", layer->root_mode | 0700, 0));
 	}

@@ -522,6 +522,10 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 	isle_mounts_done(&p.mounts);
 	if (r < 0)
 		return r;
+	view.places = calloc(view.layers.count + 1, sizeof(*view.places));
+	if (view.places == NULL)
+		return isle_err_errno(err, -ENOMEM, "cannot plan the view");
+	memset(view.places, -1, view.layers.count * sizeof(*view.places)); /* all bits: -1 */
 	*ret_view = view;
 	view = ISLE_VIEW_INIT;
 	return 0;
