@@ -450,7 +450,10 @@ static int compare_root(struct isle_scan *scan, const struct isle_seen *seen, un
 
 	if (!scan->layer->user)
 		return isle_compare(upper, host, 0, ret_diff);
-	*ret_diff = is_untouched(&seen->st, scan->layer->root_mode) ? 0 : ISLE_META_MODE;
+	*ret_diff = is_untouched(&seen->st, scan->layer->root_mode) ||
+				    (seen->st.stx_mode & 07777) == (seen->host.stx_mode & 07777)
+			    ? 0
+			    : ISLE_META_MODE;
 	return 0;
 }
 

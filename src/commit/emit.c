@@ -21,8 +21,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 int isle_builder_upper(struct isle_builder *b, unsigned layer, const char *path, const char **ret_name)
 {
@@ -274,22 +276,39 @@ static size_t count_group(const struct isle_builder *b, const struct isle_change
 	return n;
 }
 
-/* The host's file has names that the plan does not know: it is written in place. */
-static bool is_written(const struct isle_builder *b, const struct isle_change *change)
+/* Network and FUSE file systems cannot exchange two files. */
+static bool cannot_exchange(struct isle_builder *b, const struct isle_change *change)
+{
+	static const unsigned types[] = {FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, CIFS_SUPER_MAGIC,
+					 SMB2_SUPER_MAGIC, V9FS_MAGIC,	    CEPH_SUPER_MAGIC};
+	const char *name;
+	struct statfs st;
+	int dir = is_cross(b, change->layer) <= 0 ? -1 : isle_dirs_parent(&b->host, isle_change_host(change), &name);
+
+	for (size_t i = 0; dir >= 0 && fstatfs(dir, &st) == 0 && i < ARRAY_SIZE(types); i++)
+		if ((unsigned)st.f_type == types[i])
+			return true;
+	return false;
+}
+
+/* The host's file has names that the plan does not know, or cannot be exchanged: it is written in place. */
+static bool is_written(struct isle_builder *b, const struct isle_change *change)
 {
 	size_t mine;
 
 	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
 		return true;
-	if (!S_ISREG(change->after.mode) || !S_ISREG(change->before.mode) || change->before.nlink < 2 ||
-	    change->metacopy || change->kind != ISLE_MODIFY)
+	if (!S_ISREG(change->after.mode) || !S_ISREG(change->before.mode) || change->metacopy ||
+	    change->kind != ISLE_MODIFY)
 		return false;
+	if (change->before.nlink < 2)
+		return cannot_exchange(b, change);
 	mine = count_group(b, change, change->before.ino);
 	return change->before.nlink > (mine ? mine : 1);
 }
 
 /* Whether the host's inode stays the one of this name. */
-static bool keeps_inode(const struct isle_builder *b, const struct isle_change *change)
+static bool keeps_inode(struct isle_builder *b, const struct isle_change *change)
 {
 	bool data = (change->diff & ISLE_DIFF_CONTENT) != 0;
 
@@ -303,7 +322,7 @@ static bool keeps_inode(const struct isle_builder *b, const struct isle_change *
 }
 
 /* Another name of the same file that is the host's inode afterwards, or NULL. */
-static const struct isle_change *name_on_host(const struct isle_builder *b, const struct isle_change *change)
+static const struct isle_change *name_on_host(struct isle_builder *b, const struct isle_change *change)
 {
 	size_t j = isle_choice_group(&b->choice, change);
 

@@ -68,7 +68,16 @@ static int move_closed_directory(int from_dir, const char *from, int to_dir, con
 int isle_move(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
 	int r = isle_renameat2(from_dir, from, to_dir, to, flags);
+	struct isle_stat there;
 
+	/* Network and FUSE file systems know no flags. Nobody but a commit has reason to use a name that one takes. */
+	if (r == -EINVAL && (flags & RENAME_NOREPLACE)) {
+		r = isle_look(to_dir, to, &there);
+		if (r != 0)
+			return r > 0 ? -EEXIST : r;
+		flags &= ~(unsigned)RENAME_NOREPLACE;
+		r = isle_renameat2(from_dir, from, to_dir, to, flags);
+	}
 	if (r == -EACCES && !(flags & RENAME_EXCHANGE))
 		r = move_closed_directory(from_dir, from, to_dir, to, flags);
 	return r;
