@@ -355,7 +355,6 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 		isle_err_errno(&k.err, -errno, "cannot make a socket");
 		fail(&k);
 	}
-	isle_view_hold_places(options->view);
 	clone_init(&k, pair);
 	isle_ignore(isle_live_note_init(options->isle, k.init_pid));
 	listen_on_socket(&k);

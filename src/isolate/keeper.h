@@ -16,7 +16,7 @@
 struct isle_keeper_options {
 	struct isle_store *store;
 	struct isle *isle;
-	struct isle_view *view;
+	const struct isle_view *view;
 	const struct isle_run_options *run;
 	int lock;	/* of isle_lock(); the keeper gives it up at the end */
 	int connection; /* the first run's, towards the supervisor */

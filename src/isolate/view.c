@@ -60,7 +60,7 @@ struct isle_step *isle_view_add_step(struct isle_view *view, const char *path)
 		return NULL;
 	view->list = list;
 	struct isle_step *step = &list[view->count];
-	*step = (struct isle_step){.path = strdup(path), .place = -1};
+	*step = (struct isle_step){.path = strdup(path)};
 	if (step->path == NULL)
 		return NULL;
 	view->count++;

@@ -28,7 +28,6 @@ struct isle_step {
 	bool missing;	    /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
 	const char *shadow; /* ISLE_STEP_STILL: key of the shadow, or NULL */
 	bool optional;	    /* what is missing or cannot be mounted is shown read-only, or left out */
-	int place;	    /* in the keeper: the directory of a layer outside the store, else -1 */
 };
 
 struct isle_view {
@@ -60,9 +59,6 @@ int isle_view_mount(const struct isle_store *store, const struct isle *isle, con
 /* Drops what the overlays have cached of the host (mount -o remount): names missed and files replaced since are seen.
  */
 int isle_view_refresh(int root, const struct isle_view *view) isle_must_check;
-
-/* Keeps the layers outside the store within reach: once the view is the root no path leads to them. */
-void isle_view_hold_places(struct isle_view *view);
 
 /* Once the view is mounted, and before a mount that follows a keeper that was killed: takes away the marks by which
  * overlayfs refuses to mount a volatile layer again (boot.h tells a torn layer by its own), and opens the work

@@ -173,7 +173,8 @@ static int mount_still_overlay(const struct mounter *m, const struct isle_step *
 /* What cannot be overlaid is read-only. */
 static int or_read_only(const struct isle_step *step, int target, int r)
 {
-	if (r >= 0 || !step->optional || r == -ENOENT)
+	/* What the isle has changed there must not be out of sight. */
+	if (r >= 0 || !step->optional || r == -ENOENT || was_mounted(m->isle, layer))
 		return r;
 	isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)", isle_quote(step->path),
 		  strerror(-r));
@@ -306,31 +307,6 @@ int isle_view_refresh(int root, const struct isle_view *view)
 			result = r;
 	}
 	return result;
-}
-
-void isle_view_hold_places(struct isle_view *view)
-{
-	for (size_t i = 0; i < view->count; i++) {
-		struct isle_step *step = &view->list[i];
-		const char *place = step->kind == ISLE_STEP_LAYER ? view->layers.list[step->layer].place : NULL;
-
-		if (place != NULL && step->place < 0)
-			step->place = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	}
-}
-
-/* The directory of a layer, whatever the root is. */
-static int open_layer(const struct isle *isle, const struct isle_view *view, size_t i)
-{
-	const struct isle_layer *layer = &view->layers.list[i];
-
-	for (size_t j = 0; layer->place != NULL && j < view->count; j++) {
-		const struct isle_step *step = &view->list[j];
-
-		if (step->kind == ISLE_STEP_LAYER && step->layer == i && step->place >= 0)
-			return openat(step->place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return isle_layer_open(isle, layer);
 }
 
 /* The directories have mode 0; without the keeper's powers each is opened first. */
