@@ -173,8 +173,7 @@ static int mount_still_overlay(const struct mounter *m, const struct isle_step *
 /* What cannot be overlaid is read-only. */
 static int or_read_only(const struct isle_step *step, int target, int r)
 {
-	/* What the isle has changed there must not be out of sight. */
-	if (r >= 0 || !step->optional || r == -ENOENT || was_mounted(m->isle, layer))
+	if (r >= 0 || !step->optional || r == -ENOENT)
 		return r;
 	isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)", isle_quote(step->path),
 		  strerror(-r));
@@ -195,7 +194,9 @@ static int mount_layer(const struct mounter *m, const struct isle_step *step, in
 
 	if (layer->kind == ISLE_LAYER_FILE)
 		return mount_file(m, layer, target);
-	return or_read_only(step, target, mount_overlay(m, step, layer, target));
+	int r = mount_overlay(m, step, layer, target);
+	/* What the isle has changed there must not be out of sight. */
+	return r < 0 && was_mounted(m->isle, layer) ? r : or_read_only(step, target, r);
 }
 
 static int mount_writable(const char *path, int target)
