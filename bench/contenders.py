@@ -58,6 +58,7 @@ class Place:
 class Contender:
     name = ""
     note = ""
+    slow = False  # takes part in few rounds, since all would wait for it
 
     def __init__(self, place):
         self.place = place
@@ -158,6 +159,7 @@ class Bubblewrap(Contender):
 
 class Proot(Contender):
     name = "proot"
+    slow = True
     note = "`proot -r /`: ptrace, no copy-on-write"
 
     def argv(self, command):
@@ -166,6 +168,7 @@ class Proot(Contender):
 
 class FuseOverlayfs(Contender):
     name = "fuse-overlayfs"
+    slow = True
     note = "`unshare`, `fuse-overlayfs` over /, `chroot` (bench/fuse.sh); mounted anew for each command"
 
     def fresh(self):

@@ -7,6 +7,8 @@ from report import Target
 
 SLACK = 3.0
 SLOW_MACHINE = 3.0
+START_NOISE = 0.02
+QUICK_NOISE = 0.1  # seconds: small trees are mostly start-up
 STATUS_LIMIT = 0.100
 CHANGED_RATE = 50000
 DISCARD_GROWTH, DISCARD_NOISE = 1.5, 0.002  # constant time: no more than noise above that of a few files
@@ -21,7 +23,7 @@ def _above(row, name, limit, slack, text):
     measured, yardstick = row.samples.above(name, "native"), row.samples.above(bare, "native")
     allowed = limit * slack
     if slack > 1 and yardstick is not None:
-        allowed = max(allowed, yardstick * SLOW_MACHINE)
+        allowed = max(allowed, yardstick * SLOW_MACHINE) + START_NOISE
     return Target(text, f"{milliseconds(allowed)} ms above native",
                   f"{milliseconds(measured)} ms (bare {milliseconds(yardstick)})",
                   None if measured is None else measured <= allowed)
@@ -39,10 +41,10 @@ def _start(results, slack):
 
 
 def _ratio(row, base, limit, slack):
-    measured = row.samples.ratio("isle", base)
-    allowed = 1 + (limit - 1) * slack + (0.25 if slack > 1 else 0)
-    return Target(f"{row.name}, {row.place}, {row.state}", f"{allowed:.2f} x {base}",
-                  "-" if measured is None else f"{measured:.2f}", None if measured is None else measured <= allowed)
+    measured, above = row.samples.ratio("isle", base), row.samples.above("isle", base)
+    met = None if measured is None else measured <= limit or (slack > 1 and above <= QUICK_NOISE)
+    return Target(f"{row.name}, {row.place}, {row.state}", f"{limit:.2f} x {base}",
+                  "-" if measured is None else f"{measured:.2f}", met)
 
 
 def _work(results, slack):
@@ -69,9 +71,10 @@ def _keep(results, slack):
         out.append(Target(f"commit of a new tree of {keep.files} files, {place}", "as many renames and syncs as for 20 files",
                           f"{tree.renames} renames, {tree.syncs} syncs", (tree.renames, tree.syncs) == (
                               small.renames, small.syncs)))
-        rate = keep.changed_files / keep.changed.before_sync()
-        out.append(Target(f"commit of {keep.changed_files} changed files, {place}", f"{CHANGED_RATE / slack:.0f} files/s",
-                          f"{rate:.0f} files/s", rate >= CHANGED_RATE / slack))
+        seconds = keep.changed.before_sync()
+        rate, limit = keep.changed_files / seconds, keep.changed_files / CHANGED_RATE * slack
+        out.append(Target(f"commit of {keep.changed_files} changed files, {place}", f"{CHANGED_RATE} files/s",
+                          f"{rate:.0f} files/s", seconds <= limit + (4 * QUICK_NOISE if slack > 1 else 0)))
         few, many = keep.discard.values()
         limit = few * DISCARD_GROWTH * slack + DISCARD_NOISE * slack
         out.append(Target(f"discard of {keep.files} files against 20, {place}", f"{milliseconds(limit)} ms",

@@ -11,6 +11,7 @@ import shlex
 import measure
 import trees
 
+SLOW_ROUNDS = 2
 STATES = {"cold": "caches dropped", "new": "warm, mounted anew", "kept": "warm, kept mounted"}
 
 
@@ -72,6 +73,10 @@ def _sample(place, contender, work, state):
     return measure.time_one(place, contender.argv(["sh", "-c", work.script]))
 
 
+def _takes_part(contender, state, turn):
+    return not contender.slow or (state != "kept" and 0 <= turn < SLOW_ROUNDS)
+
+
 def _measure_state(place, contenders, work, state, rounds):
     samples = measure.Samples()
     for contender in contenders:
@@ -82,6 +87,8 @@ def _measure_state(place, contenders, work, state, rounds):
         for turn in range(-1, rounds):
             for offset in range(len(contenders)):
                 contender = contenders[(turn + offset) % len(contenders)]
+                if not _takes_part(contender, state, turn):
+                    continue
                 seconds = _sample(place, contender, work, state)
                 if turn >= 0:
                     samples.add(contender.name, seconds)
