@@ -168,10 +168,14 @@ bool isle_handle_alive(int dir, const struct isle_note_handle *handle)
 {
 	struct full_handle full = {.head = {.handle_bytes = handle->size, .handle_type = handle->type}};
 	auto_fd int fd = -1;
+	struct stat st;
 
 	if (handle->size == 0)
 		return true;
 	memcpy(full.head.f_handle, handle->bytes, handle->size);
 	fd = open_by_handle_at(dir, &full.head, O_PATH | O_CLOEXEC);
-	return fd >= 0 || errno != ESTALE;
+	/* One that was removed lives on as long as somebody has it open. */
+	if (fd >= 0)
+		return fstat(fd, &st) < 0 || st.st_nlink > 0;
+	return errno != ESTALE;
 }
