@@ -24,6 +24,8 @@ ISLE=$(readlink -f "$ISLE")
 # Not /tmp: the layers of an overlay cannot lie on every tmpfs, and isle refuses it.
 T=$(mktemp -d "${TMPDIR:-/var/tmp}/isle-test.XXXXXX")
 export ISLE ISLE_HOME=$T/store
+# Whatever is removed with $T must be all there is.
+export ISLE_PLACES=none
 export LC_ALL=C.UTF-8
 unset XDG_DATA_HOME
 t_cleanup=()

@@ -204,9 +204,9 @@ static void start_command(struct leader *l)
 		isle_err_hint(&l->err, "choose another directory with --chdir DIR");
 		fail(l, 0, NULL);
 	}
-	pid_t pid = vfork();
+	pid_t pid = vfork(); /* what run_command() writes of the shared memory is meant: the error, environ */
 	if (pid == 0)
-		run_command(l, &error);
+		run_command(l, &error); /* NOLINT(clang-analyzer-unix.Vfork) */
 	if (pid < 0)
 		fail(l, -errno, "cannot start a process in the isle");
 	l->command = pid;

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0 * $ISLE_PLACES "none": nowhere, all layers lie in the store.
+ */
 #pragma once
 /*
  * Places: where the layers of a mount can lie on its own file system, so that a commit is a rename. As root

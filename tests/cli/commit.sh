@@ -5,6 +5,8 @@
 # runs-as: root user
 # time-limit: 300
 . "$(dirname "$0")/../lib.sh"
+# On an ext4 of its own the layer shall lie there, and go with it.
+[ "${COMMIT_MOUNT:-}" != ext4 ] || unset ISLE_PLACES
 
 H=$T N=$T # host and native
 if [ -n "${COMMIT_MOUNT:-}" ]; then
