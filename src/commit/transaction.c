@@ -50,6 +50,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum { PLAN_LIMIT = 1 << 30 };
 
@@ -385,10 +386,18 @@ static int apply_all(struct isle_transaction *tx, size_t *ret_steps)
 	return 0;
 }
 
-/* A time that no step of this operation is later than: the kernel stamps with a clock that lags behind. */
+/* A time that no step of this operation is later than, and everything that is changed from now on is: the kernel stamps
+ * files with a clock that lags behind by up to a tick, so that is waited for. */
 static int64_t step_clock(void)
 {
-	return isle_catalog_now();
+	const struct timespec pause = {.tv_nsec = 200000};
+	int64_t end = isle_catalog_now();
+	struct timespec stamp;
+
+	while (clock_gettime(CLOCK_REALTIME_COARSE, &stamp) == 0 &&
+	       (int64_t)stamp.tv_sec * 1000000000 + stamp.tv_nsec <= end)
+		nanosleep(&pause, NULL);
+	return end;
 }
 
 static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, size_t *ret_steps, int64_t *ret_end)
