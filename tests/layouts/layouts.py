@@ -228,6 +228,8 @@ def check_status(stage, isle, expected, verdict):
 def isolated(stage, expected, known, look_only):
     verdict = Verdict(stage, known)
     before = stage.picture()
+    if "before" not in expected:
+        raise Failure("natively: %s" % expected["problems"])
     verdict.add("layout", oracle.differences(expected["before"], before))
     work_in(stage, "one", expected, verdict)
     verdict.add("host", oracle.differences(before, stage.picture(), ignore=()))

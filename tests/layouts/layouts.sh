@@ -7,4 +7,8 @@
 
 need unshare mkfs.ext4 mkfs.xfs mkfs.btrfs mksquashfs bindfs
 [ -e /dev/fuse ] && [ -e /dev/loop-control ] || skip "no /dev/fuse or no loop devices"
-TMPDIR=$T /usr/bin/python3 -B "$(dirname "$0")/layouts.py" --jobs 2
+# Not below $T, which may be closed to the ordinary user.
+work=$(mktemp -d /var/tmp/isle-layouts.XXXXXX)
+chmod 755 "$work"
+at_end 'rm -rf --one-file-system "$work"'
+TMPDIR=$work /usr/bin/python3 -B "$(dirname "$0")/layouts.py" --jobs 2

@@ -101,7 +101,8 @@ class Machine:
         for place in reversed(missing):
             os.mkdir(self.path(place))
             os.chown(self.path(place), owner, owner)
-        if missing or self.root:  # a directory of the live machine stays as it is
+        # A directory of the live machine stays as it is.
+        if missing or self.root or name.startswith(self.workdir):
             os.chmod(self.path(name), mode)
         return name
 
