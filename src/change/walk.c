@@ -8,6 +8,7 @@
  */
 #include "change_internal.h"
 #include "kernel.h"
+#include "owner.h"
 #include "path.h"
 #include <dirent.h>
 #include <errno.h>
@@ -52,9 +53,9 @@ int isle_open_plain(int dir, const char *name)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = isle_open_own(dir, name, O_RDONLY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))

@@ -10,6 +10,7 @@
 #include "buf.h"
 #include "io.h"
 #include "map.h"
+#include "owner.h"
 #include "path.h"
 #include "subtree.h"
 #include <dirent.h>
@@ -31,11 +32,13 @@ static int copy_object(struct copy *copy, int from_dir, const char *from, int to
 
 static int copy_file(int from_dir, const char *from, int to_dir, const char *to)
 {
-	auto_fd int in = openat(from_dir, from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	auto_fd int in = isle_open_own(from_dir, from, O_RDONLY);
 	auto_fd int out = -1;
 	struct stat st;
 
-	if (in < 0 || fstat(in, &st) < 0)
+	if (in < 0)
+		return in;
+	if (fstat(in, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -ESTALE;

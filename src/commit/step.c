@@ -8,6 +8,7 @@
  */
 #include "io.h"
 #include "kernel.h"
+#include "owner.h"
 #include "path.h"
 #include "quote.h"
 #include "select.h"
@@ -160,7 +161,7 @@ static int prepare_link(struct isle_transaction *tx, const struct isle_action *a
 static int prepare_backup(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
 {
 	struct isle_spot target;
-	int r = isle_spot_target(tx, action, &target);
+	int r = action->from ? isle_spot_host(tx, action->from, &target) : isle_spot_target(tx, action, &target);
 
 	if (r >= 0)
 		r = verify(tx, action, &target);
@@ -366,9 +367,9 @@ static int apply_write(struct isle_transaction *tx, size_t i)
 	r = verify(tx, action, &target);
 	if (r < 0)
 		return r;
-	in = openat(source.dir, source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	out = openat(target.dir, target.name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	r = in < 0 || out < 0 ? -errno : isle_look(out, "", &now);
+	in = isle_open_own(source.dir, source.name, O_RDONLY);
+	out = isle_open_own(target.dir, target.name, O_WRONLY);
+	r = in < 0 ? in : out < 0 ? out : isle_look(out, "", &now);
 	if (r < 0)
 		return failed(tx, action, r);
 	if (!isle_same_object(&action->old, &now) || !S_ISREG(now.mode))

@@ -8,6 +8,7 @@
  */
 #include "io.h"
 #include "kernel.h"
+#include "owner.h"
 #include "path.h"
 #include "subtree.h"
 #include "transaction.h"
@@ -163,12 +164,12 @@ static int back_meta(struct isle_transaction *tx, size_t i)
 /* 1: the same data, 0: not. */
 static int same_content(int a_dir, const char *a_name, int b_dir, const char *b_name)
 {
-	auto_fd int a = openat(a_dir, a_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	auto_fd int b = openat(b_dir, b_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	auto_fd int a = isle_open_own(a_dir, a_name, O_RDONLY);
+	auto_fd int b = isle_open_own(b_dir, b_name, O_RDONLY);
 	static char one[65536], two[65536];
 
 	if (a < 0 || b < 0)
-		return -errno;
+		return a < 0 ? a : b;
 	for (;;) {
 		ssize_t n = read(a, one, sizeof(one)), m = 0;
 
@@ -209,10 +210,9 @@ static int back_write(struct isle_transaction *tx, size_t i)
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		in = openat(backup.dir, backup.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		out = openat(target.dir, target.name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-		r = in < 0 || out < 0 || ftruncate(out, 0) < 0 ? -errno : isle_copy_data(in, out);
-		if (r < 0)
+		in = isle_open_own(backup.dir, backup.name, O_RDONLY);
+		out = isle_open_own(target.dir, target.name, O_WRONLY);
+		if (in < 0 || out < 0 || isle_copy_data(in, out) < 0)
 			return 0;
 	}
 	return isle_meta_apply(target.dir, target.name, &action->old_meta, action->what | ISLE_APPLY_TIMES) < 0 ? 0 : 1;

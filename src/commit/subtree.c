@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "kernel.h"
 #include "map.h"
+#include "owner.h"
 #include "path.h"
 #include "touched.h"
 #include "xattr.h"
@@ -26,23 +27,13 @@
 /* A directory for reading, also one that its owner has closed to itself. */
 static DIR *open_directory(int dir, const char *name)
 {
-	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = isle_open_own(dir, name, O_RDONLY | O_DIRECTORY);
 	DIR *stream;
 
-	if (fd < 0 && errno == EACCES) {
-		struct stat st;
-
-		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-		    st.st_uid == geteuid() && fchmodat(dir, name, (st.st_mode & 07777) | 0700, 0) == 0) {
-			fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			if (fchmodat(dir, name, st.st_mode & 07777, 0) < 0 && fd >= 0) {
-				close(fd);
-				return NULL;
-			}
-		}
-	}
-	if (fd < 0)
+	if (fd < 0) {
+		errno = -fd;
 		return NULL;
+	}
 	stream = fdopendir(fd);
 	if (!stream)
 		close(fd);

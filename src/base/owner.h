@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What an ordinary user owns but has closed to themselves (mode 000). They could open it by chmod(2), which a crash
+ * would leave behind and everybody would see meanwhile. In a user namespace of its own that maps only them, a process
+ * has the power over such files that the owner has anyway, and leaves their mode alone.
+ *
+ * It does not reach what belongs to a group other than the effective one, since that group cannot be mapped.
+ */
+#include "macros.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Runs fn(arguments, shared) in a child in such a namespace and returns what fn returned, >= 0 or -errno. The child has
+ * the same descriptors: one that fn opens is the caller's. Its memory is a copy, except for `size` bytes at `shared`,
+ * which are stored in result when fn succeeded. -EACCES where it cannot help: as root, or without user namespaces. */
+ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const void *arguments, void *result,
+		      size_t size) isle_must_check;
+
+/* True if dir/name (as for isle_meta_read()) is the caller's own, so that isle_as_owner() can help against EACCES. */
+bool isle_is_own(int dir, const char *name);
+
+/* openat(2) with O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, as the owner where the mode forbids it. A descriptor
+ * or -errno. */
+int isle_open_own(int dir, const char *name, int flags) isle_must_check;

@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Commits that once failed or said the wrong thing, each with what it must do.
+# runs-as: root user
+# time-limit: 120
+. "$(dirname "$0")/../lib.sh"
+
+H=$T/host
+
+# start NAME: an empty directory of the host, and in it.
+start() {
+	name=$1
+	chmod -R u+rwx "$H" 2>/dev/null || true
+	rm -rf "$H"
+	mkdir "$H"
+	cd "$H"
+}
+
+inside() {
+	isle run -q -n "$name" -- sh -eu -c "$1"
+}
+
+# Everything that stands below $H. What is closed is opened for the look at its content alone.
+look() {
+	find . \( -type d -printf '%p %y %m %U:%G\n' \) -o -printf '%p %y %m %U:%G %s %T@ %l\n' | sort
+}
+
+# Without the right to read them, files keep mode and content through commit, undo and redo.
+start closed
+echo one >f
+echo keep >g
+ln g h
+chmod 000 g
+setfattr -n user.x -v 1 f
+inside 'echo two >>f; chmod 000 f; chmod u+w g; echo more >>g; chmod 000 g; echo new >n; setfattr -n user.y -v 2 n; chmod 000 n
+	mkdir d; echo in >d/in; chmod 000 d/in; chmod 300 d'
+isle commit -q --yes closed
+status_is 0 isle status closed >/dev/null
+same "$(stat -c %a f g n d)" $'0\n0\n0\n300'
+chmod 400 f g n
+chmod 700 d
+chmod 400 d/in
+content f $'one\ntwo'
+content g $'keep\nmore'
+content n new
+content d/in in
+same "$(getfattr --only-values -n user.x f)$(getfattr --only-values -n user.y n)" 12
+same "$(stat -c %i g)" "$(stat -c %i h)"
+has "$(getfattr -m - -d f n 2>&1)" user
+hasnt "$(getfattr -m - -d f n 2>&1)" overlay
+
+# The same taken back.
+start closed-undo
+echo one >f
+chmod 000 f
+look >"$T/before"
+inside 'chmod 600 f; echo two >>f; chmod 000 f'
+isle commit -q --yes closed-undo
+isle undo -q --yes
+same "$(look)" "$(cat "$T/before")"
+isle undo -q --yes
+chmod 400 f
+content f $'one\ntwo'
+
+# A file with another name outside, written in a directory that is renamed: it keeps its inode.
+if is_root; then
+	start moved
+	mkdir a outside
+	echo one >a/f
+	ln a/f outside/f
+	echo plain >a/g
+	look >"$T/before"
+	inside 'mv a b; echo two >>b/f; echo more >>b/g; chmod 600 b/g'
+	isle commit -q --yes moved
+	status_is 0 isle status moved >/dev/null
+	look >"$T/after"
+	content b/f $'one\ntwo'
+	content outside/f $'one\ntwo'
+	content b/g $'plain\nmore'
+	same "$(stat -c %i b/f)" "$(stat -c %i outside/f)"
+	isle undo -q --yes
+	same "$(look)" "$(cat "$T/before")"
+	isle undo -q --yes
+	same "$(look)" "$(cat "$T/after")"
+	# Refused, it is told by the names that the host has.
+	start moved-conflict
+	mkdir a
+	echo one >a/f
+	ln a/f other
+	inside 'mv a b; echo two >>b/f'
+	echo host >>other
+	look >"$T/before"
+	status_is 4 isle commit -q --yes moved-conflict 2>"$T/err"
+	same "$(look)" "$(cat "$T/before")"
+fi
+
+# The log says what a discard of everything took; of very much, that it was all.
+start counts
+echo one >f
+echo two >g
+inside 'echo more >>f; rm g; echo 1 >n1; echo 2 >n2'
+isle discard -q --yes counts
+has "$(isle log | head -n 1)" '2 created, 1 modified, 1 deleted'
+isle undo -q --yes
+has "$(isle status counts || true)" n1
+isle discard -q --yes counts
+isle discard --yes counts 2>"$T/err"
+has "$(cat "$T/err")" 'no changes'
+inside 'for i in $(seq 3000); do : >n$i; done'
+isle discard -q --yes counts
+has "$(isle log | head -n 1)" 'all changes'
+
+nothing_left
