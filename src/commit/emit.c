@@ -7,7 +7,7 @@
  *   metadata   META
  *   delete     REMOVE
  *   rename     TAKE + PLACE (+ META); REMOVE + CREATE where the isle's object holds the data
- *   replace    EXCHANGE, or REMOVE + MKDIR
+ *   replace    EXCHANGE, or REMOVE + MKDIR; REMOVE + CREATE where the file system cannot exchange
  *
  * Hard links. The names that a file has in the layer move one by one and stay one inode, if all of them move; the
  * closure of the selection sees to that. A name that is in the layer and is no change (`ln a c` copies a up) stays:
@@ -381,24 +381,6 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 	return 0;
 }
 
-/* CREATE or EXCHANGE of anything but a directory that has to be split. */
-static int emit_put(struct isle_builder *b, const struct isle_change *change, const char *path, bool exchange)
-{
-	struct isle_action *action = new_action(b, change, exchange ? ISLE_ACTION_EXCHANGE : ISLE_ACTION_CREATE, path);
-	int r;
-
-	if (!action)
-		return -ENOMEM;
-	if (!exchange)
-		action->old = (struct isle_stat){0};
-	r = add_source(b, change, action);
-	if (r >= 0)
-		r = add_preparation(b, change, action);
-	if (r < 0)
-		return isle_err_prefix(b->err, r, "cannot plan '%s'", path);
-	return 0;
-}
-
 static int emit_remove(struct isle_builder *b, const struct isle_change *change, const char *path)
 {
 	struct isle_action *action;
@@ -411,6 +393,31 @@ static int emit_remove(struct isle_builder *b, const struct isle_change *change,
 	action->new = (struct isle_stat){0};
 	if (change->kind == ISLE_DELETE)
 		action->flags |= ISLE_ACTION_WHITEOUT;
+	return 0;
+}
+
+/* CREATE or EXCHANGE of anything but a directory that has to be split. */
+static int emit_put(struct isle_builder *b, const struct isle_change *change, const char *path, bool exchange)
+{
+	struct isle_action *action;
+	int r;
+
+	if (exchange && cannot_exchange(b, change)) { /* the name is gone for a moment */
+		r = emit_remove(b, change, path);
+		if (r < 0)
+			return r;
+		exchange = false;
+	}
+	action = new_action(b, change, exchange ? ISLE_ACTION_EXCHANGE : ISLE_ACTION_CREATE, path);
+	if (!action)
+		return -ENOMEM;
+	if (!exchange)
+		action->old = (struct isle_stat){0};
+	r = add_source(b, change, action);
+	if (r >= 0)
+		r = add_preparation(b, change, action);
+	if (r < 0)
+		return isle_err_prefix(b->err, r, "cannot plan '%s'", path);
 	return 0;
 }
 
@@ -520,6 +527,8 @@ static int emit_write(struct isle_builder *b, const struct isle_change *change)
 	r = add_metas(b, change, action);
 	if (r < 0 || (action->flags & ISLE_ACTION_FILE))
 		return r;
+	if (change->from && copy_string(change->from, &action->from) < 0)
+		return isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", change->path);
 	if (change->metacopy)
 		return isle_err_text(b->err, -EUCLEAN, "'%s' has no data in the isle", change->path);
 	return add_source(b, change, action);

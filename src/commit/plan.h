@@ -43,7 +43,7 @@ enum isle_prepare {
 	ISLE_PREPARE_COPY,   /* a copy of source with all below it; its data from `from` on the host if that is set */
 	ISLE_PREPARE_LINK,   /* a further name of what action `pair` has prepared */
 	ISLE_PREPARE_HOST,   /* a further name of the host's file `from` */
-	ISLE_PREPARE_BACKUP, /* WRITE: a copy of the target */
+	ISLE_PREPARE_BACKUP, /* WRITE: a copy of the target, which is at `from` before the first step if that is set */
 };
 
 enum isle_action_flags {

@@ -187,7 +187,8 @@ int isle_spot_source(struct isle_transaction *tx, const struct isle_action *acti
 		s->source = fd;
 	}
 	ret_spot->dir = s->source;
-	ret_spot->name = action->from ? action->from : action->upper;
+	/* Of the layer's own kinds upper is where the object goes. */
+	ret_spot->name = action->kind >= ISLE_ACTION_DROP ? action->from : action->upper;
 	return ret_spot->name ? 0 : -ENOENT;
 }
 

@@ -304,6 +304,8 @@ static int undo_in_place(struct undo *u, size_t i, const struct isle_action *old
 	r = follow_rename(u, action);
 	if (r < 0 || old->kind == ISLE_ACTION_META)
 		return r;
+	if (strcmp(action->path, old->path) != 0 && !(action->from = strdup(old->path)))
+		return out_of_memory(u);
 	r = add_source(u, i, action);
 	action->new = now;
 	action->prepare = ISLE_PREPARE_BACKUP;

@@ -16,6 +16,10 @@ if [ -n "${COMMIT_MOUNT:-}" ]; then
 	case $COMMIT_MOUNT in
 	bind) mount --bind "$H" "$H" ;;
 	tmpfs) mount -t tmpfs -o mode=755 tmpfs "$H" ;;
+	fuse)
+		mkdir "$T/below"
+		bindfs -o attr_timeout=0,entry_timeout=0 "$T/below" "$H"
+		;;
 	ext4)
 		truncate -s 200M "$T/image"
 		mkfs.ext4 -q "$T/image"
@@ -73,6 +77,7 @@ state() {
 count=0
 try() { # NAME SCRIPT
 	local name=$1 script=$2
+	[[ $name == ${COMMIT_ONLY:-*} ]] || return 0
 	count=$((count + 1))
 	rm -rf "$N/native" "$H/host"
 	seed "$N/native"
@@ -99,7 +104,7 @@ try() { # NAME SCRIPT
 	fi
 	"$ISLE" undo -q --yes || fail "$name: undo failed"
 	# What was copied has lost the names that stayed.
-	case ${COMMIT_MOUNT:-} in bind | tmpfs) local without_links=1 ;; esac
+	case ${COMMIT_MOUNT:-} in bind | tmpfs | fuse) local without_links=1 ;; esac
 	wanted "$T/before" >"$T/wanted"
 	state "$H/host" >"$T/got"
 	diff "$T/wanted" "$T/got" >&2 || fail "$name: undo does not bring back what was"
