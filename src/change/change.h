@@ -40,7 +40,7 @@ enum isle_moved {
 	ISLE_MOVED_CHANGED,  /* changed or replaced since */
 	ISLE_MOVED_DELETED,  /* the isle changed or deleted it, the host has deleted it since */
 	ISLE_MOVED_CREATED,  /* the isle made it new, the host has made one of the same name since */
-	ISLE_MOVED_METADATA, /* a directory whose ctime moved: who changed the metadata cannot be told */
+	ISLE_MOVED_METADATA, /* a directory whose metadata changed, or may have (directories.c) */
 };
 
 /* The part of statx that a change is about. All zero when there is no such object. */

@@ -115,6 +115,11 @@ struct isle_candidate {
 	struct isle_stat data; /* of the host's file at change->data */
 };
 
+/* Tells a directory whose metadata the host has changed from one in which it only made or removed names
+ * (directories.c). */
+int isle_directories_settle(const struct isle *isle, const struct isle_layers *layers,
+			    struct isle_changes *changes) isle_must_check;
+
 /* Pairs what was deleted with what was made, and settles what is left of copied-up objects without a
  * counterpart. infos[i] belongs to changes->list[i]; dropped changes are compacted away. */
 int isle_renames_settle(const struct isle *isle, const struct isle_layers *layers, struct isle_changes *changes,

@@ -542,6 +542,9 @@ static int settle(struct isle_scan *scan)
 
 	if (r < 0)
 		return isle_err_errno(scan->err, r, "cannot pair renamed files");
+	r = isle_directories_settle(scan->isle, scan->layers, &scan->changes);
+	if (r < 0)
+		return isle_err_errno(scan->err, r, "cannot compare directories");
 	if (scan->changes.count > 1)
 		qsort(scan->changes.list, scan->changes.count, sizeof(*scan->changes.list), compare_changes);
 	return 0;
