@@ -185,7 +185,7 @@ static void hint_flagged(const struct isle_findings *flagged)
 	fputs(", or leave them out with --except\n", stderr);
 }
 
-/* Dropping all of an isle counts nothing, so that it takes constant time. */
+/* Dropping all of an isle counts only what is little, so that it takes constant time. */
 static bool counted(const struct isle_summary *s)
 {
 	return s->create || s->modify || s->remove || s->rename || s->replace || s->metadata;

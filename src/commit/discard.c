@@ -2,18 +2,23 @@
 /*
  * Discard: what the isle has goes into the record of the operation, where undo finds it.
  *
- * All of it takes one rename for each layer, whatever it holds. By path, each change's upper object is moved away: what
- * is new, modified or replaced; the whiteout of what was deleted; both for a rename. A directory that the host has too
- * stays and gets the host's metadata. One that is new goes whole, unless something in it is excepted.
+ * All of it takes one rename for each layer, whatever it holds; it is counted for the log only if it is little. By
+ * path, each change's upper object is moved away: what is new, modified or replaced; the whiteout of what was deleted;
+ * both for a rename. A directory that the host has too stays and gets the host's metadata. One that is new goes whole,
+ * unless something in it is excepted.
  */
 #include "build_internal.h"
 #include "path.h"
 #include "select.h"
 #include "subtree.h"
 #include "transaction.h"
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { COUNTED_MAX = 2000 };
 
 struct discard {
 	struct isle_store *store;
@@ -259,11 +264,58 @@ static int plan_by_path(struct discard *d, const struct isle_select *select, str
 	return r;
 }
 
+/* Counts what lies below, down from *left. False when that is used up, or something cannot be read. */
+static bool count_down(int dir, unsigned *left)
+{
+	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = again < 0 ? NULL : fdopendir(again);
+	struct dirent *entry;
+	bool fits = stream != NULL;
+
+	while (fits && (entry = readdir(stream))) {
+		auto_fd int sub = -1;
+
+		if (!isle_component_valid(entry->d_name))
+			continue;
+		if (*left > 0 && entry->d_type == DT_DIR)
+			sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fits = *left > 0 && (*left)-- > 0 && (sub < 0 || count_down(sub, left));
+	}
+	if (stream)
+		closedir(stream);
+	else
+		isle_cleanup_fd(&again);
+	return fits;
+}
+
+/* What is dropped, for the log: only where telling takes no time worth speaking of. False where it was not counted. */
+static bool summarize(struct discard *d)
+{
+	unsigned left = COUNTED_MAX;
+	size_t i;
+
+	for (i = 0; i < d->layers.count; i++) {
+		auto_fd int upper = -1;
+
+		if (d->layers.list[i].kind == ISLE_LAYER_FILE)
+			continue;
+		upper = isle_layer_open_upper(d->isle, &d->layers.list[i]);
+		if (upper < 0 || !count_down(upper, &left))
+			return false;
+	}
+	if (isle_changes_scan(d->store, d->isle, &d->layers, ISLE_SCAN_TIMES, &d->changes, NULL) < 0)
+		return false;
+	isle_commit_summary(&d->changes, &d->plan.summary);
+	return true;
+}
+
 static int plan_whole(struct discard *d)
 {
 	size_t i;
 	int r = 0;
 
+	if (summarize(d) && d->changes.count == 0)
+		return 0;
 	for (i = 0; i < d->layers.count && r >= 0; i++)
 		r = drop_layer(d, i);
 	return r;
