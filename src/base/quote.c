@@ -5,6 +5,7 @@
  */
 #include "quote.h"
 #include "utf8.h"
+#include <errno.h>
 #include <string.h>
 
 enum {
@@ -30,6 +31,9 @@ static bool must_escape(bool valid, uint32_t c, enum style style)
 	return isle_utf8_hidden(c);
 }
 
+static const char escaped[] = "\a\b\t\n\v\f\r\"\\";
+static const char letters[] = "abtnvfr\"\\";
+
 static size_t put_octal(unsigned char byte, char *out)
 {
 	out[0] = '\\';
@@ -41,14 +45,12 @@ static size_t put_octal(unsigned char byte, char *out)
 
 static size_t put_escape(const char *s, unsigned length, char out[UNIT_MAX])
 {
-	static const char from[] = "\a\b\t\n\v\f\r\"\\";
-	static const char to[] = "abtnvfr\"\\";
-	const char *known = *s ? strchr(from, *s) : NULL;
+	const char *known = *s ? strchr(escaped, *s) : NULL;
 	size_t size = 0;
 
 	if (known) {
 		out[0] = '\\';
-		out[1] = to[known - from];
+		out[1] = letters[known - escaped];
 		return 2;
 	}
 	for (unsigned i = 0; i < length; i++)
@@ -115,6 +117,57 @@ int isle_quote_add(struct isle_buf *buf, const char *name)
 	isle_buf_addc(buf, '"');
 	add_rendered(buf, name, size, STYLE_NAME);
 	return isle_buf_addc(buf, '"');
+}
+
+/* The byte that the escape after a backslash stands for; *ret_length characters of it. 0: there is no such. */
+static char read_escape(const char *text, size_t *ret_length)
+{
+	const char *known = *text ? strchr(letters, *text) : NULL;
+	unsigned value = 0, i;
+
+	*ret_length = 1;
+	if (known)
+		return escaped[known - letters];
+	for (i = 0; i < 3; i++) {
+		if (text[i] < '0' || text[i] > (i == 0 ? '3' : '7'))
+			return 0;
+		value = value << 3 | (unsigned)(text[i] - '0');
+	}
+	*ret_length = 3;
+	return (char)value;
+}
+
+static int unquote(const char *text, struct isle_buf *name)
+{
+	size_t length;
+	char c;
+
+	if (*text != '"')
+		return isle_buf_adds(name, text);
+	for (text++; *text && *text != '"'; text += length) {
+		length = 1;
+		c = *text;
+		if (c == '\\') {
+			c = read_escape(++text, &length);
+			if (c == 0)
+				return -EINVAL;
+		}
+		isle_buf_addc(name, c);
+	}
+	return *text == '"' && text[1] == '\0' ? isle_buf_adds(name, "") : -EINVAL;
+}
+
+int isle_unquote(const char *text, struct isle_buf *ret_name)
+{
+	auto_buf struct isle_buf name = ISLE_BUF_INIT, again = ISLE_BUF_INIT;
+	int r = unquote(text, &name);
+
+	/* What would be shown otherwise is not what was shown. */
+	if (r >= 0)
+		r = isle_quote_add(&again, name.data);
+	if (r >= 0 && strcmp(again.data, text) != 0)
+		r = -EINVAL;
+	return r < 0 ? r : isle_buf_adds(ret_name, name.data);
 }
 
 const char *isle_quote(const char *name)

@@ -9,7 +9,10 @@
  * invisible character, else in double quotes with C escapes (\n, \t, \", \\, \ooo for bytes). */
 int isle_quote_add(struct isle_buf *buf, const char *name);
 
-/* As above, into one of 8 static buffers used in turn; long names are cut in the middle with "...". For
+/* The name that isle_quote_add() made this text of. -EINVAL: of none. */
+int isle_unquote(const char *text, struct isle_buf *ret_name) isle_must_check;
+
+/* As isle_quote_add(), into one of 8 static buffers used in turn; long names are cut in the middle with "...". For
  * messages only. */
 const char *isle_quote(const char *name);
 

@@ -45,6 +45,11 @@ static void json_conflict(struct isle_json *j, const struct isle_finding *confli
 	isle_json_path(j, "path", conflict->path);
 	isle_json_str(j, "case", conflict->kind);
 	isle_json_str(j, "why", conflict->why);
+	isle_json_array(j, "choices");
+	for (unsigned how = 0; how < ISLE_CONFLICT_COUNT; how++)
+		if (conflict->choices & 1U << how)
+			isle_json_str(j, NULL, isle_on_conflict_name((enum isle_on_conflict)how));
+	isle_json_end(j);
 	isle_json_object(j, "then");
 	json_time(j, "not_later_than_ns", &conflict->then.ctime);
 	isle_json_end(j);
@@ -87,12 +92,24 @@ static int print_json(const struct isle_keep *keep, const struct isle_commit_res
 	return isle_json_done(&j);
 }
 
+static void print_conflict(const struct isle_finding *conflict)
+{
+	printf("conflict: %s: %s\n", isle_quote(conflict->path), conflict->why);
+	if (conflict->choices == 0)
+		return;
+	fputs("  one of:", stdout);
+	for (unsigned how = 0; how < ISLE_CONFLICT_COUNT; how++)
+		if (conflict->choices & 1U << how)
+			printf(" %s", isle_on_conflict_name((enum isle_on_conflict)how));
+	putchar('\n');
+}
+
 static int print_text(const struct isle_commit_result *result)
 {
 	auto_free char *summary = isle_summary_text(&result->summary);
 
 	for (size_t i = 0; i < result->conflicts.count; i++)
-		printf("conflict: %s: %s\n", isle_quote(result->conflicts.list[i].path), result->conflicts.list[i].why);
+		print_conflict(&result->conflicts.list[i]);
 	for (size_t i = 0; i < result->flagged.count; i++) {
 		printf("flagged: %s:", isle_quote(result->flagged.list[i].path));
 		for (unsigned bit = 1; bit <= ISLE_MARKS_FLAGGED; bit <<= 1)

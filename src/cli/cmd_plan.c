@@ -1,26 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keep.h"
+#include "plan_file.h"
 #include "quote.h"
 #include "talk.h"
 #include "verbs.h"
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct isle_option options[] = {
-	{"output", 'o', "FILE", "save it for 'isle commit --plan FILE', as JSON", 'O'},
-	{"json", 0, NULL, "print it as JSON", 'j'},
+	{"output", 'o', "FILE", "save it for 'isle commit --plan FILE', with a choice for each conflict", 'O'},
+	{"json", 0, NULL, "print and save it as JSON", 'j'},
 	ISLE_KEEP_OPTION_EXCEPT,
+	ISLE_KEEP_OPTION_CONFLICT,
 	{0},
 };
 
-static int save(const struct isle_keep *keep, const struct isle_plan *plan, const char *file, struct isle_err *err)
+static bool ends_with(const char *text, const char *end)
+{
+	size_t size = strlen(text), tail = strlen(end);
+
+	return size >= tail && strcmp(text + size - tail, end) == 0;
+}
+
+static int save(const struct isle_keep *keep, const struct isle_plan *plan, const struct isle_commit_result *result,
+		const char *file, bool json)
 {
 	FILE *out = fopen(file, "we");
-	int r = out ? isle_plan_print_json(plan, &keep->options.select, out) : -errno;
+	int r;
 
-	if (out && fclose(out) != 0 && r >= 0)
+	if (!out)
+		return -errno;
+	r = json || ends_with(file, ".json") ? isle_plan_print_json(plan, &keep->options, result, out)
+					     : isle_plan_file_write(plan, &keep->options, result, out);
+	if (fclose(out) != 0 && r >= 0)
 		r = -errno;
-	return r < 0 ? isle_err_errno(err, r, "cannot save the plan as '%s'", isle_quote(file)) : 0;
+	return r;
 }
 
 static int show(struct isle_keep *keep, const char *file, bool json)
@@ -31,17 +46,26 @@ static int show(struct isle_keep *keep, const char *file, bool json)
 	int r;
 
 	keep->options.allow = ISLE_MARKS_FLAGGED;
+	keep->options.flags |= ISLE_COMMIT_LIST;
 	if (isle_plan_build(keep->store, keep->isle, &keep->options, &plan, &result, &err) < 0)
 		return isle_fail(&err);
 	isle_keep_tell(&result);
-	if (result.outcome == ISLE_OUTCOME_CONFLICT)
-		return isle_keep_outcome(keep, &(struct isle_commit_result){.outcome = ISLE_OUTCOME_CONFLICT}, "");
-	r = json ? isle_plan_print_json(&plan, &keep->options.select, stdout) : isle_plan_print(&plan, stdout);
+	r = json ? isle_plan_print_json(&plan, &keep->options, &result, stdout) : isle_plan_print(&plan, stdout);
 	if (r < 0)
 		isle_err_errno(&err, r, "cannot print the plan");
-	if (r >= 0 && file)
-		r = save(keep, &plan, file, &err);
-	return r < 0 ? isle_fail(&err) : ISLE_EXIT_OK;
+	if (r >= 0 && file) {
+		r = save(keep, &plan, &result, file, json);
+		if (r < 0)
+			isle_err_errno(&err, r, "cannot save the plan as '%s'", isle_quote(file));
+	}
+	if (r < 0)
+		return isle_fail(&err);
+	if (result.outcome != ISLE_OUTCOME_CONFLICT)
+		return ISLE_EXIT_OK;
+	fprintf(stderr, "isle: the host has moved: as long as a conflict is not decided nothing is committed\n");
+	if (file)
+		fprintf(stderr, "hint: say in '%s' what to do about each conflict\n", isle_quote(file));
+	return ISLE_EXIT_CONFLICT;
 }
 
 static int plan_main(int argc, char **argv)

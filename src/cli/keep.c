@@ -65,13 +65,19 @@ static int allow(struct isle_keep *keep, const struct isle_verb *verb, const cha
 	return copy ? 1 : -ENOMEM;
 }
 
+/* As it means the same in every directory. */
+static char *pattern_of(const char *text)
+{
+	return strchr(text, '/') || !strpbrk(text, "*?[") ? isle_path_absolute(text) : strdup(text);
+}
+
 int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int id)
 {
 	int how;
 
 	switch (id) {
 	case 'x':
-		return add_string(&keep->except, &keep->except_count, strdup(args->value)) < 0 ? -ENOMEM : 1;
+		return add_string(&keep->except, &keep->except_count, pattern_of(args->value)) < 0 ? -ENOMEM : 1;
 	case 'w':
 		keep->options.flags |= ISLE_COMMIT_WAIT;
 		return 1;
@@ -83,7 +89,8 @@ int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int i
 	case 'o':
 		how = isle_on_conflict_by_name(args->value);
 		if (how < 0) {
-			isle_usage(args->verb, "--on-conflict takes abort, skip, host, isle or both, not '%s'",
+			isle_usage(args->verb,
+				   "--on-conflict takes abort, skip, host, isle, both, merge or append, not '%s'",
 				   isle_quote(args->value));
 			return -EINVAL;
 		}
@@ -205,8 +212,8 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 			  result->operation);
 		return ISLE_EXIT_OK;
 	case ISLE_OUTCOME_NOTHING:
-		if (!keep->path_count) {
-			isle_note("nothing to do: no changes");
+		if (!keep->path_count || result->conflicts.count) {
+			isle_note(result->conflicts.count ? "nothing else to do" : "nothing to do: no changes");
 			return ISLE_EXIT_OK;
 		}
 		fprintf(stderr, "isle: nothing to do: no change matches\n");

@@ -37,7 +37,7 @@ void isle_keep_done(struct isle_keep *keep);
 	}
 #define ISLE_KEEP_OPTION_CONFLICT                                                                                      \
 	{                                                                                                              \
-		"on-conflict", 0, "abort|skip|host|isle|both", "what to do about conflicts", 'o'                       \
+		"on-conflict", 0, "abort|skip|host|isle|both|merge|append", "what to do about conflicts", 'o'          \
 	}
 #define ISLE_KEEP_OPTION_ALLOW                                                                                         \
 	{                                                                                                              \

@@ -5,6 +5,7 @@
  * The scan lists a new directory as one change. Only where some part of one has to be treated on its own (a selection,
  * a rename into it, a hard link out of it) it is repeated with everything listed.
  */
+#include "answers.h"
 #include "build_internal.h"
 #include "path.h"
 #include <errno.h>
@@ -145,7 +146,7 @@ static bool takes_all(const struct isle_builder *b)
 	size_t i;
 
 	for (i = 0; i < b->changes.count; i++)
-		if (!b->choice.chosen[i] || b->override[i] == 2)
+		if (!b->choice.chosen[i] || b->override[i] == ISLE_OVERRIDE_BOTH)
 			return false;
 	return true;
 }
@@ -160,7 +161,35 @@ static bool dirty_choice(const struct isle_builder *b)
 	return false;
 }
 
-/* 1: conflicts or flags stand against it. */
+static int close_choice(struct isle_builder *b)
+{
+	if (dirty_choice(b) && isle_choice_close(&b->choice) < 0)
+		return isle_err_errno(b->err, -ENOMEM, "cannot select changes");
+	return 0;
+}
+
+/* Finds the conflicts and notes what they were found in. 1: they stand against it. */
+static int decide(struct isle_builder *b)
+{
+	auto_free unsigned char *before = malloc(b->changes.count + 1);
+	bool listing = b->options->answers || (b->options->flags & ISLE_COMMIT_LIST);
+	int stop;
+
+	if (!before)
+		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
+	memcpy(before, b->choice.chosen, b->changes.count);
+	stop = isle_conflicts(b);
+	if (stop < 0 || b->result->conflicts.count == 0 || !listing)
+		return stop;
+	/* Choices are made from a full list, whatever they come to. */
+	if (!b->all)
+		b->need_all = true;
+	else
+		isle_seen(b, before);
+	return stop;
+}
+
+/* 1: conflicts stand against it. */
 static int build_once(struct isle_builder *b)
 {
 	int r, stop;
@@ -168,21 +197,23 @@ static int build_once(struct isle_builder *b)
 	r = plan_init(b);
 	if (r >= 0)
 		r = scan(b);
+	if (r >= 0)
+		r = close_choice(b);
 	if (r < 0)
 		return r;
-	if (dirty_choice(b) && isle_choice_close(&b->choice) < 0)
-		return isle_err_errno(b->err, -ENOMEM, "cannot select changes");
-	stop = isle_conflicts(b);
-	if (stop < 0)
-		return stop;
-	if (dirty_choice(b) && isle_choice_close(&b->choice) < 0)
-		return isle_err_errno(b->err, -ENOMEM, "cannot select changes");
-	if (stop) {
-		b->result->outcome = ISLE_OUTCOME_CONFLICT;
-		return 1;
-	}
 	b->need_all = false;
-	return emit_all(b);
+	stop = decide(b);
+	if (stop < 0 || b->need_all)
+		return stop;
+	r = close_choice(b);
+	if (r < 0)
+		return r;
+	if (stop)
+		b->result->outcome = ISLE_OUTCOME_CONFLICT;
+	if (stop && !(b->options->flags & ISLE_COMMIT_LIST))
+		return 1;
+	r = emit_all(b);
+	return r < 0 ? r : stop;
 }
 
 int isle_plan_build(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,

@@ -8,6 +8,13 @@
 #include "select.h"
 #include "touched.h"
 
+/* What wins in a conflict; 0: nothing was decided. */
+enum isle_override {
+	ISLE_OVERRIDE_ISLE = 1,
+	ISLE_OVERRIDE_BOTH,
+	ISLE_OVERRIDE_MERGE,
+};
+
 struct isle_builder {
 	struct isle_store *store;
 	const struct isle *isle;
@@ -21,7 +28,7 @@ struct isle_builder {
 	struct isle_dirs host;
 	struct isle_dirs *uppers; /* per layer, opened when needed */
 	unsigned char *cross;	  /* per layer: 0 unknown, 1 same mount, 2 not */
-	unsigned char *override;  /* per change: a conflict in which the isle's state wins */
+	unsigned char *override;  /* per change: enum isle_override */
 	bool all;		  /* the scan listed everything */
 	bool need_all;		  /* ... and has to */
 	struct isle_err *err;

@@ -5,23 +5,49 @@
 #include "quote.h"
 #include "transaction.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-/* HOST: what conflicts is dropped from the isle, once the rest is committed. */
-static int drop_conflicts(struct isle_store *store, const struct isle *isle, struct isle_commit_result *result,
-			  struct isle_err *err)
+/* What a conflict of this kind takes with it: of a directory that the isle made or removed, all. */
+static char *name_of(const struct isle_finding *conflict)
+{
+	bool directory = S_ISDIR(conflict->now.mode) || S_ISDIR(conflict->isle.mode);
+	bool whole = directory && conflict->change != ISLE_METADATA && conflict->change != ISLE_MODIFY;
+	char *name = NULL;
+
+	return asprintf(&name, "%s%s", conflict->path, whole ? "/" : "") < 0 ? NULL : name;
+}
+
+static int drop_named(struct isle_store *store, const struct isle *isle, const struct isle_commit_result *result,
+		      char **names, struct isle_err *err)
 {
 	auto_commit_result struct isle_commit_result dropped = ISLE_COMMIT_RESULT_INIT;
-	struct isle_commit_options options = {0};
-	auto_free const char **paths = calloc(result->conflicts.count + 1, sizeof(*paths));
-	size_t i;
+	struct isle_commit_options options = {.select = {.paths = (const char *const *)names, .exact = true}};
+	size_t i, count = 0;
 
-	if (!paths)
-		return isle_err_errno(err, -ENOMEM, "cannot drop what conflicts");
-	for (i = 0; i < result->conflicts.count; i++)
-		paths[i] = result->conflicts.list[i].path;
-	options.select.paths = paths;
-	return i > 0 ? isle_discard(store, isle, &options, &dropped, err) : 0;
+	for (i = 0; i < result->conflicts.count; i++) {
+		if (result->conflicts.list[i].choice != ISLE_CONFLICT_HOST)
+			continue;
+		names[count] = name_of(&result->conflicts.list[i]);
+		if (!names[count++])
+			return isle_err_errno(err, -ENOMEM, "cannot drop what conflicts");
+	}
+	return count > 0 ? isle_discard(store, isle, &options, &dropped, err) : 0;
+}
+
+/* HOST: what conflicts is dropped from the isle, once the rest is committed. */
+static int drop_conflicts(struct isle_store *store, const struct isle *isle, const struct isle_commit_result *result,
+			  struct isle_err *err)
+{
+	char **names = calloc(result->conflicts.count + 1, sizeof(*names));
+	size_t i;
+	int r = names ? drop_named(store, isle, result, names, err) : -ENOMEM;
+
+	for (i = 0; names && names[i]; i++)
+		free(names[i]);
+	free(names);
+	return r;
 }
 
 static int commit_locked(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
@@ -32,9 +58,16 @@ static int commit_locked(struct isle_store *store, const struct isle *isle, cons
 	int r;
 
 	r = isle_plan_build(store, isle, options, &plan, result, err);
-	if (r < 0 || result->outcome == ISLE_OUTCOME_CONFLICT)
+	if (r < 0)
 		return r;
-	if (options->plan_id && strcmp(options->plan_id, plan.id) != 0) {
+	if (options->answers && strcmp(options->plan_id, plan.seen) != 0) {
+		result->outcome = ISLE_OUTCOME_STALE;
+		return 0;
+	}
+	if (result->outcome == ISLE_OUTCOME_CONFLICT)
+		return 0;
+	if ((options->plan_id && !options->answers && strcmp(options->plan_id, plan.id) != 0) ||
+	    (options->fits && !options->fits(&plan, options->fits_data))) {
 		result->outcome = ISLE_OUTCOME_STALE;
 		return 0;
 	}
@@ -74,8 +107,7 @@ int isle_commit(struct isle_store *store, const struct isle *isle, const struct 
 		if (r >= 0)
 			r = commit_locked(store, isle, options, ret_result, err);
 	}
-	if (r < 0 || options->on_conflict != ISLE_CONFLICT_HOST ||
-	    (ret_result->outcome != ISLE_OUTCOME_DONE && ret_result->outcome != ISLE_OUTCOME_NOTHING))
+	if (r < 0 || (ret_result->outcome != ISLE_OUTCOME_DONE && ret_result->outcome != ISLE_OUTCOME_NOTHING))
 		return r;
 	return drop_conflicts(store, isle, ret_result, err);
 }

@@ -26,18 +26,27 @@
 struct isle_select {
 	const char *const *paths;  /* NULL-terminated; NULL or empty: all */
 	const char *const *except; /* NULL-terminated; NULL: none */
+	/* Paths are absolute names, whatever bytes are in them; with a slash at the end also for what is below. */
+	bool exact;
 };
 
 enum isle_on_conflict {
-	ISLE_CONFLICT_ABORT, /* touch nothing */
-	ISLE_CONFLICT_SKIP,  /* leave it, and what depends on it, in the isle */
-	ISLE_CONFLICT_HOST,  /* the same, and drop it from the isle */
-	ISLE_CONFLICT_ISLE,  /* the isle's state wins; not where a directory is on either side */
-	ISLE_CONFLICT_BOTH,  /* the isle's plain file lands as NAME.isle-new */
+	ISLE_CONFLICT_ABORT,  /* touch nothing */
+	ISLE_CONFLICT_SKIP,   /* leave it, and what depends on it, in the isle */
+	ISLE_CONFLICT_HOST,   /* the same, and drop it from the isle */
+	ISLE_CONFLICT_ISLE,   /* the isle's state wins; not where a directory is on either side */
+	ISLE_CONFLICT_BOTH,   /* the isle's plain file lands as NAME.isle-new */
+	ISLE_CONFLICT_MERGE,  /* text: both sides' changes, if that is clean; a file both appended to: both parts */
+	ISLE_CONFLICT_APPEND, /* a file that both only appended to: the host's part, then the isle's */
 };
+
+enum { ISLE_CONFLICT_COUNT = ISLE_CONFLICT_APPEND + 1 };
 
 /* "abort", ...; -1 when it is none. */
 int isle_on_conflict_by_name(const char *name);
+const char *isle_on_conflict_name(enum isle_on_conflict how);
+
+struct isle_answers;
 
 struct isle_plan;
 
@@ -45,8 +54,12 @@ struct isle_commit_options {
 	struct isle_select select;
 	unsigned allow; /* enum isle_mark bits the user said yes to; ISLE_MARKS_FLAGGED: all */
 	enum isle_on_conflict on_conflict;
-	const char *plan_id; /* do this plan or nothing; NULL: any */
+	const struct isle_answers *answers; /* what to do about single conflicts (answers.h); NULL: as on_conflict */
+	const char *plan_id; /* do this plan or nothing; NULL: any. With answers: what the choices were made from */
 	unsigned flags;	     /* enum isle_commit_flags */
+	/* Asked first: is this the plan that was meant? False: outcome STALE. NULL: not asked. */
+	bool (*fits)(const struct isle_plan *plan, const void *data);
+	const void *fits_data;
 	/* Asked once everything is validated and nothing has been done yet, with the locks held. False: outcome
 	 * DECLINED. NULL: not asked. */
 	bool (*confirm)(const struct isle_plan *plan, void *data);
@@ -56,6 +69,8 @@ struct isle_commit_options {
 enum isle_commit_flags {
 	ISLE_COMMIT_WAIT = 1 << 0, /* wait until the isle is at rest instead of -EBUSY */
 	ISLE_COMMIT_TORN = 1 << 1, /* a yes to an isle whose machine went down during a run (boot.h) */
+	ISLE_COMMIT_LIST = 1 << 2, /* isle_plan_build() for showing: a conflict that ABORT stands for stops nothing,
+				    * its change is left out; the outcome is CONFLICT all the same */
 };
 
 enum isle_outcome {
@@ -77,6 +92,9 @@ struct isle_finding {
 	struct isle_stat then; /* conflict: what the isle relied on, as far as known (else zero) */
 	struct isle_stat now;  /* what the host has; zero: nothing */
 	struct isle_stat isle; /* what the isle has; zero: nothing */
+	enum isle_change_kind change; /* conflict: what the isle did to it */
+	unsigned choices;	      /* conflict: 1 << enum isle_on_conflict, what may be chosen for it */
+	enum isle_on_conflict choice; /* conflict: what was */
 };
 
 struct isle_findings {

@@ -3,8 +3,10 @@
  * What of the host moved under the isle. The scan says it for each object; here the deletion of a whole directory is
  * looked through, since it takes everything below with it.
  */
+#include "answers.h"
 #include "build_internal.h"
 #include "path.h"
+#include "quote.h"
 #include "subtree.h"
 #include <errno.h>
 #include <string.h>
@@ -43,16 +45,18 @@ static const char *moved_why(const struct isle_change *change)
 					   : "the isle changed it, and it has changed on the host since";
 }
 
-static int add_conflict(struct isle_builder *b, const struct isle_change *change, const char *kind, const char *why)
+static int add_conflict(struct isle_builder *b, const struct isle_change *change, const char *kind, const char *why,
+			const char *what)
 {
 	struct isle_finding *finding;
-	int r = isle_finding_add(&b->result->conflicts, change->path, kind, &finding, "%s", why);
+	int r = isle_finding_add(&b->result->conflicts, change->path, kind, &finding, why, what);
 
 	if (r < 0)
 		return isle_err_errno(b->err, r, "cannot list conflicts");
 	finding->now = change->before;
 	finding->isle = change->after;
 	finding->then.ctime = change->base;
+	finding->change = change->kind;
 	return 0;
 }
 
@@ -74,9 +78,8 @@ static int check_whole(struct isle_builder *b, const struct isle_change *change)
 		return isle_err_errno(b->err, r, "cannot look through '%s'", change->path);
 	if (r > 0)
 		return 1;
-	r = isle_finding_add(&b->result->conflicts, change->path, "changed", NULL,
-			     "the isle deleted it, and %s in it has changed on the host since", inside);
-	return r < 0 ? isle_err_errno(b->err, r, "cannot list conflicts") : 0;
+	return add_conflict(b, change, "changed", "the isle deleted it, and %s in it has changed on the host since",
+			    isle_quote(inside));
 }
 
 /* The file that a metacopy has its data from. 1: as the isle saw it, 0: not (and listed). */
@@ -94,8 +97,8 @@ static int check_data(struct isle_builder *b, const struct isle_change *change)
 		return isle_err_errno(b->err, r, "cannot look at '%s'", change->data);
 	if (r > 0 && !isle_time_after(&now.ctime, &change->base))
 		return 1;
-	r = add_conflict(b, change, "changed",
-			 "its content is that of another file, which has changed on the host since");
+	r = add_conflict(b, change, "changed", "its content is that of %s, which has changed on the host since",
+			 isle_quote(change->data));
 	return r < 0 ? r : 0;
 }
 
@@ -113,25 +116,60 @@ static bool may_be_both(const struct isle_change *change)
 	       !change->metacopy && change->upper;
 }
 
-enum { RESOLVE_STOP = 1, RESOLVE_DONE = 0, RESOLVE_BOTH = 2 };
+enum { RESOLVE_STOP = 1, RESOLVE_DONE = 0 };
+
+static unsigned choices_of(const struct isle_change *change)
+{
+	unsigned choices = 1U << ISLE_CONFLICT_ABORT | 1U << ISLE_CONFLICT_SKIP | 1U << ISLE_CONFLICT_HOST;
+
+	if (may_override(change))
+		choices |= 1U << ISLE_CONFLICT_ISLE;
+	if (may_be_both(change))
+		choices |= 1U << ISLE_CONFLICT_BOTH;
+	return choices;
+}
+
+/* What is to be done about a conflict: as was answered for it alone, or else for all. */
+static enum isle_on_conflict choice_of(const struct isle_builder *b, const struct isle_change *change)
+{
+	const struct isle_answer *answer;
+
+	if (!b->options->answers)
+		return b->options->on_conflict;
+	answer = isle_answers_find(b->options->answers, change->path, change->kind);
+	return answer ? answer->how : ISLE_CONFLICT_ABORT;
+}
 
 static int resolve(struct isle_builder *b, size_t i)
 {
 	const struct isle_change *change = &b->changes.list[i];
+	struct isle_finding *conflict = &b->result->conflicts.list[b->result->conflicts.count - 1];
+	bool possible;
 
-	switch (b->options->on_conflict) {
+	conflict->choices = choices_of(change);
+	conflict->choice = choice_of(b, change);
+	possible = conflict->choices & 1U << conflict->choice;
+	switch (possible ? conflict->choice : ISLE_CONFLICT_ABORT) {
 	case ISLE_CONFLICT_ABORT:
+		if (!(b->options->flags & ISLE_COMMIT_LIST))
+			return RESOLVE_STOP;
+		conflict->choice = ISLE_CONFLICT_ABORT;
+		isle_choice_forbid(&b->choice, i);
 		return RESOLVE_STOP;
 	case ISLE_CONFLICT_SKIP:
 	case ISLE_CONFLICT_HOST:
 		isle_choice_forbid(&b->choice, i);
 		return RESOLVE_DONE;
 	case ISLE_CONFLICT_ISLE:
-		b->override[i] = 1;
-		return may_override(change) ? RESOLVE_DONE : RESOLVE_STOP;
+		b->override[i] = ISLE_OVERRIDE_ISLE;
+		return RESOLVE_DONE;
 	case ISLE_CONFLICT_BOTH:
-		b->override[i] = RESOLVE_BOTH;
-		return may_be_both(change) ? RESOLVE_DONE : RESOLVE_STOP;
+		b->override[i] = ISLE_OVERRIDE_BOTH;
+		return RESOLVE_DONE;
+	case ISLE_CONFLICT_MERGE:
+	case ISLE_CONFLICT_APPEND:
+		b->override[i] = ISLE_OVERRIDE_MERGE;
+		return RESOLVE_DONE;
 	}
 	return RESOLVE_STOP;
 }
@@ -145,7 +183,7 @@ static int check_one(struct isle_builder *b, size_t i)
 	if (change->kind == ISLE_DELETE && change->moved == ISLE_MOVED_DELETED)
 		return 0;
 	if (change->moved != ISLE_MOVED_NO && !isle_touched_excuses(&b->touched, change)) {
-		r = add_conflict(b, change, moved_kind(change->moved), moved_why(change));
+		r = add_conflict(b, change, moved_kind(change->moved), "%s", moved_why(change));
 		return r < 0 ? r : resolve(b, i);
 	}
 	r = check_data(b, change);

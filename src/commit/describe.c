@@ -5,6 +5,7 @@
 #include "quote.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 static const char *type_name(uint32_t mode)
 {
@@ -136,19 +137,60 @@ static void json_action(struct isle_json *j, const struct isle_action *action)
 	isle_json_end(j);
 }
 
-int isle_plan_print_json(const struct isle_plan *plan, const struct isle_select *select, FILE *out)
+static void json_conflict(struct isle_json *j, const struct isle_finding *conflict)
 {
+	unsigned how;
+
+	isle_json_object(j, NULL);
+	isle_json_path(j, "path", conflict->path);
+	isle_json_str(j, "change", isle_change_kind_name(conflict->change));
+	isle_json_str(j, "case", conflict->kind);
+	isle_json_path(j, "why", conflict->why);
+	isle_json_str(j, "choice", isle_on_conflict_name(conflict->choice));
+	isle_json_array(j, "choices");
+	for (how = 0; how < ISLE_CONFLICT_COUNT; how++)
+		if (conflict->choices & 1U << how)
+			isle_json_str(j, NULL, isle_on_conflict_name((enum isle_on_conflict)how));
+	isle_json_end(j);
+	json_state(j, "now", &conflict->now);
+	json_state(j, "isle", &conflict->isle);
+	isle_json_end(j);
+}
+
+/* What comes in when a conflict that it waits for is decided. */
+static void json_left_out(struct isle_json *j, const struct isle_finding *note)
+{
+	if (strcmp(note->kind, "left out") != 0)
+		return;
+	isle_json_object(j, NULL);
+	isle_json_path(j, "path", note->path);
+	isle_json_path(j, "why", note->why);
+	isle_json_end(j);
+}
+
+int isle_plan_print_json(const struct isle_plan *plan, const struct isle_commit_options *options,
+			 const struct isle_commit_result *result, FILE *out)
+{
+	const struct isle_select *select = &options->select;
 	struct isle_json j;
 	size_t i;
 
 	isle_json_init(&j, out);
 	isle_json_object(&j, NULL);
 	isle_json_int(&j, "version", 1);
-	isle_json_str(&j, "id", plan->id);
+	isle_json_str(&j, "id", isle_plan_key(plan));
 	isle_json_str(&j, "isle", plan->isle_name);
 	isle_json_str(&j, "isle_id", plan->isle_id);
 	json_strings(&j, "paths", select->paths);
 	json_strings(&j, "except", select->except);
+	isle_json_array(&j, "conflicts");
+	for (i = 0; i < result->conflicts.count; i++)
+		json_conflict(&j, &result->conflicts.list[i]);
+	isle_json_end(&j);
+	isle_json_array(&j, "left_out");
+	for (i = 0; i < result->notes.count; i++)
+		json_left_out(&j, &result->notes.list[i]);
+	isle_json_end(&j);
 	isle_json_array(&j, "actions");
 	for (i = 0; i < plan->action_count; i++)
 		json_action(&j, &plan->actions[i]);

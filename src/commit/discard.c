@@ -9,6 +9,7 @@
  */
 #include "build_internal.h"
 #include "path.h"
+#include "quote.h"
 #include "select.h"
 #include "subtree.h"
 #include "transaction.h"
@@ -228,7 +229,7 @@ static int choose_names(struct discard *d)
 				continue;
 			d->choice.chosen[j - 1] = 1;
 			if (isle_finding_add(d->choice.notes, d->changes.list[j - 1].path, "pulled in", NULL,
-					     "another name of %s", d->changes.list[i].path) < 0)
+					     "another name of %s", isle_quote(d->changes.list[i].path)) < 0)
 				return out_of_memory(d);
 		}
 	}

@@ -606,7 +606,7 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 	const struct isle_change *change = &b->changes.list[i];
 	bool there = change->before.mode != 0;
 
-	if (b->override[i] == 2)
+	if (b->override[i] == ISLE_OVERRIDE_BOTH)
 		return emit_both(b, change);
 	switch (change->kind) {
 	case ISLE_CREATE:

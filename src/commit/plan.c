@@ -79,15 +79,21 @@ const char *isle_action_name(enum isle_action_kind kind)
 	return (unsigned)kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
 }
 
+static const char *const conflict_names[] = {"abort", "skip", "host", "isle", "both", "merge", "append"};
+
 int isle_on_conflict_by_name(const char *name)
 {
-	static const char *const names[] = {"abort", "skip", "host", "isle", "both"};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(name, names[i]) == 0)
+	for (i = 0; i < ARRAY_SIZE(conflict_names); i++)
+		if (strcmp(name, conflict_names[i]) == 0)
 			return (int)i;
 	return -1;
+}
+
+const char *isle_on_conflict_name(enum isle_on_conflict how)
+{
+	return (unsigned)how < ARRAY_SIZE(conflict_names) ? conflict_names[how] : "unknown";
 }
 
 void isle_commit_summary(const struct isle_changes *changes, struct isle_summary *ret_summary)

@@ -99,7 +99,8 @@ struct isle_plan {
 	size_t action_count, action_room;
 	struct isle_summary summary;
 	char id[ISLE_SHA256_HEX];
-	void *storage; /* of a plan that was read: attributes point into it */
+	char seen[ISLE_SHA256_HEX]; /* with conflicts: what they were found in (answers.h); else "" */
+	void *storage;		    /* of a plan that was read: attributes point into it */
 };
 
 #define ISLE_PLAN_INIT ((struct isle_plan){0})
@@ -129,8 +130,14 @@ const char *isle_action_name(enum isle_action_kind kind);
 
 /* For people: one line for each action that is not hidden. */
 int isle_plan_print(const struct isle_plan *plan, FILE *out) isle_must_check;
-/* As JSON: {"version":1,"id":...,"actions":[...]}. */
-int isle_plan_print_json(const struct isle_plan *plan, const struct isle_select *select, FILE *out) isle_must_check;
+/* As JSON: {"version":1,"id":...,"conflicts":[...],"actions":[...]}. options and result: those it was built with. */
+int isle_plan_print_json(const struct isle_plan *plan, const struct isle_commit_options *options,
+			 const struct isle_commit_result *result, FILE *out) isle_must_check;
+/* The id under which it is saved. */
+static inline const char *isle_plan_key(const struct isle_plan *plan)
+{
+	return plan->seen[0] ? plan->seen : plan->id;
+}
 /* "3 created, 1 deleted"; heap. */
 char *isle_summary_text(const struct isle_summary *summary);
 

@@ -13,6 +13,7 @@
 #include "select.h"
 #include "buf.h"
 #include "path.h"
+#include "quote.h"
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -135,6 +136,28 @@ static bool patterns_match(const struct patterns *patterns, const char *path)
 	return false;
 }
 
+/* name: "/a/b", or "/a/b/" for what is below, too. */
+static bool name_matches(const char *name, const char *path)
+{
+	size_t size = strlen(name);
+
+	if (size > 1 && name[size - 1] == '/')
+		return strncmp(path, name, size - 1) == 0 && (path[size - 1] == '\0' || path[size - 1] == '/');
+	return strcmp(name, path) == 0;
+}
+
+static bool is_selected(const struct isle_select *select, const struct patterns *paths, const char *path)
+{
+	size_t i;
+
+	if (!select->exact)
+		return paths->count == 0 || patterns_match(paths, path);
+	for (i = 0; select->paths && select->paths[i]; i++)
+		if (name_matches(select->paths[i], path))
+			return true;
+	return false;
+}
+
 bool isle_select_partial(const struct isle_select *select)
 {
 	return (select->paths && select->paths[0]) || (select->except && select->except[0]);
@@ -197,14 +220,15 @@ int isle_choice_init(const struct isle_changes *changes, const struct isle_selec
 	choice.chosen = calloc(changes->count + 1, 1);
 	choice.forbidden = calloc(changes->count + 1, 1);
 	choice.next_in_group = calloc(changes->count + 1, sizeof(*choice.next_in_group));
-	if (!choice.chosen || !choice.forbidden || !choice.next_in_group || patterns_parse(select->paths, &paths) < 0 ||
+	if (!choice.chosen || !choice.forbidden || !choice.next_in_group ||
+	    (!select->exact && patterns_parse(select->paths, &paths) < 0) ||
 	    patterns_parse(select->except, &except) < 0 || index_changes(&choice) < 0)
 		return isle_err_errno(err, -ENOMEM, "cannot select changes");
 	for (i = 0; i < changes->count; i++) {
 		const char *path = changes->list[i].path;
 
 		choice.forbidden[i] = patterns_match(&except, path);
-		choice.chosen[i] = !choice.forbidden[i] && (paths.count == 0 || patterns_match(&paths, path));
+		choice.chosen[i] = !choice.forbidden[i] && is_selected(select, &paths, path);
 	}
 	*ret_choice = choice;
 	choice = (struct isle_choice){0};
@@ -280,12 +304,12 @@ static int need(struct isle_choice *choice, size_t i, size_t j)
 		isle_choice_forbid(choice, i);
 		if (choice->notes)
 			r = isle_finding_add(choice->notes, change->path, "left out", NULL,
-					     "needs %s, which is left out", needed->path);
+					     "needs %s, which is left out", isle_quote(needed->path));
 	} else {
 		choice->chosen[j] = 1;
 		if (choice->notes)
 			r = isle_finding_add(choice->notes, needed->path, "pulled in", NULL, "%s: for %s",
-					     needed_because(needed), change->path);
+					     needed_because(needed), isle_quote(change->path));
 	}
 	return r < 0 ? r : 1;
 }

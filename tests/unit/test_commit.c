@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plans on disk, the order of actions, what a selection needs, and subtrees that may or may not move. */
+#include "answers.h"
 #include "plan.h"
 #include "select.h"
 #include "subtree.h"
@@ -7,6 +8,7 @@
 #include "xattr.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -124,6 +126,35 @@ static void test_order(void **state)
 	assert_int_equal(plan.actions[2].pair, 1);
 }
 
+static void test_answers_are_found_again(void **state)
+{
+	auto_answers struct isle_answers answers = ISLE_ANSWERS_INIT;
+	char path[16];
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 200; i++) {
+		snprintf(path, sizeof(path), "/%u", i * 37 % 200);
+		assert_int_equal(isle_answers_add(&answers, path, i % 2 ? ISLE_DELETE : ISLE_MODIFY,
+						  (enum isle_on_conflict)(i % ISLE_CONFLICT_COUNT)),
+				 0);
+	}
+	assert_int_equal(isle_answers_add(&answers, "/37", ISLE_DELETE, ISLE_CONFLICT_ISLE), -EEXIST);
+	assert_int_equal(isle_answers_add(&answers, "/37", ISLE_MODIFY, ISLE_CONFLICT_ISLE), 0);
+	for (i = 0; i < 200; i++) {
+		const struct isle_answer *answer;
+
+		snprintf(path, sizeof(path), "/%u", i * 37 % 200);
+		answer = isle_answers_find(&answers, path, i % 2 ? ISLE_DELETE : ISLE_MODIFY);
+		assert_non_null(answer);
+		assert_int_equal(answer->how, i % ISLE_CONFLICT_COUNT);
+		assert_null(isle_answers_find(&answers, path, ISLE_RENAME));
+	}
+	assert_null(isle_answers_find(&answers, "/200", ISLE_MODIFY));
+	for (i = 0; i < ISLE_CONFLICT_COUNT; i++)
+		assert_int_equal(isle_on_conflict_by_name(isle_on_conflict_name((enum isle_on_conflict)i)), i);
+}
+
 static const struct isle_change tree[] = {
 	{.kind = ISLE_CREATE, .path = "/n", .after.mode = S_IFDIR, .link_group = 0},
 	{.kind = ISLE_CREATE, .path = "/n/s", .after.mode = S_IFDIR},
@@ -231,13 +262,10 @@ static void test_copies_are_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan_is_read_as_written),
-		cmocka_unit_test(test_damaged_plan_is_refused),
-		cmocka_unit_test(test_id_stands_for_host_states),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_selection_is_closed),
-		unit_dir_test(test_subtrees_that_may_move),
-		unit_dir_test(test_copies_are_whole),
+		cmocka_unit_test(test_plan_is_read_as_written),	  cmocka_unit_test(test_damaged_plan_is_refused),
+		cmocka_unit_test(test_id_stands_for_host_states), cmocka_unit_test(test_order),
+		cmocka_unit_test(test_answers_are_found_again),	  cmocka_unit_test(test_selection_is_closed),
+		unit_dir_test(test_subtrees_that_may_move),	  unit_dir_test(test_copies_are_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -333,11 +333,32 @@ static void test_quote_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+		auto_buf struct isle_buf buf = ISLE_BUF_INIT, back = ISLE_BUF_INIT;
 
 		assert_int_equal(isle_quote_add(&buf, rows[i].name), 0);
 		assert_string_equal(buf.data, rows[i].shown);
 		assert_string_equal(isle_quote(rows[i].name), rows[i].shown);
+		assert_int_equal(isle_unquote(buf.data, &back), 0);
+		assert_string_equal(back.data, rows[i].name);
+	}
+}
+
+/* What isle_quote_add() would not write is no name. */
+static void test_unquote_is_strict(void **state)
+{
+	static const char *const rows[] = {
+		"",	   "\"",	  "\"a",       "\"a\"",	    "\"a\\n",	 "\"a\\n\" ",
+		"\"\\q\"", "\"\\0\"",	  "\"\\012\"", "\"\\000\"", "\"\\400\"", "\"\\19\"",
+		"a\nb",	   "back\\slash", "\xff",      "\"\\\"",    "\"\\n\"x",	 "\"\\101\"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_buf struct isle_buf back = ISLE_BUF_INIT;
+
+		if (isle_unquote(rows[i], &back) != -EINVAL)
+			fail_msg("%s was taken for %s", rows[i], back.data);
+		assert_int_equal(back.size, 0);
 	}
 }
 
@@ -509,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_hidden_characters),
 		cmocka_unit_test(test_quote_names),
+		cmocka_unit_test(test_unquote_is_strict),
 		cmocka_unit_test(test_quote_ring),
 		cmocka_unit_test(test_quote_cuts_long_names),
 		cmocka_unit_test(test_quote_text),
