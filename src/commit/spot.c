@@ -2,19 +2,33 @@
 /*
  * Where things are during an operation.
  *
- *   STORE/undo/ID/               plan, applied, and what was parked of layers in the store
- *   PLACES/undo-ISLE-ID/         what was parked of layers in a place on another file system (PLACES holds the places)
+ *   STORE/undo/ID/               plan, applied, and below it SHELF/INDEX, what was parked of layers in the store
+ *   PLACES/undo-ISLE-ID/         SHELF/INDEX, what was parked of layers in a place on another file system (PLACES holds
+ *                                the places)
  *   HOSTDIR/.isle-ISLE-ID-INDEX  what is parked where neither shares a mount with the host's directory; only
  *                                while the operation lasts
  */
 #include "path.h"
 #include "transaction.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { SHELF_SIZE = 64 };
+
+static const char shelf_prefix[] = "shelf-";
+
+struct isle_parked_name isle_parked_name(size_t i, const char *suffix)
+{
+	struct isle_parked_name name;
+
+	snprintf(name.text, sizeof(name.text), "%s%zu/%zu%s", shelf_prefix, i / SHELF_SIZE, i, suffix);
+	return name;
+}
 
 const char *isle_site_prefix(const struct isle_site *site)
 {
@@ -67,24 +81,46 @@ int isle_parking_open(struct isle_store *store, const struct isle_plan *plan, co
 	return fd_take(&fd);
 }
 
+static void remove_shelves(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!stream) {
+		isle_cleanup_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(stream)))
+		if (strncmp(entry->d_name, shelf_prefix, sizeof(shelf_prefix) - 1) == 0)
+			unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR);
+	closedir(stream);
+}
+
 void isle_parking_remove(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
 			 int64_t id)
 {
 	char name[64];
 	auto_fd int parent = parking_parent(store, plan, site, id, name);
 
-	if (parent >= 0)
-		unlinkat(parent, name, AT_REMOVEDIR);
+	if (parent < 0)
+		return;
+	remove_shelves(parent, name);
+	unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 static int tx_parking(struct isle_transaction *tx, unsigned site)
 {
-	struct isle_transaction_site *s = &tx->sites[site];
+	struct isle_dirs *parking = &tx->sites[site].parking;
+	int fd;
 
-	if (s->parking < 0)
-		s->parking = isle_parking_open(tx->store, tx->plan, &tx->plan->sites[site], tx->id,
-					       ISLE_PARKING_CREATE);
-	return s->parking;
+	if (parking->root < 0) {
+		fd = isle_parking_open(tx->store, tx->plan, &tx->plan->sites[site], tx->id, ISLE_PARKING_CREATE);
+		if (fd < 0)
+			return fd;
+		parking->root = fd;
+	}
+	return parking->root;
 }
 
 static int tx_layer(struct isle_transaction *tx, unsigned site)
@@ -121,12 +157,25 @@ int isle_spot_target(struct isle_transaction *tx, const struct isle_action *acti
 
 int isle_spot_record(struct isle_transaction *tx, size_t i, const char *suffix, struct isle_spot *ret_spot)
 {
-	int dir = tx_parking(tx, tx->plan->actions[i].site);
+	unsigned site = tx->plan->actions[i].site;
+	struct isle_parked_name name = isle_parked_name(i, suffix);
+	char *slash = strchr(name.text, '/');
+	int root = tx_parking(tx, site);
+	int r;
 
-	if (dir < 0)
-		return dir;
-	snprintf(ret_spot->buffer, sizeof(ret_spot->buffer), "%zu%s", i, suffix);
-	ret_spot->dir = dir;
+	if (root < 0)
+		return root;
+	r = dirs_at(&tx->sites[site].parking, name.text, ret_spot);
+	if (r == -ENOENT) {
+		*slash = '\0';
+		if (mkdirat(root, name.text, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+		r = dirs_at(&tx->sites[site].parking, name.text, ret_spot);
+	}
+	if (r < 0)
+		return r;
+	snprintf(ret_spot->buffer, sizeof(ret_spot->buffer), "%s", slash + 1);
 	ret_spot->name = ret_spot->buffer;
 	return 0;
 }
@@ -171,6 +220,7 @@ int isle_spot_upper(struct isle_transaction *tx, const struct isle_action *actio
 int isle_spot_source(struct isle_transaction *tx, const struct isle_action *action, struct isle_spot *ret_spot)
 {
 	struct isle_transaction_site *s = &tx->sites[action->site];
+	const char *name;
 
 	if (tx->plan->kind != ISLE_OPERATION_UNDO) {
 		if (!(action->flags & ISLE_ACTION_FILE))
@@ -179,17 +229,16 @@ int isle_spot_source(struct isle_transaction *tx, const struct isle_action *acti
 		ret_spot->name = "file";
 		return ret_spot->dir < 0 ? ret_spot->dir : 0;
 	}
-	if (s->source < 0) {
+	if (s->source.root < 0) {
 		int fd = isle_parking_open(tx->store, tx->plan, &tx->plan->sites[action->site], tx->plan->target, 0);
 
 		if (fd < 0)
 			return fd;
-		s->source = fd;
+		s->source.root = fd;
 	}
-	ret_spot->dir = s->source;
 	/* Of the layer's own kinds upper is where the object goes. */
-	ret_spot->name = action->kind >= ISLE_ACTION_DROP ? action->from : action->upper;
-	return ret_spot->name ? 0 : -ENOENT;
+	name = action->kind >= ISLE_ACTION_DROP ? action->from : action->upper;
+	return name ? dirs_at(&s->source, name, ret_spot) : -ENOENT;
 }
 
 int isle_transaction_init(struct isle_store *store, const struct isle *isle, struct isle_plan *plan, int64_t id,
@@ -204,7 +253,8 @@ int isle_transaction_init(struct isle_store *store, const struct isle *isle, str
 	if (!tx.sites)
 		return -ENOMEM;
 	for (i = 0; i <= plan->site_count; i++)
-		tx.sites[i] = (struct isle_transaction_site){ISLE_DIRS_INIT, ISLE_DIRS_INIT, -1, -1, -1};
+		tx.sites[i] = (struct isle_transaction_site){ISLE_DIRS_INIT, ISLE_DIRS_INIT, ISLE_DIRS_INIT,
+							     ISLE_DIRS_INIT, -1};
 	r = isle_dirs_init_host(&tx.host);
 	if (r >= 0)
 		r = isle_dirs_init_host(&tx.other);
@@ -222,9 +272,9 @@ void isle_transaction_done(struct isle_transaction *tx)
 	for (i = 0; tx->sites && i <= tx->plan->site_count; i++) {
 		isle_dirs_done(&tx->sites[i].upper);
 		isle_dirs_done(&tx->sites[i].work);
+		isle_dirs_done(&tx->sites[i].parking);
+		isle_dirs_done(&tx->sites[i].source);
 		isle_cleanup_fd(&tx->sites[i].layer);
-		isle_cleanup_fd(&tx->sites[i].parking);
-		isle_cleanup_fd(&tx->sites[i].source);
 	}
 	free(tx->sites);
 	isle_dirs_done(&tx->host);

@@ -105,7 +105,7 @@ static int sync_all(struct isle_transaction *tx)
 
 		if (!used[i])
 			continue;
-		r = sync_once(tx->sites[i].parking, seen, &count);
+		r = sync_once(tx->sites[i].parking.root, seen, &count);
 		host = isle_walk(tx->host.root, plan->sites[i].path + 1, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 		if (host < 0)
 			sync(); /* not readable for this user */
@@ -204,8 +204,9 @@ static int roll_back(struct isle_transaction *tx, size_t steps)
 		if (r > 0)
 			continue;
 		stuck++;
-		isle_note("could not take back '%s'; what was there before is in %s/undo/%" PRId64 "/%zu",
-			  isle_quote(tx->plan->actions[i].path), isle_store_path(tx->store), tx->id, i);
+		isle_note("could not take back '%s'; what was there before is in %s/undo/%" PRId64 "/%s",
+			  isle_quote(tx->plan->actions[i].path), isle_store_path(tx->store), tx->id,
+			  isle_parked_name(i, "").text);
 	}
 	isle_dirs_forget(&tx->host);
 	isle_dirs_forget(&tx->other);

@@ -13,9 +13,9 @@
 struct isle_transaction_site {
 	struct isle_dirs upper; /* of the layer */
 	struct isle_dirs work;
-	int layer;   /* the directory that holds them, -1 */
-	int parking; /* of this operation, -1 */
-	int source;  /* of the operation that an undo takes back, -1 */
+	struct isle_dirs parking; /* of this operation */
+	struct isle_dirs source;  /* of the operation that an undo takes back */
+	int layer;		  /* the directory that holds upper and work, -1 */
 };
 
 struct isle_transaction {
@@ -60,9 +60,16 @@ int isle_operation_load(struct isle_store *store, int64_t id, struct isle_plan *
 enum isle_parking_flags { ISLE_PARKING_CREATE = 1 << 0 };
 int isle_parking_open(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site, int64_t id,
 		      unsigned flags) isle_must_check;
-/* Removes it if it is empty. */
+/* Removes it and its shelves if they are empty. */
 void isle_parking_remove(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
 			 int64_t id);
+
+/* The name below a parking of what action i has parked. Many names in one directory make each new one dear (a file
+ * system reads through a block of them), so few share a shelf. */
+struct isle_parked_name {
+	char text[48];
+};
+struct isle_parked_name isle_parked_name(size_t i, const char *suffix);
 
 struct isle_spot {
 	int dir; /* borrowed */
@@ -73,7 +80,7 @@ struct isle_spot {
 int isle_spot_target(struct isle_transaction *tx, const struct isle_action *action,
 		     struct isle_spot *ret_spot) isle_must_check;
 int isle_spot_parking(struct isle_transaction *tx, size_t i, struct isle_spot *ret_spot) isle_must_check;
-/* undo/ID/INDEX + suffix, also for an action that parks on the host's side. */
+/* undo/ID/SHELF/INDEX + suffix, also for an action that parks on the host's side. The shelf is made. */
 int isle_spot_record(struct isle_transaction *tx, size_t i, const char *suffix,
 		     struct isle_spot *ret_spot) isle_must_check;
 int isle_spot_source(struct isle_transaction *tx, const struct isle_action *action,

@@ -30,6 +30,7 @@ struct undo {
 	struct isle *isle; /* NULL: gone */
 	struct isle_plan old, plan;
 	struct isle_dirs host;
+	struct isle_dirs *parked; /* per site of the old plan: its parking, opened when needed */
 	struct isle_map places; /* path of a PLACE -> its index + 1 */
 	struct statx_timestamp end;
 	int64_t id;
@@ -39,6 +40,11 @@ struct undo {
 
 static void undo_done(struct undo *u)
 {
+	size_t i;
+
+	for (i = 0; u->parked && i < u->old.site_count; i++)
+		isle_dirs_done(&u->parked[i]);
+	free(u->parked);
 	isle_plan_done(&u->old);
 	isle_plan_done(&u->plan);
 	isle_dirs_done(&u->host);
@@ -138,22 +144,36 @@ static int look_for_room(struct undo *u, const struct isle_action *old, const ch
 	return conflict(u, path, "created", &now, "something of this name has been made since");
 }
 
+/* The directory that holds a parked object. */
+static int parked_dir(struct undo *u, unsigned site, const char *path, const char **ret_name)
+{
+	struct isle_dirs *dirs = &u->parked[site];
+
+	if (dirs->root < 0) {
+		int fd = isle_parking_open(u->store, &u->old, &u->old.sites[site], u->id, 0);
+
+		if (fd < 0)
+			return fd;
+		dirs->root = fd;
+	}
+	return isle_dirs_parent(dirs, path, ret_name);
+}
+
 /* The parked object of action i becomes the source. */
 static int add_source(struct undo *u, size_t i, struct isle_action *action)
 {
-	const struct isle_site *site = &u->old.sites[action->site];
-	auto_fd int dir = isle_parking_open(u->store, &u->old, site, u->id, 0);
-	char name[32];
+	struct isle_parked_name name = isle_parked_name(i, "");
+	const char *last;
+	int dir = parked_dir(u, action->site, name.text, &last);
 	int r;
 
-	snprintf(name, sizeof(name), "%zu", i);
-	r = dir < 0 ? dir : isle_look(dir, name, &action->new);
+	r = dir < 0 ? dir : isle_look(dir, last, &action->new);
 	if (r == 0)
 		r = -ENOENT;
 	if (r < 0)
 		return isle_err_errno(u->err, r, "what operation %" PRId64 " took of '%s' is gone", u->id,
 				      isle_quote(action->path));
-	action->upper = strdup(name);
+	action->upper = strdup(name.text);
 	if (!action->upper)
 		return out_of_memory(u);
 	if (action->flags & ISLE_ACTION_CROSS)
@@ -344,14 +364,13 @@ static int undo_rename(struct undo *u, const struct isle_action *old)
 
 static int undo_drop(struct undo *u, size_t i, const struct isle_action *old)
 {
+	struct isle_parked_name name = isle_parked_name(i, "");
 	struct isle_action *action;
-	char name[32];
 
 	if (old->new.mode == 0)
 		return 0;
 	action = inverse(u, old, ISLE_ACTION_RESTORE);
-	snprintf(name, sizeof(name), "%zu", i);
-	if (!action || !(action->upper = strdup(old->upper)) || !(action->from = strdup(name)))
+	if (!action || !(action->upper = strdup(old->upper)) || !(action->from = strdup(name.text)))
 		return out_of_memory(u);
 	action->new = old->new;
 	action->old = (struct isle_stat){0};
@@ -374,15 +393,14 @@ static int undo_layer(struct undo *u, size_t i, const struct isle_action *old)
 	const struct isle_site *site = &u->old.sites[old->site];
 	const struct isle_layer layer = {.number = site->layer, .place = site->place, .path = site->path};
 	auto_fd int fd = isle_layer_open(u->isle, &layer);
+	struct isle_parked_name name = isle_parked_name(i, "");
 	struct isle_action *action;
-	char name[32];
 	int r;
 
 	if (fd < 0)
 		return isle_err_errno(u->err, fd, "cannot open the layer of '%s'", site->path);
 	action = inverse(u, old, ISLE_ACTION_LAYER);
-	snprintf(name, sizeof(name), "%zu", i);
-	if (!action || !(action->from = strdup(name)))
+	if (!action || !(action->from = strdup(name.text)))
 		return out_of_memory(u);
 	action->new = old->old;
 	r = isle_look(fd, "", &action->old);
@@ -530,8 +548,11 @@ static int build(struct undo *u)
 	u->plan.target = u->id;
 	memcpy(u->plan.isle_id, u->old.isle_id, sizeof(u->plan.isle_id));
 	u->plan.isle_name = strdup(u->old.isle_name ? u->old.isle_name : "");
-	if (!u->plan.isle_name || copy_sites(u) < 0 || index_places(u) < 0)
+	u->parked = calloc(u->old.site_count + 1, sizeof(*u->parked));
+	if (!u->plan.isle_name || !u->parked || copy_sites(u) < 0 || index_places(u) < 0)
 		return out_of_memory(u);
+	for (i = 0; i < u->old.site_count; i++)
+		u->parked[i] = ISLE_DIRS_INIT;
 	for (i = 0; i < u->old.action_count; i++) {
 		r = invert(u, i);
 		if (r < 0)
