@@ -149,7 +149,7 @@ static int read_values(int dir, const char *name, const char *list, size_t list_
 	return kept > 0 ? pack(names, sizes, kept, &values, meta) : 0;
 }
 
-static int read_xattrs(int dir, const char *name, struct isle_meta *meta)
+int isle_meta_read_xattrs(int dir, const char *name, struct isle_meta *meta)
 {
 	char first[LIST_ROOM];
 	auto_free char *more = NULL;
@@ -177,11 +177,33 @@ int isle_meta_read(int dir, const char *name, struct isle_meta *ret_meta)
 	r = isle_statx(dir, name, &meta.st);
 	if (r < 0)
 		return r;
-	r = read_xattrs(dir, name, &meta);
+	r = isle_meta_read_xattrs(dir, name, &meta);
 	if (r < 0)
 		return r;
 	*ret_meta = meta;
 	return 0;
+}
+
+struct isle_xattr *isle_xattrs_copy(const struct isle_xattr *list, size_t count)
+{
+	size_t size = count * sizeof(*list);
+	struct isle_xattr *copy;
+	char *at;
+
+	for (size_t i = 0; i < count; i++)
+		size += strlen(list[i].name) + 1 + list[i].size;
+	copy = count > 0 ? malloc(size) : NULL;
+	if (!copy)
+		return NULL;
+	at = (char *)(copy + count);
+	for (size_t i = 0; i < count; i++) {
+		copy[i] = (struct isle_xattr){.name = at, .size = list[i].size};
+		at = stpcpy(at, list[i].name) + 1;
+		copy[i].value = at;
+		if (list[i].size > 0)
+			at = mempcpy(at, list[i].value, list[i].size);
+	}
+	return copy;
 }
 
 const struct isle_xattr *isle_meta_xattr(const struct isle_meta *meta, const char *name)

@@ -34,6 +34,12 @@ void isle_meta_done(struct isle_meta *meta);
  * device is not touched). -ENOENT etc. */
 int isle_meta_read(int dir, const char *name, struct isle_meta *ret_meta) isle_must_check;
 
+/* The attributes alone, for who has the rest in meta->st already. meta has none yet. */
+int isle_meta_read_xattrs(int dir, const char *name, struct isle_meta *meta) isle_must_check;
+
+/* A copy of a list as one allocation: array, names, values. NULL when count is 0 or out of memory (errno). */
+struct isle_xattr *isle_xattrs_copy(const struct isle_xattr *list, size_t count) isle_must_check;
+
 enum isle_meta_diff {
 	ISLE_META_TYPE = 1 << 0,
 	ISLE_META_MODE = 1 << 1,

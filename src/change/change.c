@@ -54,6 +54,7 @@ void isle_change_done(struct isle_change *change)
 	free(change->from);
 	free(change->data);
 	free(change->upper);
+	free(change->notes);
 }
 
 void isle_changes_done(struct isle_changes *changes)

@@ -13,6 +13,8 @@ int isle_walk_long(int root, const char *path, int flags) isle_must_check;
 
 /* Opens dir/name for reading if it is a plain file: never blocks, never follows. -EINVAL for other types. */
 int isle_open_plain(int dir, const char *name) isle_must_check;
+/* The same for one that has just been seen to be a plain file. */
+int isle_reopen_plain(int dir, const char *name) isle_must_check;
 
 /* The names in one directory without "." and "..". */
 struct isle_names {
@@ -50,6 +52,10 @@ struct isle_upper {
 	char *redirect;			/* heap, or NULL */
 	unsigned marks;			/* ISLE_MARK_CAPS, ISLE_MARK_XATTR */
 	uint32_t standin;		/* 1 + the noted rights of a stand-in (standin.h), else 0 */
+	bool plain;			/* has no attributes but the overlay's */
+	bool noted;			/* notes has all that there are */
+	struct isle_xattr *notes;	/* the overlay's, in one allocation, or NULL */
+	size_t note_count;
 	uint32_t nlink;			/* names in the isle, where the index counts them; else 0 */
 	struct isle_note_handle handle; /* of the lower object, where origin has one */
 };
@@ -76,10 +82,13 @@ enum isle_compare_flags {
 	ISLE_COMPARE_NO_OWNER = 1 << 1, /* owners mean nothing here */
 };
 
-/* Both sides of a comparison: (directory, one component), "" for the directory itself. */
+/* Both sides of a comparison: (directory, one component), "" for the directory itself. What is known of it already
+ * need not be asked again. */
 struct isle_object {
 	int dir;
 	const char *name;
+	const struct statx *st; /* or NULL */
+	bool plain;		/* has no attributes that count */
 };
 
 /* enum isle_meta_diff and ISLE_DIFF_CONTENT of two objects. Of directories only what is theirs: mode, owner,

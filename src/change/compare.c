@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BLOCK = 64 * 1024 };
+enum { BLOCK = 32 * 1024 };
 
 void isle_stat_from(const struct statx *st, struct isle_stat *ret_stat)
 {
@@ -50,12 +50,12 @@ static uint64_t next_data(int fd, uint64_t offset, uint64_t size)
 	return (uint64_t)at < size ? (uint64_t)at : size;
 }
 
-static ssize_t read_block(int fd, void *block, uint64_t offset)
+static ssize_t read_block(int fd, void *block, size_t size, uint64_t offset)
 {
 	size_t done = 0;
 
-	while (done < BLOCK) {
-		ssize_t n = pread(fd, (char *)block + done, BLOCK - done, (off_t)(offset + done));
+	while (done < size) {
+		ssize_t n = pread(fd, (char *)block + done, size - done, (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -75,33 +75,40 @@ static bool all_zero(const char *block, size_t size)
 
 int isle_same_data(int a, int b, uint64_t size)
 {
-	auto_free char *blocks = malloc(2 * BLOCK);
+	char in_a[BLOCK], in_b[BLOCK];
 	bool look = size > BLOCK;
 
-	if (!blocks)
-		return -ENOMEM;
 	for (uint64_t at = 0; at < size;) {
+		size_t part;
 		ssize_t n, m;
 
 		if (look) {
-			uint64_t in_a = next_data(a, at, size), in_b = next_data(b, at, size);
+			uint64_t data_a = next_data(a, at, size), data_b = next_data(b, at, size);
 
-			at = in_a < in_b ? in_a : in_b;
+			at = data_a < data_b ? data_a : data_b;
 			if (at >= size)
 				return 1;
 		}
-		n = read_block(a, blocks, at);
-		m = read_block(b, blocks + BLOCK, at);
+		part = size - at < BLOCK ? (size_t)(size - at) : BLOCK;
+		n = read_block(a, in_a, part, at);
+		m = read_block(b, in_b, part, at);
 		if (n < 0 || m < 0)
 			return n < 0 ? n : m;
-		if (n != m || memcmp(blocks, blocks + BLOCK, n) != 0)
+		if (n != m || memcmp(in_a, in_b, n) != 0)
 			return 0;
 		if (n == 0) /* both were cut meanwhile */
 			return 1;
-		look = all_zero(blocks, n);
+		look = all_zero(in_a, n);
 		at += n;
 	}
 	return 1;
+}
+
+static int open_known(struct isle_object object)
+{
+	bool known = object.st && S_ISREG(object.st->stx_mode);
+
+	return known ? isle_reopen_plain(object.dir, object.name) : isle_open_plain(object.dir, object.name);
 }
 
 static int compare_data(struct isle_object a, struct isle_object b, uint64_t size)
@@ -110,10 +117,10 @@ static int compare_data(struct isle_object a, struct isle_object b, uint64_t siz
 
 	if (size == 0)
 		return 1;
-	in_a = isle_open_plain(a.dir, a.name);
+	in_a = open_known(a);
 	if (in_a < 0)
 		return in_a;
-	in_b = isle_open_plain(b.dir, b.name);
+	in_b = open_known(b);
 	if (in_b < 0)
 		return in_b;
 	return isle_same_data(in_a, in_b, size);
@@ -146,14 +153,22 @@ static int compare_content(struct isle_object a, struct isle_object b, const str
 	return 0;
 }
 
+static int read_meta(struct isle_object object, struct isle_meta *ret_meta)
+{
+	if (!object.st)
+		return isle_meta_read(object.dir, object.name, ret_meta);
+	ret_meta->st = *object.st;
+	return object.plain ? 0 : isle_meta_read_xattrs(object.dir, object.name, ret_meta);
+}
+
 int isle_compare(struct isle_object a, struct isle_object b, unsigned flags, unsigned *ret_diff)
 {
 	auto_meta struct isle_meta in_a = ISLE_META_INIT, in_b = ISLE_META_INIT;
 	unsigned diff;
-	int r = isle_meta_read(a.dir, a.name, &in_a);
+	int r = read_meta(a, &in_a);
 
 	if (r >= 0)
-		r = isle_meta_read(b.dir, b.name, &in_b);
+		r = read_meta(b, &in_b);
 	if (r < 0)
 		return r;
 	diff = isle_meta_compare(&in_a, &in_b);

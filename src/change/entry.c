@@ -22,12 +22,12 @@
 
 static struct isle_object upper_object(struct isle_scan *scan, const struct isle_seen *seen)
 {
-	return (struct isle_object){isle_scan_top(scan)->upper, seen->name};
+	return (struct isle_object){isle_scan_top(scan)->upper, seen->name, &seen->st, seen->notes.plain};
 }
 
 static struct isle_object host_object(struct isle_scan *scan, const struct isle_seen *seen)
 {
-	return (struct isle_object){isle_scan_top(scan)->host, seen->name};
+	return (struct isle_object){isle_scan_top(scan)->host, seen->name, seen->on_host ? &seen->host : NULL, false};
 }
 
 /* A change that only ISLE_SCAN_TIMES shows is none otherwise. */
@@ -76,7 +76,8 @@ static int compare_with_shadow(struct isle_scan *scan, struct isle_seen *seen, u
 	    ((copy.stx_mode ^ seen->st.stx_mode) & S_IFMT) != 0)
 		return isle_compare(upper_object(scan, seen), host_object(scan, seen), flags, ret_diff);
 	seen->base = copy.stx_btime;
-	return isle_compare(upper_object(scan, seen), (struct isle_object){scan->shadow_root, seen->name}, 0, ret_diff);
+	return isle_compare(upper_object(scan, seen),
+			    (struct isle_object){scan->shadow_root, seen->name, &copy, false}, 0, ret_diff);
 }
 
 static int compare_sides(struct isle_scan *scan, struct isle_seen *seen, unsigned *ret_diff)
@@ -235,7 +236,7 @@ static int compare_renamed(struct isle_scan *scan, const struct isle_seen *seen,
 
 	if (host < 0)
 		return host;
-	return isle_compare(upper_object(scan, seen), (struct isle_object){host, ""}, 0, diff);
+	return isle_compare(upper_object(scan, seen), (struct isle_object){.dir = host, .name = ""}, 0, diff);
 }
 
 /* scan->host already leads to target. */
@@ -446,7 +447,8 @@ int isle_scan_upper(struct isle_scan *scan, const char *name)
 
 static int compare_root(struct isle_scan *scan, const struct isle_seen *seen, unsigned *ret_diff)
 {
-	struct isle_object upper = {scan->upper_root, ""}, host = {scan->host_root, ""};
+	struct isle_object upper = {.dir = scan->upper_root, .name = ""};
+	struct isle_object host = {.dir = scan->host_root, .name = ""};
 
 	if (!scan->layer->user)
 		return isle_compare(upper, host, 0, ret_diff);
@@ -516,7 +518,8 @@ static int same_file(struct isle_scan *scan, int dir, const struct isle_seen *se
 /* How the copy in the layer differs from the host's file. */
 static int compare_file_layer(struct isle_scan *scan, int dir, const struct isle_seen *seen, unsigned *ret_diff)
 {
-	struct isle_object copy = {dir, seen->name}, host = {scan->host_root, ""};
+	struct isle_object copy = {.dir = dir, .name = seen->name};
+	struct isle_object host = {.dir = scan->host_root, .name = ""};
 	unsigned diff = 0;
 	int r;
 

@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIST_SIZE = 4096, HANDLE_HEAD = 21, OVERLAY_MAGIC = 0xfb };
+enum { LIST_SIZE = 4096, VALUE_SIZE = 4096, NOTES_MAX = 16, NOTES_ROOM = 4096, HANDLE_HEAD = 21, OVERLAY_MAGIC = 0xfb };
 
 static void parse_origin(const unsigned char *value, size_t size, struct isle_note_handle *handle)
 {
@@ -70,38 +70,66 @@ static unsigned attribute_marks(const char *name)
 	return 0;
 }
 
-static int read_note(struct isle_object object, const char *key, const char *note, const struct statx *st,
-		     struct isle_upper *upper)
+/* value is followed by a NUL byte that is not counted in n. */
+static int take_note(const char *note, const char *value, size_t n, const struct statx *st, struct isle_upper *upper)
 {
-	char value[4097];
-	ssize_t n;
-
 	if (strcmp(note, "metacopy") == 0) {
 		upper->metacopy = S_ISREG(st->stx_mode);
-		return 0;
-	}
-	if (strcmp(note, "whiteout") == 0) {
+	} else if (strcmp(note, "whiteout") == 0) {
 		upper->whiteout = S_ISREG(st->stx_mode) && st->stx_size == 0;
-		return 0;
-	}
-	n = isle_xattr_get(object.dir, object.name, key, value, sizeof(value) - 1);
-	if (n < 0)
-		return n == -ENOMEM ? n : 0;
-	value[n] = '\0';
-	if (strcmp(note, "opaque") == 0 && n == 1) {
+	} else if (strcmp(note, "opaque") == 0 && n == 1) {
 		upper->opaque = value[0];
-	} else if (strcmp(note, "redirect") == 0 && n > 0 && strlen(value) == (size_t)n) {
+	} else if (strcmp(note, "redirect") == 0 && n > 0 && strlen(value) == n) {
 		upper->redirect = strdup(value);
 		return upper->redirect ? 0 : -ENOMEM;
 	} else if (strcmp(note, "origin") == 0) {
 		upper->origin = true;
-		parse_origin((unsigned char *)value, n, &upper->handle);
+		parse_origin((const unsigned char *)value, n, &upper->handle);
 	} else if (strcmp(note, ISLE_STANDIN_NOTE) == 0) {
 		upper->standin = 1 + ((uint32_t)strtoul(value, NULL, 8) & 07777);
 	} else if (strcmp(note, "nlink") == 0) {
 		upper->nlink = parse_nlink(value, st->stx_nlink);
 	}
 	return 0;
+}
+
+/* The notes of one object while they are read: their values lie one after the other in a buffer. */
+struct note_reader {
+	struct isle_object object;
+	const struct statx *st;
+	bool partial; /* some do not fit, or cannot be read */
+	struct isle_xattr list[NOTES_MAX];
+	size_t count, used;
+	char values[NOTES_ROOM];
+};
+
+static void keep_note(struct note_reader *reader, char *key, const char *value, size_t n)
+{
+	char *to = reader->values + reader->used;
+
+	if (reader->count == NOTES_MAX || n > sizeof(reader->values) - reader->used) {
+		reader->partial = true;
+		return;
+	}
+	memcpy(to, value, n);
+	reader->used += n;
+	reader->list[reader->count++] = (struct isle_xattr){.name = key, .value = to, .size = n};
+}
+
+static int read_note(struct note_reader *reader, char *key, const char *note, struct isle_upper *upper)
+{
+	char value[VALUE_SIZE + 1];
+	ssize_t n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SIZE);
+
+	if (n == -ENOMEM)
+		return -ENOMEM;
+	if (n < 0)
+		reader->partial = true;
+	else
+		keep_note(reader, key, value, (size_t)n);
+	n = n < 0 ? 0 : n;
+	value[n] = '\0';
+	return take_note(note, value, (size_t)n, reader->st, upper);
 }
 
 static ssize_t list_all(int dir, const char *name, char *small, char **ret_large)
@@ -114,25 +142,49 @@ static ssize_t list_all(int dir, const char *name, char *small, char **ret_large
 	return *ret_large ? isle_xattr_list(dir, name, *ret_large, XATTR_LIST_MAX) : -ENOMEM;
 }
 
+static bool is_overlay(const char *key)
+{
+	return strncmp(key, "trusted.overlay.", 16) == 0 || strncmp(key, "user.overlay.", 13) == 0;
+}
+
+/* Goes through the names of an object's attributes. */
+static int read_list(struct note_reader *reader, char *list, size_t size, const char *prefix, struct isle_upper *upper)
+{
+	size_t skip = strlen(prefix);
+	int r = 0;
+
+	upper->plain = true;
+	for (char *key = list; key < list + size && r >= 0; key += strlen(key) + 1) {
+		upper->marks |= attribute_marks(key);
+		upper->plain &= is_overlay(key);
+		if (strncmp(key, prefix, skip) == 0)
+			r = read_note(reader, key, key + skip, upper);
+	}
+	upper->noted = !reader->partial;
+	if (r < 0 || reader->count == 0 || reader->partial)
+		return r;
+	upper->notes = isle_xattrs_copy(reader->list, reader->count);
+	upper->note_count = reader->count;
+	return upper->notes ? 0 : -ENOMEM;
+}
+
 int isle_upper_read(int dir, const char *name, const char *prefix, const struct statx *st, struct isle_upper *ret_upper)
 {
+	struct note_reader reader;
 	char small[LIST_SIZE];
 	auto_free char *large = NULL;
-	size_t skip = strlen(prefix);
 	struct isle_upper upper = {0};
 	ssize_t n = list_all(dir, name, small, &large);
-	const char *list = large ? large : small;
+	int r;
 
 	if (n == -ENOMEM)
-		return n;
-	for (ssize_t at = 0; at < n; at += strlen(list + at) + 1) {
-		const char *key = list + at;
-		int r;
-
-		upper.marks |= attribute_marks(key);
-		if (strncmp(key, prefix, skip) != 0)
-			continue;
-		r = read_note((struct isle_object){dir, name}, key, key + skip, st, &upper);
+		return (int)n;
+	if (n >= 0) {
+		reader.object = (struct isle_object){.dir = dir, .name = name};
+		reader.st = st;
+		reader.count = reader.used = 0;
+		reader.partial = false;
+		r = read_list(&reader, large ? large : small, (size_t)n, prefix, &upper);
 		if (r < 0) {
 			isle_upper_done(&upper);
 			return r;
@@ -145,6 +197,7 @@ int isle_upper_read(int dir, const char *name, const char *prefix, const struct 
 void isle_upper_done(struct isle_upper *upper)
 {
 	free(upper->redirect);
+	free(upper->notes);
 	*upper = (struct isle_upper){0};
 }
 

@@ -146,7 +146,8 @@ static int compare_files(const struct pairing *p, const struct isle_change *made
 	int r = after < 0 ? after : before;
 
 	if (r >= 0)
-		r = isle_compare((struct isle_object){after, ""}, (struct isle_object){before, ""},
+		r = isle_compare((struct isle_object){.dir = after, .name = ""},
+				 (struct isle_object){.dir = before, .name = ""},
 				 ISLE_COMPARE_NO_DATA, &diff);
 	if (r < 0)
 		return r;

@@ -65,6 +65,18 @@ static int set_paths(struct isle_scan *scan, struct isle_change *change)
 	return 0;
 }
 
+static int set_notes(struct isle_change *change, const struct isle_upper *notes)
+{
+	if (change->kind == ISLE_DELETE)
+		return 0;
+	change->noted = notes->noted;
+	if (notes->note_count == 0)
+		return 0;
+	change->notes = isle_xattrs_copy(notes->notes, notes->note_count);
+	change->note_count = change->notes ? notes->note_count : 0;
+	return change->notes ? 0 : -ENOMEM;
+}
+
 static unsigned deleted_marks(const char *path, uint32_t mode)
 {
 	return S_ISDIR(mode) ? 0 : isle_path_marks(path, mode) & ISLE_MARK_CREDENTIAL;
@@ -102,6 +114,8 @@ ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const 
 
 	if (r >= 0)
 		r = set_paths(scan, &change);
+	if (r >= 0)
+		r = set_notes(&change, &seen->notes);
 	if (r < 0) {
 		isle_change_done(&change);
 		return r;

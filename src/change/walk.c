@@ -45,7 +45,6 @@ int isle_walk_long(int root, const char *path, int flags)
 
 int isle_open_plain(int dir, const char *name)
 {
-	auto_fd int fd = -1;
 	struct stat st;
 
 	/* Asked before it is opened, since opening a device can do things; O_NONBLOCK for who swaps it in between. */
@@ -53,7 +52,14 @@ int isle_open_plain(int dir, const char *name)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	fd = isle_open_own(dir, name, O_RDONLY);
+	return isle_reopen_plain(dir, name);
+}
+
+int isle_reopen_plain(int dir, const char *name)
+{
+	auto_fd int fd = isle_open_own(dir, name, O_RDONLY);
+	struct stat st;
+
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)

@@ -196,12 +196,29 @@ static int find_index(struct isle_builder *b, const struct isle_change *change, 
 	return copy_string(name + strlen("index/"), &action->index);
 }
 
+/* The overlay's attributes of the source: as the scan has read them, or once more. */
+static int add_notes(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
+{
+	const char *name;
+	int dir;
+
+	if (!change->noted) {
+		dir = isle_builder_upper(b, change->layer, change->upper, &name);
+		return dir < 0 ? dir : isle_overlay_read(dir, name, prefix_of(b, change), &action->overlay);
+	}
+	if (change->note_count == 0)
+		return 0;
+	action->overlay.xattrs = isle_xattrs_copy(change->notes, change->note_count);
+	if (!action->overlay.xattrs)
+		return -ENOMEM;
+	action->overlay.xattr_count = change->note_count;
+	return 0;
+}
+
 /* Overlay attributes and index link of the source. */
 static int add_source(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
-	const char *name;
-	int dir = isle_builder_upper(b, change->layer, change->upper, &name);
-	int r = dir < 0 ? dir : isle_overlay_read(dir, name, prefix_of(b, change), &action->overlay);
+	int r = add_notes(b, change, action);
 
 	if (r >= 0 && !S_ISDIR(change->after.mode) && change->after.nlink > 1)
 		r = find_index(b, change, action);

@@ -278,28 +278,11 @@ static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old
 
 static int copy_meta(const struct isle_meta *from, struct isle_meta *to)
 {
-	size_t size = 0, i;
-	char *at;
-
 	to->st = from->st;
-	for (i = 0; i < from->xattr_count; i++)
-		size += sizeof(*from->xattrs) + strlen(from->xattrs[i].name) + 1 + from->xattrs[i].size;
-	if (size == 0)
-		return 0;
-	to->xattrs = malloc(size);
-	if (!to->xattrs)
+	to->xattrs = isle_xattrs_copy(from->xattrs, from->xattr_count);
+	if (from->xattr_count > 0 && !to->xattrs)
 		return -ENOMEM;
 	to->xattr_count = from->xattr_count;
-	at = (char *)(to->xattrs + to->xattr_count);
-	for (i = 0; i < to->xattr_count; i++) {
-		const struct isle_xattr *x = &from->xattrs[i];
-
-		to->xattrs[i] = (struct isle_xattr){.name = at, .size = x->size};
-		at = stpcpy(at, x->name) + 1;
-		to->xattrs[i].value = at;
-		memcpy(at, x->value, x->size);
-		at += x->size;
-	}
 	return 0;
 }
 
