@@ -184,26 +184,63 @@ int isle_meta_read(int dir, const char *name, struct isle_meta *ret_meta)
 	return 0;
 }
 
-struct isle_xattr *isle_xattrs_copy(const struct isle_xattr *list, size_t count)
+int isle_meta_new(int dir, const char *name, struct isle_meta **ret_meta)
 {
-	size_t size = count * sizeof(*list);
-	struct isle_xattr *copy;
+	struct isle_meta *meta = calloc(1, sizeof(*meta));
+	int r = meta ? isle_meta_read(dir, name, meta) : -ENOMEM;
+
+	if (r < 0) {
+		free(meta);
+		return r;
+	}
+	*ret_meta = meta;
+	return 0;
+}
+
+void isle_meta_free(struct isle_meta *meta)
+{
+	if (meta)
+		isle_meta_done(meta);
+	free(meta);
+}
+
+int isle_xattrs_copy(const struct isle_xattrs *from, struct isle_xattrs *ret_copy)
+{
+	size_t size = from->count * sizeof(*from->list);
+	struct isle_xattr *list;
 	char *at;
 
-	for (size_t i = 0; i < count; i++)
-		size += strlen(list[i].name) + 1 + list[i].size;
-	copy = count > 0 ? malloc(size) : NULL;
-	if (!copy)
-		return NULL;
-	at = (char *)(copy + count);
-	for (size_t i = 0; i < count; i++) {
-		copy[i] = (struct isle_xattr){.name = at, .size = list[i].size};
-		at = stpcpy(at, list[i].name) + 1;
-		copy[i].value = at;
+	for (size_t i = 0; i < from->count; i++)
+		size += strlen(from->list[i].name) + 1 + from->list[i].size;
+	list = size > 0 ? malloc(size) : NULL;
+	if (size > 0 && !list)
+		return -ENOMEM;
+	at = (char *)(list + from->count);
+	for (size_t i = 0; i < from->count; i++) {
+		list[i] = (struct isle_xattr){.name = at, .size = from->list[i].size};
+		at = stpcpy(at, from->list[i].name) + 1;
+		list[i].value = at;
 		if (list[i].size > 0)
-			at = mempcpy(at, list[i].value, list[i].size);
+			at = mempcpy(at, from->list[i].value, list[i].size);
 	}
-	return copy;
+	*ret_copy = (struct isle_xattrs){list, from->count};
+	return 0;
+}
+
+int isle_meta_copy(const struct isle_meta *from, struct isle_meta **ret_copy)
+{
+	const struct isle_xattrs attributes = {from->xattrs, from->xattr_count};
+	struct isle_meta *copy = calloc(1, sizeof(*copy));
+	struct isle_xattrs own = {0};
+	int r = copy ? isle_xattrs_copy(&attributes, &own) : -ENOMEM;
+
+	if (r < 0) {
+		free(copy);
+		return r;
+	}
+	*copy = (struct isle_meta){.st = from->st, .xattrs = own.list, .xattr_count = own.count};
+	*ret_copy = copy;
+	return 0;
 }
 
 const struct isle_xattr *isle_meta_xattr(const struct isle_meta *meta, const char *name)

@@ -19,6 +19,12 @@ struct isle_xattr {
 	size_t size;
 };
 
+/* Some attributes on their own, in one allocation that starts at list. */
+struct isle_xattrs {
+	struct isle_xattr *list;
+	size_t count;
+};
+
 struct isle_meta {
 	struct statx st;
 	struct isle_xattr *xattrs; /* sorted by name */
@@ -34,11 +40,16 @@ void isle_meta_done(struct isle_meta *meta);
  * device is not touched). -ENOENT etc. */
 int isle_meta_read(int dir, const char *name, struct isle_meta *ret_meta) isle_must_check;
 
+/* The same into a heap object, for isle_meta_free(). */
+int isle_meta_new(int dir, const char *name, struct isle_meta **ret_meta) isle_must_check;
+void isle_meta_free(struct isle_meta *meta);
+
 /* The attributes alone, for who has the rest in meta->st already. meta has none yet. */
 int isle_meta_read_xattrs(int dir, const char *name, struct isle_meta *meta) isle_must_check;
 
-/* A copy of a list as one allocation: array, names, values. NULL when count is 0 or out of memory (errno). */
-struct isle_xattr *isle_xattrs_copy(const struct isle_xattr *list, size_t count) isle_must_check;
+/* *ret_copy is one allocation: array, names, values. */
+int isle_xattrs_copy(const struct isle_xattrs *from, struct isle_xattrs *ret_copy) isle_must_check;
+int isle_meta_copy(const struct isle_meta *from, struct isle_meta **ret_copy) isle_must_check;
 
 enum isle_meta_diff {
 	ISLE_META_TYPE = 1 << 0,

@@ -34,6 +34,20 @@ static void schedule(const unsigned char block[64], uint32_t w[64])
 	}
 }
 
+/* One round; v is seen from a, which moves down by one place each time. */
+static inline void round_at(uint32_t v[8], unsigned a, uint32_t key)
+{
+	uint32_t e = v[(a + 4) & 7], *h = &v[(a + 7) & 7];
+	uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
+	uint32_t choice = (e & v[(a + 5) & 7]) ^ (~e & v[(a + 6) & 7]);
+	uint32_t t1 = *h + s1 + choice + key;
+	uint32_t s0 = rotate(v[a], 2) ^ rotate(v[a], 13) ^ rotate(v[a], 22);
+	uint32_t majority = (v[a] & v[(a + 1) & 7]) ^ (v[a] & v[(a + 2) & 7]) ^ (v[(a + 1) & 7] & v[(a + 2) & 7]);
+
+	v[(a + 3) & 7] += t1;
+	*h = t1 + s0 + majority;
+}
+
 static void compress(uint32_t state[8], const unsigned char block[64])
 {
 	uint32_t w[64], v[8];
@@ -41,16 +55,15 @@ static void compress(uint32_t state[8], const unsigned char block[64])
 
 	schedule(block, w);
 	memcpy(v, state, sizeof(v));
-	for (i = 0; i < 64; i++) {
-		uint32_t s1 = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
-		uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-		uint32_t t1 = v[7] + s1 + choice + k[i] + w[i];
-		uint32_t s0 = rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22);
-		uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-
-		memmove(v + 1, v, 7 * sizeof(*v));
-		v[4] += t1;
-		v[0] = t1 + s0 + majority;
+	for (i = 0; i < 64; i += 8) {
+		round_at(v, 0, k[i] + w[i]);
+		round_at(v, 7, k[i + 1] + w[i + 1]);
+		round_at(v, 6, k[i + 2] + w[i + 2]);
+		round_at(v, 5, k[i + 3] + w[i + 3]);
+		round_at(v, 4, k[i + 4] + w[i + 4]);
+		round_at(v, 3, k[i + 5] + w[i + 5]);
+		round_at(v, 2, k[i + 6] + w[i + 6]);
+		round_at(v, 1, k[i + 7] + w[i + 7]);
 	}
 	for (i = 0; i < 8; i++)
 		state[i] += v[i];
@@ -72,6 +85,13 @@ void isle_sha256_add(struct isle_sha256 *sha, const void *data, size_t size)
 		size_t at = sha->size % sizeof(sha->block);
 		size_t part = sizeof(sha->block) - at;
 
+		if (at == 0 && size >= part) {
+			compress(sha->state, bytes);
+			sha->size += part;
+			bytes += part;
+			size -= part;
+			continue;
+		}
 		if (part > size)
 			part = size;
 		memcpy(sha->block + at, bytes, part);

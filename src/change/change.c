@@ -54,7 +54,7 @@ void isle_change_done(struct isle_change *change)
 	free(change->from);
 	free(change->data);
 	free(change->upper);
-	free(change->notes);
+	free(change->notes.list);
 }
 
 void isle_changes_done(struct isle_changes *changes)

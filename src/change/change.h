@@ -65,9 +65,8 @@ struct isle_change {
 	bool metacopy;	/* upper holds metadata only, the data are still the host's at isle_change_data() */
 	bool opaque;	/* a directory that hides the host's directory of the same name */
 	bool blind;	/* the upper directory could not be read (mode 0000): what is in it is not known */
-	bool noted;		  /* notes has all attributes of the overlay that upper has */
-	struct isle_xattr *notes; /* one allocation, or NULL */
-	size_t note_count;
+	bool noted;		/* notes has all attributes of the overlay that upper has */
+	struct isle_xattrs notes;
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
 	uint64_t entries;    /* a new or deleted directory: what is below it */
 	uint64_t bytes;	     /* of the data of it and below it */

@@ -54,8 +54,7 @@ struct isle_upper {
 	uint32_t standin;		/* 1 + the noted rights of a stand-in (standin.h), else 0 */
 	bool plain;			/* has no attributes but the overlay's */
 	bool noted;			/* notes has all that there are */
-	struct isle_xattr *notes;	/* the overlay's, in one allocation, or NULL */
-	size_t note_count;
+	struct isle_xattrs notes;	/* the overlay's */
 	uint32_t nlink;			/* names in the isle, where the index counts them; else 0 */
 	struct isle_note_handle handle; /* of the lower object, where origin has one */
 };

@@ -161,11 +161,9 @@ static int read_list(struct note_reader *reader, char *list, size_t size, const 
 			r = read_note(reader, key, key + skip, upper);
 	}
 	upper->noted = !reader->partial;
-	if (r < 0 || reader->count == 0 || reader->partial)
+	if (r < 0 || reader->partial)
 		return r;
-	upper->notes = isle_xattrs_copy(reader->list, reader->count);
-	upper->note_count = reader->count;
-	return upper->notes ? 0 : -ENOMEM;
+	return isle_xattrs_copy(&(struct isle_xattrs){reader->list, reader->count}, &upper->notes);
 }
 
 int isle_upper_read(int dir, const char *name, const char *prefix, const struct statx *st, struct isle_upper *ret_upper)
@@ -197,7 +195,7 @@ int isle_upper_read(int dir, const char *name, const char *prefix, const struct 
 void isle_upper_done(struct isle_upper *upper)
 {
 	free(upper->redirect);
-	free(upper->notes);
+	free(upper->notes.list);
 	*upper = (struct isle_upper){0};
 }
 

@@ -70,11 +70,7 @@ static int set_notes(struct isle_change *change, const struct isle_upper *notes)
 	if (change->kind == ISLE_DELETE)
 		return 0;
 	change->noted = notes->noted;
-	if (notes->note_count == 0)
-		return 0;
-	change->notes = isle_xattrs_copy(notes->notes, notes->note_count);
-	change->note_count = change->notes ? notes->note_count : 0;
-	return change->notes ? 0 : -ENOMEM;
+	return isle_xattrs_copy(&notes->notes, &change->notes);
 }
 
 static unsigned deleted_marks(const char *path, uint32_t mode)

@@ -147,14 +147,14 @@ static int revert(struct discard *d, const struct isle_change *change)
 	if (change->diff & ISLE_META_OWNER)
 		action->what |= ISLE_APPLY_OWNER;
 	dir = isle_dirs_parent(&d->host, change->from ? change->from : change->path, &name);
-	r = dir < 0 ? dir : isle_meta_read(dir, name, &action->new_meta);
+	r = dir < 0 ? dir : isle_meta_new(dir, name, &action->new_meta);
 	if (r >= 0 && change->upper[0] == '\0') {
 		auto_fd int root = isle_layer_open_upper(d->isle, &d->layers.list[change->layer]);
 
-		r = root < 0 ? root : isle_meta_read(root, "", &action->old_meta);
+		r = root < 0 ? root : isle_meta_new(root, "", &action->old_meta);
 	} else if (r >= 0) {
 		dir = upper_dir(d, change->layer, change->upper, &name);
-		r = dir < 0 ? dir : isle_meta_read(dir, name, &action->old_meta);
+		r = dir < 0 ? dir : isle_meta_new(dir, name, &action->old_meta);
 	}
 	return r < 0 ? isle_err_errno(d->err, r, "cannot read the metadata of '%s'", change->path) : 0;
 }

@@ -113,17 +113,17 @@ static int add_metas(struct isle_builder *b, const struct isle_change *change, s
 	int r, dir;
 
 	dir = isle_dirs_parent(&b->host, isle_change_host(change), &name);
-	r = dir < 0 ? dir : isle_meta_read(dir, name, &action->old_meta);
+	r = dir < 0 ? dir : isle_meta_new(dir, name, &action->old_meta);
 	if (r >= 0 && b->layers.list[change->layer].kind == ISLE_LAYER_FILE) {
 		dir = isle_layer_open(b->isle, &b->layers.list[change->layer]);
-		r = dir < 0 ? dir : isle_meta_read(dir, "file", &action->new_meta);
+		r = dir < 0 ? dir : isle_meta_new(dir, "file", &action->new_meta);
 		isle_cleanup_fd(&dir);
 	} else if (r >= 0 && change->upper[0] == '\0') {
 		r = isle_builder_upper(b, change->layer, "x", &name);
-		r = r < 0 ? r : isle_meta_read(b->uppers[change->layer].root, "", &action->new_meta);
+		r = r < 0 ? r : isle_meta_new(b->uppers[change->layer].root, "", &action->new_meta);
 	} else if (r >= 0) {
 		dir = isle_builder_upper(b, change->layer, change->upper, &name);
-		r = dir < 0 ? dir : isle_meta_read(dir, name, &action->new_meta);
+		r = dir < 0 ? dir : isle_meta_new(dir, name, &action->new_meta);
 	}
 	return r < 0 ? isle_err_errno(b->err, r, "cannot read the metadata of '%s'", change->path) : 0;
 }
@@ -176,9 +176,9 @@ static int find_index(struct isle_builder *b, const struct isle_change *change, 
 	auto_fd int dir = -1, work = -1;
 	size_t i;
 
-	for (i = 0; i < action->overlay.xattr_count; i++)
-		if (strcmp(action->overlay.xattrs[i].name + strlen(isle_layer_xattr(layer)), "origin") == 0)
-			origin = &action->overlay.xattrs[i];
+	for (i = 0; i < action->overlay.count; i++)
+		if (strcmp(action->overlay.list[i].name + strlen(isle_layer_xattr(layer)), "origin") == 0)
+			origin = &action->overlay.list[i];
 	if (!origin || origin->size == 0 || layer->user)
 		return 0;
 	name = asprintf(&name, "index/%0*d", (int)(2 * origin->size), 0) < 0 ? NULL : name;
@@ -206,13 +206,7 @@ static int add_notes(struct isle_builder *b, const struct isle_change *change, s
 		dir = isle_builder_upper(b, change->layer, change->upper, &name);
 		return dir < 0 ? dir : isle_overlay_read(dir, name, prefix_of(b, change), &action->overlay);
 	}
-	if (change->note_count == 0)
-		return 0;
-	action->overlay.xattrs = isle_xattrs_copy(change->notes, change->note_count);
-	if (!action->overlay.xattrs)
-		return -ENOMEM;
-	action->overlay.xattr_count = change->note_count;
-	return 0;
+	return isle_xattrs_copy(&change->notes, &action->overlay);
 }
 
 /* Overlay attributes and index link of the source. */
@@ -451,7 +445,7 @@ static int emit_mkdir(struct isle_builder *b, const struct isle_change *change)
 	action->old = action->new = (struct isle_stat){0};
 	action->new.mode = change->after.mode;
 	dir = isle_builder_upper(b, change->layer, change->upper, &name);
-	r = dir < 0 ? dir : isle_meta_read(dir, name, &action->new_meta);
+	r = dir < 0 ? dir : isle_meta_new(dir, name, &action->new_meta);
 	if (r < 0)
 		return isle_err_errno(b->err, r, "cannot read the metadata of '%s'", change->path);
 	/* Its own mode and times come after everything in it. */
@@ -462,7 +456,7 @@ static int emit_mkdir(struct isle_builder *b, const struct isle_change *change)
 	meta->what = ISLE_APPLY_MODE | ISLE_APPLY_XATTRS | ISLE_APPLY_TIMES;
 	meta->pair = (uint32_t)(b->plan.action_count - 2);
 	meta->old = meta->new = (struct isle_stat){0};
-	r = isle_meta_read(dir, name, &meta->new_meta);
+	r = isle_meta_new(dir, name, &meta->new_meta);
 	return r < 0 ? isle_err_errno(b->err, r, "cannot read the metadata of '%s'", change->path) : 0;
 }
 

@@ -2,50 +2,62 @@
 /*
  * A plan on disk.
  *
- *   "isle-plan 1\n"  header  sites  actions  id[64]  checksum[64]
+ *   "isle-plan 2\n"  header  sites  actions  id[64]  checksum[64]
  *
- * Numbers are 8 bytes, little-endian; strings and blobs are a number and the bytes; a string's length is plus one so
- * that 0 is NULL. The checksum is the SHA-256 of all before it: a plan that a power loss cut short is not taken for
+ * A number is 7 bits in each byte, the lowest first, with the eighth bit set in all but the last; strings and blobs are
+ * a number and the bytes; a string's length is plus one so that 0 is NULL. The checksum is the SHA-256 of all before it: a plan that a power loss cut short is not taken for
  * one. One table of fields serves writing, reading and hashing, so none can be forgotten in one of them.
  */
 #include "plan.h"
 #include <errno.h>
 #include <string.h>
 
-static const char magic[] = "isle-plan 1\n";
+static const char magic[] = "isle-plan 2\n";
 
-enum { STRING_LIMIT = 1 << 20, COUNT_LIMIT = 1 << 28 };
+enum { STRING_LIMIT = 1 << 20, COUNT_LIMIT = 1 << 28, HASH_PART = 1 << 16 };
 
 enum mode { WRITE, READ };
 
 struct coder {
 	enum mode mode;
 	struct isle_buf *out;
+	struct isle_sha256 *sha; /* set: out is only on its way into this */
 	const unsigned char *at, *end;
 	int error;
 };
 
+static void write_u64(struct coder *c, uint64_t value)
+{
+	unsigned char bytes[10];
+	size_t size = 0;
+
+	for (; value >= 128; value >>= 7)
+		bytes[size++] = (unsigned char)(value | 128);
+	bytes[size++] = (unsigned char)value;
+	c->error = isle_buf_add(c->out, bytes, size);
+}
+
 static void code_u64(struct coder *c, uint64_t *value)
 {
-	unsigned char bytes[8];
-	unsigned i;
+	uint64_t sum = 0;
+	unsigned shift;
 
 	if (c->error)
 		return;
 	if (c->mode == WRITE) {
-		for (i = 0; i < 8; i++)
-			bytes[i] = (unsigned char)(*value >> 8 * i);
-		c->error = isle_buf_add(c->out, bytes, sizeof(bytes));
+		write_u64(c, *value);
 		return;
 	}
-	if (c->end - c->at < 8) {
-		c->error = -EBADMSG;
-		return;
+	for (shift = 0; shift < 64 && c->at < c->end; shift += 7) {
+		unsigned char byte = *c->at++;
+
+		sum |= (uint64_t)(byte & 127) << shift;
+		if (byte < 128) {
+			*value = sum;
+			return;
+		}
 	}
-	*value = 0;
-	for (i = 0; i < 8; i++)
-		*value |= (uint64_t)c->at[i] << 8 * i;
-	c->at += 8;
+	c->error = -EBADMSG;
 }
 
 static void code_i64(struct coder *c, int64_t *value)
@@ -137,29 +149,29 @@ static void code_stat(struct coder *c, struct isle_stat *st)
 	code_time(c, &st->ctime);
 }
 
-static void code_xattrs(struct coder *c, struct isle_meta *meta)
+static void code_xattrs(struct coder *c, struct isle_xattr **list, size_t *count)
 {
 	size_t i;
 
-	code_count(c, &meta->xattr_count);
-	if (c->error || meta->xattr_count == 0)
+	code_count(c, count);
+	if (c->error || *count == 0)
 		return;
 	if (c->mode == READ) {
-		meta->xattrs = calloc(meta->xattr_count, sizeof(*meta->xattrs));
-		if (!meta->xattrs) {
-			meta->xattr_count = 0;
+		*list = calloc(*count, sizeof(**list));
+		if (!*list) {
+			*count = 0;
 			c->error = -ENOMEM;
 			return;
 		}
 	}
-	for (i = 0; i < meta->xattr_count; i++) {
-		struct isle_xattr *x = &meta->xattrs[i];
+	for (i = 0; i < *count; i++) {
+		struct isle_xattr *x = &(*list)[i];
 		void *name = x->name;
 		size_t size = c->mode == WRITE ? strlen(x->name) + 1 : 0;
 
 		code_view(c, &name, &size);
 		if (c->mode == READ && (c->error || size == 0 || ((char *)name)[size - 1] != '\0')) {
-			meta->xattr_count = i;
+			*count = i;
 			c->error = c->error ? c->error : -EBADMSG;
 			return;
 		}
@@ -168,17 +180,29 @@ static void code_xattrs(struct coder *c, struct isle_meta *meta)
 	}
 }
 
-static void code_meta(struct coder *c, struct isle_meta *meta)
+static void code_meta(struct coder *c, struct isle_meta **meta)
 {
-	uint32_t mode = meta->st.stx_mode;
+	uint32_t there = *meta != NULL, mode;
+	struct isle_meta *m;
 
+	code_u32(c, &there);
+	if (c->error || there == 0)
+		return;
+	if (c->mode == READ)
+		*meta = calloc(1, sizeof(**meta));
+	m = *meta;
+	if (!m) {
+		c->error = -ENOMEM;
+		return;
+	}
+	mode = m->st.stx_mode;
 	code_u32(c, &mode);
-	meta->st.stx_mode = (uint16_t)mode;
-	code_u32(c, &meta->st.stx_uid);
-	code_u32(c, &meta->st.stx_gid);
-	code_u64(c, (uint64_t *)&meta->st.stx_size);
-	code_time(c, &meta->st.stx_mtime);
-	code_xattrs(c, meta);
+	m->st.stx_mode = (uint16_t)mode;
+	code_u32(c, &m->st.stx_uid);
+	code_u32(c, &m->st.stx_gid);
+	code_u64(c, (uint64_t *)&m->st.stx_size);
+	code_time(c, &m->st.stx_mtime);
+	code_xattrs(c, &m->xattrs, &m->xattr_count);
 }
 
 /* Access times are kept but say nothing about what is done: outside the id. */
@@ -187,8 +211,10 @@ static void code_access_times(struct coder *c, struct isle_plan *plan)
 	size_t i;
 
 	for (i = 0; i < plan->action_count; i++) {
-		code_time(c, &plan->actions[i].old_meta.st.stx_atime);
-		code_time(c, &plan->actions[i].new_meta.st.stx_atime);
+		if (plan->actions[i].old_meta)
+			code_time(c, &plan->actions[i].old_meta->st.stx_atime);
+		if (plan->actions[i].new_meta)
+			code_time(c, &plan->actions[i].new_meta->st.stx_atime);
 	}
 }
 
@@ -224,7 +250,7 @@ static void code_action(struct coder *c, struct isle_action *action)
 	code_stat(c, &action->new);
 	code_meta(c, &action->old_meta);
 	code_meta(c, &action->new_meta);
-	code_xattrs(c, &action->overlay);
+	code_xattrs(c, &action->overlay.list, &action->overlay.count);
 }
 
 static void code_site(struct coder *c, struct isle_site *site)
@@ -268,6 +294,12 @@ static void *new_list(struct coder *c, size_t count, size_t size)
 	return list;
 }
 
+static void hash_part(struct coder *c)
+{
+	isle_sha256_add(c->sha, c->out->data, c->out->size);
+	isle_buf_clear(c->out);
+}
+
 static void code_lists(struct coder *c, struct isle_plan *plan)
 {
 	size_t i, count = plan->site_count;
@@ -285,8 +317,11 @@ static void code_lists(struct coder *c, struct isle_plan *plan)
 		plan->actions = new_list(c, count, sizeof(*plan->actions));
 		plan->action_count = plan->action_room = plan->actions ? count : 0;
 	}
-	for (i = 0; i < plan->action_count && !c->error; i++)
+	for (i = 0; i < plan->action_count && !c->error; i++) {
 		code_action(c, &plan->actions[i]);
+		if (c->sha && c->out->size >= HASH_PART)
+			hash_part(c);
+	}
 }
 
 static void code_summary(struct coder *c, struct isle_summary *summary)
@@ -322,12 +357,15 @@ static void hash_hex(const void *data, size_t size, char ret_hex[ISLE_SHA256_HEX
 int isle_plan_identify(struct isle_plan *plan)
 {
 	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
-	struct coder c = {.mode = WRITE, .out = &buf};
+	struct isle_sha256 sha;
+	struct coder c = {.mode = WRITE, .out = &buf, .sha = &sha};
 
+	isle_sha256_init(&sha);
 	code_core(&c, plan);
 	if (c.error)
 		return c.error;
-	hash_hex(buf.data, buf.size, plan->id);
+	hash_part(&c);
+	isle_sha256_hex(&sha, plan->id);
 	return 0;
 }
 
@@ -352,6 +390,22 @@ int isle_plan_write(const struct isle_plan *plan, struct isle_buf *buf)
 	return isle_buf_add(buf, hex, ISLE_SHA256_HEX - 1);
 }
 
+/* Has the metadata that its kind needs. */
+static bool has_metas(const struct isle_action *action)
+{
+	bool made = (action->flags & ISLE_ACTION_HIDDEN) != 0;
+
+	switch (action->kind) {
+	case ISLE_ACTION_META:
+		return action->new_meta && (made || action->old_meta);
+	case ISLE_ACTION_WRITE:
+	case ISLE_ACTION_REVERT:
+		return action->new_meta && action->old_meta;
+	default:
+		return action->prepare != ISLE_PREPARE_MKDIR || action->new_meta;
+	}
+}
+
 static bool plan_sound(const struct isle_plan *plan)
 {
 	size_t i;
@@ -359,7 +413,8 @@ static bool plan_sound(const struct isle_plan *plan)
 	for (i = 0; i < plan->action_count; i++) {
 		const struct isle_action *action = &plan->actions[i];
 
-		if (action->site >= plan->site_count || action->pair >= plan->action_count || !action->path)
+		if (action->site >= plan->site_count || action->pair >= plan->action_count || !action->path ||
+		    !has_metas(action))
 			return false;
 	}
 	return true;

@@ -27,10 +27,10 @@ static unsigned phase_of(const struct isle_action *action)
 	case ISLE_ACTION_TAKE:
 		return 0;
 	case ISLE_ACTION_META:
-		if (!S_ISDIR(action->new_meta.st.stx_mode))
+		if (!S_ISDIR(action->new_meta->st.stx_mode))
 			return 1;
-		if (!(action->flags & ISLE_ACTION_HIDDEN) && (action->old_meta.st.stx_mode & 0300) != 0300 &&
-		    (action->new_meta.st.stx_mode & 0300) == 0300)
+		if (!(action->flags & ISLE_ACTION_HIDDEN) && (action->old_meta->st.stx_mode & 0300) != 0300 &&
+		    (action->new_meta->st.stx_mode & 0300) == 0300)
 			return 1;
 		return 2;
 	default:

@@ -136,7 +136,7 @@ static int pack(struct isle_meta *meta, const struct isle_buf *text)
 	return 0;
 }
 
-int isle_overlay_read(int dir, const char *name, const char *prefix, struct isle_meta *ret_meta)
+int isle_overlay_read(int dir, const char *name, const char *prefix, struct isle_xattrs *ret_overlay)
 {
 	auto_meta struct isle_meta meta = ISLE_META_INIT;
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
@@ -156,17 +156,17 @@ int isle_overlay_read(int dir, const char *name, const char *prefix, struct isle
 		r = pack(&meta, &text);
 	if (r < 0)
 		return r;
-	*ret_meta = meta;
+	*ret_overlay = (struct isle_xattrs){meta.xattrs, meta.xattr_count};
 	meta = ISLE_META_INIT;
 	return 0;
 }
 
-int isle_overlay_strip(int dir, const char *name, const struct isle_meta *overlay)
+int isle_overlay_strip(int dir, const char *name, const struct isle_xattrs *overlay)
 {
 	size_t i;
 
-	for (i = 0; i < overlay->xattr_count; i++) {
-		int r = isle_xattr_remove(dir, name, overlay->xattrs[i].name);
+	for (i = 0; i < overlay->count; i++) {
+		int r = isle_xattr_remove(dir, name, overlay->list[i].name);
 
 		if (r < 0 && r != -ENODATA)
 			return r;
@@ -174,12 +174,12 @@ int isle_overlay_strip(int dir, const char *name, const struct isle_meta *overla
 	return 0;
 }
 
-int isle_overlay_restore(int dir, const char *name, const struct isle_meta *overlay)
+int isle_overlay_restore(int dir, const char *name, const struct isle_xattrs *overlay)
 {
 	size_t i;
 
-	for (i = 0; i < overlay->xattr_count; i++) {
-		const struct isle_xattr *x = &overlay->xattrs[i];
+	for (i = 0; i < overlay->count; i++) {
+		const struct isle_xattr *x = &overlay->list[i];
 		int r = isle_xattr_set(dir, name, x->name, x->value, x->size);
 
 		if (r < 0)

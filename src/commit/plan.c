@@ -12,9 +12,9 @@ void isle_action_done(struct isle_action *action)
 	free(action->upper);
 	free(action->park);
 	free(action->index);
-	isle_meta_done(&action->old_meta);
-	isle_meta_done(&action->new_meta);
-	isle_meta_done(&action->overlay);
+	isle_meta_free(action->old_meta);
+	isle_meta_free(action->new_meta);
+	free(action->overlay.list);
 	*action = (struct isle_action){0};
 }
 

@@ -98,7 +98,7 @@ static int note_prepared(struct isle_action *action, const struct isle_spot *at)
 
 static int prepare_mkdir(const struct isle_action *action, const struct isle_spot *at)
 {
-	struct isle_meta meta = action->new_meta;
+	struct isle_meta meta = *action->new_meta;
 
 	if (mkdirat(at->dir, at->name, 0700) < 0)
 		return -errno;
@@ -348,7 +348,7 @@ static int apply_meta(struct isle_transaction *tx, size_t i)
 		return failed(tx, action, r);
 	if ((action->flags & ISLE_ACTION_HIDDEN) ? !isle_same_object(&made->new, &now) : !as_planned(action, &now))
 		return moved(tx, action, &now);
-	r = isle_meta_apply(fd, "", &action->new_meta, action->what);
+	r = isle_meta_apply(fd, "", action->new_meta, action->what);
 	return r < 0 ? failed(tx, action, r) : 0;
 }
 
@@ -376,7 +376,7 @@ static int apply_write(struct isle_transaction *tx, size_t i)
 		return moved(tx, action, &now);
 	r = ftruncate(out, 0) < 0 ? -errno : isle_copy_data(in, out);
 	if (r >= 0)
-		r = isle_meta_apply(out, "", &action->new_meta, action->what);
+		r = isle_meta_apply(out, "", action->new_meta, action->what);
 	return r < 0 ? failed(tx, action, r) : 0;
 }
 

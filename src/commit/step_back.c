@@ -158,7 +158,7 @@ static int back_meta(struct isle_transaction *tx, size_t i)
 	r = look_for(isle_spot_target(tx, action, &target), &target, &action->old, &empty);
 	if (r <= 0)
 		return r < 0 ? r : 1;
-	return isle_meta_apply(target.dir, target.name, &action->old_meta, action->what) < 0 ? 0 : 1;
+	return isle_meta_apply(target.dir, target.name, action->old_meta, action->what) < 0 ? 0 : 1;
 }
 
 /* 1: the same data, 0: not. */
@@ -215,7 +215,7 @@ static int back_write(struct isle_transaction *tx, size_t i)
 		if (in < 0 || out < 0 || isle_copy_data(in, out) < 0)
 			return 0;
 	}
-	return isle_meta_apply(target.dir, target.name, &action->old_meta, action->what | ISLE_APPLY_TIMES) < 0 ? 0 : 1;
+	return isle_meta_apply(target.dir, target.name, action->old_meta, action->what | ISLE_APPLY_TIMES) < 0 ? 0 : 1;
 }
 
 int isle_step_rollback(struct isle_transaction *tx, size_t i)
@@ -300,7 +300,7 @@ static int is_meta_done(struct isle_transaction *tx, const struct isle_action *a
 		relevant |= ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS;
 	if (action->what & ISLE_APPLY_TIMES)
 		relevant |= ISLE_META_MTIME;
-	diff = isle_meta_compare(&now, &action->new_meta);
+	diff = isle_meta_compare(&now, action->new_meta);
 	return (diff & relevant) == 0;
 }
 

@@ -209,7 +209,7 @@ static int revert(struct isle_transaction *tx, size_t i, bool back)
 
 	if (r < 0)
 		return r;
-	return isle_meta_apply(upper.dir, upper.name, back ? &action->old_meta : &action->new_meta, action->what);
+	return isle_meta_apply(upper.dir, upper.name, back ? action->old_meta : action->new_meta, action->what);
 }
 
 static int is_reverted(struct isle_transaction *tx, size_t i)
@@ -223,7 +223,7 @@ static int is_reverted(struct isle_transaction *tx, size_t i)
 		r = isle_meta_read(upper.dir, upper.name, &now);
 	if (r < 0)
 		return r;
-	return (isle_meta_compare(&now, &action->new_meta) &
+	return (isle_meta_compare(&now, action->new_meta) &
 		(ISLE_META_MODE | ISLE_META_OWNER | ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS)) == 0;
 }
 

@@ -56,10 +56,10 @@ int isle_subtree_copy(int from_dir, const char *from, int to_dir, const char *to
 /* Renames, also a directory that its owner may not write to. flags as renameat2(2). */
 int isle_move(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) isle_must_check;
 
-/* The overlay attributes of an object, in meta->xattrs. */
-int isle_overlay_read(int dir, const char *name, const char *prefix, struct isle_meta *ret_meta) isle_must_check;
+/* The overlay attributes of an object. */
+int isle_overlay_read(int dir, const char *name, const char *prefix, struct isle_xattrs *ret_overlay) isle_must_check;
 /* Takes them off, and puts them on again. */
-int isle_overlay_strip(int dir, const char *name, const struct isle_meta *overlay) isle_must_check;
-int isle_overlay_restore(int dir, const char *name, const struct isle_meta *overlay) isle_must_check;
+int isle_overlay_strip(int dir, const char *name, const struct isle_xattrs *overlay) isle_must_check;
+int isle_overlay_restore(int dir, const char *name, const struct isle_xattrs *overlay) isle_must_check;
 /* A whiteout of either kind. */
 bool isle_overlay_whiteout(int dir, const char *name, const char *prefix);

@@ -276,16 +276,6 @@ static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old
 	return r < 0 ? r : add_source(u, i, action);
 }
 
-static int copy_meta(const struct isle_meta *from, struct isle_meta *to)
-{
-	to->st = from->st;
-	to->xattrs = isle_xattrs_copy(from->xattrs, from->xattr_count);
-	if (from->xattr_count > 0 && !to->xattrs)
-		return -ENOMEM;
-	to->xattr_count = from->xattr_count;
-	return 0;
-}
-
 static int undo_in_place(struct undo *u, size_t i, const struct isle_action *old)
 {
 	struct isle_action *action;
@@ -298,8 +288,8 @@ static int undo_in_place(struct undo *u, size_t i, const struct isle_action *old
 	if (r <= 0)
 		return r;
 	action = inverse(u, old, old->kind);
-	if (!action || copy_meta(&old->new_meta, &action->old_meta) < 0 ||
-	    copy_meta(&old->old_meta, &action->new_meta) < 0)
+	if (!action || isle_meta_copy(old->new_meta, &action->old_meta) < 0 ||
+	    isle_meta_copy(old->old_meta, &action->new_meta) < 0)
 		return out_of_memory(u);
 	action->old = action->new = now;
 	action->flags |= old->flags & ISLE_ACTION_LOOSE;
@@ -364,8 +354,8 @@ static int undo_revert(struct undo *u, const struct isle_action *old)
 {
 	struct isle_action *action = inverse(u, old, ISLE_ACTION_REVERT);
 
-	if (!action || !(action->upper = strdup(old->upper)) || copy_meta(&old->new_meta, &action->old_meta) < 0 ||
-	    copy_meta(&old->old_meta, &action->new_meta) < 0)
+	if (!action || !(action->upper = strdup(old->upper)) || isle_meta_copy(old->new_meta, &action->old_meta) < 0 ||
+	    isle_meta_copy(old->old_meta, &action->new_meta) < 0)
 		return out_of_memory(u);
 	return 0;
 }

@@ -22,7 +22,10 @@ static struct isle_action *add(struct isle_plan *plan, enum isle_action_kind kin
 	action->path = strdup(path);
 	action->pair = (uint32_t)(plan->action_count - 1);
 	action->new.mode = mode;
-	action->new_meta.st.stx_mode = (uint16_t)mode;
+	action->old_meta = calloc(1, sizeof(*action->old_meta));
+	action->new_meta = calloc(1, sizeof(*action->new_meta));
+	assert_true(action->old_meta && action->new_meta);
+	action->new_meta->st.stx_mode = (uint16_t)mode;
 	return action;
 }
 
@@ -37,9 +40,9 @@ static void make_plan(struct isle_plan *plan)
 	assert_int_equal(isle_plan_set_sites(plan, &layers), 0);
 	action = add(plan, ISLE_ACTION_CREATE, "/a\nb", S_IFREG | 0644);
 	action->upper = strdup("a\nb");
-	action->new_meta.xattrs = calloc(1, sizeof(*action->new_meta.xattrs));
-	action->new_meta.xattrs[0] = (struct isle_xattr){.name = "user.x", .value = "\0\1\2", .size = 3};
-	action->new_meta.xattr_count = 1;
+	action->new_meta->xattrs = calloc(1, sizeof(*action->new_meta->xattrs));
+	action->new_meta->xattrs[0] = (struct isle_xattr){.name = "user.x", .value = "\0\1\2", .size = 3};
+	action->new_meta->xattr_count = 1;
 	add(plan, ISLE_ACTION_META, "/d", S_IFDIR | 0700)->old.mode = S_IFDIR | 0755;
 	assert_int_equal(isle_plan_identify(plan), 0);
 }
@@ -55,7 +58,7 @@ static void test_plan_is_read_as_written(void **state)
 	assert_int_equal(isle_plan_read(one.data, one.size, &again), 0);
 	assert_int_equal(again.action_count, 2);
 	assert_string_equal(again.actions[0].path, "/a\nb");
-	assert_memory_equal(again.actions[0].new_meta.xattrs[0].value, "\0\1\2", 3);
+	assert_memory_equal(again.actions[0].new_meta->xattrs[0].value, "\0\1\2", 3);
 	assert_string_equal(again.sites[0].place, "/x/y");
 	assert_string_equal(again.id, plan.id);
 	assert_int_equal(isle_plan_write(&again, &two), 0);
@@ -109,14 +112,14 @@ static void test_order(void **state)
 
 	(void)state;
 	assert_int_equal(isle_plan_set_sites(&plan, &layers), 0);
-	add(&plan, ISLE_ACTION_META, "/", S_IFDIR | 0500)->old_meta.st.stx_mode = 0700;
-	add(&plan, ISLE_ACTION_META, "/a", S_IFDIR | 0500)->old_meta.st.stx_mode = 0700;
+	add(&plan, ISLE_ACTION_META, "/", S_IFDIR | 0500)->old_meta->st.stx_mode = 0700;
+	add(&plan, ISLE_ACTION_META, "/a", S_IFDIR | 0500)->old_meta->st.stx_mode = 0700;
 	add(&plan, ISLE_ACTION_CREATE, "/a/b", S_IFREG);
 	action = add(&plan, ISLE_ACTION_PLACE, "/a", S_IFDIR);
 	action->pair = 4;
 	add(&plan, ISLE_ACTION_TAKE, "/z", 0);
 	add(&plan, ISLE_ACTION_REMOVE, "/z/y", 0);
-	add(&plan, ISLE_ACTION_META, "/q", S_IFDIR | 0700)->old_meta.st.stx_mode = 0500;
+	add(&plan, ISLE_ACTION_META, "/q", S_IFDIR | 0700)->old_meta->st.stx_mode = 0500;
 	add(&plan, ISLE_ACTION_EXCHANGE, "/c", S_IFREG);
 	assert_int_equal(isle_plan_sort(&plan), 0);
 	assert_int_equal(plan.action_count, ARRAY_SIZE(wanted));
