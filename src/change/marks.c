@@ -2,9 +2,7 @@
 /*
  * What a path says about the risk of changing it.
  *
- * The rules are a table. A pattern that starts with '/' fits whole paths; any other fits the end of a path, from the
- * start of a component on, so that it holds in every home directory and every work tree. '*' is any part of a
- * component, "**" at the end any path below. What only a package's own files would be (units in /usr/lib, ...)
+ * The rules are a table of patterns (patterns.h). What only a package's own files would be (units in /usr/lib, ...)
  * has no rule: it does nothing until something of the lists below refers to it.
  *
  * A directory itself is fit by the rules for what lies in it, when it is renamed or its mode changes. A symbolic
@@ -12,16 +10,12 @@
  */
 #include "change_internal.h"
 #include "path.h"
+#include "patterns.h"
 #include <string.h>
 
 enum { AUTO = ISLE_MARK_AUTOSTART, CRED = ISLE_MARK_CREDENTIAL, CODE = ISLE_MARK_BYTECODE };
 
-struct rule {
-	const char *pattern;
-	unsigned marks;
-};
-
-static const struct rule rules[] = {
+static const struct isle_pattern rules[] = {
 	/* shells and log-in */
 	{".bashrc", AUTO},
 	{".bash_profile", AUTO},
@@ -293,138 +287,12 @@ static const struct rule rules[] = {
 	{"*.pyo", CODE},
 };
 
-/* Does a name of this length fit a pattern of one component? '*' and '?' only. */
-static bool fits_name(const char *pattern, size_t pattern_size, const char *name, size_t size)
+static unsigned plain_marks(const char *path, enum isle_fit fit)
 {
-	size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;
+	static uint16_t next[ARRAY_SIZE(rules)];
+	static struct isle_patterns set = {.list = rules, .count = ARRAY_SIZE(rules), .next = next};
 
-	/* Most are told apart by their ends. */
-	if (size > 0 && pattern_size > 0 && pattern[pattern_size - 1] != name[size - 1] &&
-	    pattern[pattern_size - 1] != '*' && pattern[pattern_size - 1] != '?')
-		return false;
-
-	while (n < size) {
-		if (p < pattern_size && pattern[p] == '*') {
-			star = p++;
-			mark = n;
-		} else if (p < pattern_size && (pattern[p] == '?' || pattern[p] == name[n])) {
-			p++;
-			n++;
-		} else if (star != SIZE_MAX) {
-			p = star + 1;
-			n = ++mark;
-		} else {
-			return false;
-		}
-	}
-	while (p < pattern_size && pattern[p] == '*')
-		p++;
-	return p == pattern_size;
-}
-
-static size_t component_size(const char *path)
-{
-	return (size_t)(strchrnul(path, '/') - path);
-}
-
-enum fit {
-	FIT_ALL,   /* the path is one that the rule is about */
-	FIT_ABOVE, /* or it leads to such */
-};
-
-/* Both without a leading slash. */
-static bool fits_path(const char *pattern, const char *path, enum fit fit)
-{
-	for (;;) {
-		size_t pattern_size = component_size(pattern), size = component_size(path);
-
-		if (strcmp(pattern, "**") == 0)
-			return *path != '\0';
-		if (!fits_name(pattern, pattern_size, path, size))
-			return false;
-		pattern += pattern_size;
-		path += size;
-		if (*path == '\0' && fit == FIT_ABOVE)
-			return true;
-		if (*pattern == '\0' || *path == '\0')
-			return *pattern == *path;
-		pattern++;
-		path++;
-	}
-}
-
-/*
- * Rules by what a path must have for them: those for whole paths by the first letters of its first two components,
- * others by the first letter of the component they start at. A rule that starts with '*' has one component.
- */
-struct index {
-	uint16_t whole[256], part[256], any; /* first rule of each chain + 1 */
-	uint16_t next[ARRAY_SIZE(rules)];
-	bool ready;
-};
-
-/* Where the second component starts, or the end. */
-static unsigned char whole_key(const char *path)
-{
-	const char *slash = strchr(path, '/');
-
-	return (unsigned char)((unsigned char)*path * 31 + (unsigned char)(slash ? slash[1] : 0));
-}
-
-static const struct index *get_index(void)
-{
-	static struct index index;
-
-	for (size_t i = 0; i < ARRAY_SIZE(rules) && !index.ready; i++) {
-		const char *pattern = rules[i].pattern;
-		uint16_t *chain = &index.part[(unsigned char)*pattern];
-
-		if (*pattern == '/')
-			chain = &index.whole[whole_key(pattern + 1)];
-		else if (*pattern == '*')
-			chain = &index.any;
-		index.next[i] = *chain;
-		*chain = (uint16_t)(i + 1);
-	}
-	index.ready = true;
-	return &index;
-}
-
-static unsigned follow(const struct index *index, uint16_t at, const char *path, enum fit fit)
-{
-	unsigned marks = 0;
-
-	for (; at; at = index->next[at - 1]) {
-		const char *pattern = rules[at - 1].pattern;
-
-		if (fits_path(pattern + (*pattern == '/'), path, fit))
-			marks |= rules[at - 1].marks;
-	}
-	return marks;
-}
-
-static unsigned whole_marks(const struct index *index, const char *path, enum fit fit)
-{
-	unsigned marks = 0;
-
-	if (fit == FIT_ALL || strchr(path, '/'))
-		return follow(index, index->whole[whole_key(path)], path, fit);
-	for (size_t key = 0; key < ARRAY_SIZE(index->whole); key++)
-		marks |= follow(index, index->whole[key], path, fit);
-	return marks;
-}
-
-static unsigned plain_marks(const char *path, enum fit fit)
-{
-	const struct index *index = get_index();
-	unsigned marks = whole_marks(index, path + 1, fit);
-	const char *last = path;
-
-	for (const char *at = path; at; at = strchr(at + 1, '/')) {
-		marks |= follow(index, index->part[(unsigned char)at[1]], at + 1, fit);
-		last = at;
-	}
-	return marks | follow(index, index->any, last + 1, FIT_ALL);
+	return isle_patterns_value(&set, path, fit);
 }
 
 /* git makes these in every repository; it does not run them. */
@@ -441,9 +309,9 @@ unsigned isle_path_marks(const char *path, uint32_t mode)
 	if (*path != '/' || is_inert(path, size))
 		return 0;
 	if (S_ISLNK(mode))
-		return plain_marks(path, FIT_ABOVE);
+		return plain_marks(path, ISLE_FIT_ABOVE);
 	if (!S_ISDIR(mode))
-		return plain_marks(path, FIT_ALL);
+		return plain_marks(path, ISLE_FIT_ALL);
 	inside = isle_path_join(path, "-");
-	return inside ? plain_marks(inside, FIT_ALL) : ISLE_MARK_AUTOSTART;
+	return inside ? plain_marks(inside, ISLE_FIT_ALL) : ISLE_MARK_AUTOSTART;
 }

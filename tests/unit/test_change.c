@@ -8,6 +8,8 @@
 #include "composite.h"
 #include "kernel.h"
 #include "path.h"
+#include "patterns.h"
+#include "secrets.h"
 #include "unit.h"
 #include "xattr.h"
 #include <errno.h>
@@ -468,6 +470,101 @@ static void test_marks(void **state)
 			fail_msg("%s: %#x", cases[i].path, isle_path_marks(cases[i].path, cases[i].type));
 }
 
+static void test_secrets(void **state)
+{
+	static const struct {
+		const char *path;
+		enum isle_secret secret;
+	} cases[] = {
+		{"/home/u/.ssh/id_rsa", ISLE_SECRET_SSH},
+		{"/home/u/.ssh/work/key", ISLE_SECRET_SSH},
+		{"/home/u/.ssh/id_rsa.pub", ISLE_SECRET_NONE},
+		{"/home/u/.ssh/known_hosts", ISLE_SECRET_NONE},
+		{"/home/u/.ssh/config", ISLE_SECRET_NONE},
+		{"/home/u/.ssh", ISLE_SECRET_NONE},
+		{"/etc/ssh/ssh_host_rsa_key", ISLE_SECRET_SSH},
+		{"/etc/ssh/ssh_host_rsa_key.pub", ISLE_SECRET_NONE},
+		{"/home/u/.gnupg/private-keys-v1.d/ABC.key", ISLE_SECRET_GPG},
+		{"/home/u/.gnupg/pubring.kbx", ISLE_SECRET_NONE},
+		{"/root/.aws/credentials", ISLE_SECRET_CLOUD},
+		{"/home/u/.config/gcloud/a/b.db", ISLE_SECRET_CLOUD},
+		{"/home/u/.azure/msal_token_cache.json", ISLE_SECRET_CLOUD},
+		{"/home/u/.kube/config", ISLE_SECRET_CLOUD},
+		{"/home/u/.docker/config.json", ISLE_SECRET_CLOUD},
+		{"/home/u/.npmrc", ISLE_SECRET_REGISTRY},
+		{"/home/u/p/.npmrc", ISLE_SECRET_REGISTRY},
+		{"/home/u/.pypirc", ISLE_SECRET_REGISTRY},
+		{"/home/u/.netrc", ISLE_SECRET_REGISTRY},
+		{"/home/u/.cargo/credentials.toml", ISLE_SECRET_REGISTRY},
+		{"/home/u/.cargo/config.toml", ISLE_SECRET_NONE},
+		{"/home/u/.git-credentials", ISLE_SECRET_FORGE},
+		{"/home/u/.mozilla/firefox/x.default/logins.json", ISLE_SECRET_BROWSER},
+		{"/home/u/.config/google-chrome/Default/Login Data", ISLE_SECRET_BROWSER},
+		{"/home/u/.config/chromium/Profile 2/Cookies", ISLE_SECRET_BROWSER},
+		{"/home/u/web/.env", ISLE_SECRET_ENV},
+		{"/home/u/web/.env.production", ISLE_SECRET_ENV},
+		{"/home/u/web/.env.example", ISLE_SECRET_NONE},
+		{"/home/u/web/env", ISLE_SECRET_NONE},
+		{"/etc/shadow", ISLE_SECRET_SYSTEM},
+		{"/etc/passwd", ISLE_SECRET_NONE},
+		{"/srv/etc/shadow", ISLE_SECRET_NONE},
+		{"/home/u/.local/share/keyrings/login.keyring", ISLE_SECRET_PASSWORD},
+		{"/home/u/.password-store/mail.gpg", ISLE_SECRET_PASSWORD},
+		{"/home/u/doc/all.kdbx", ISLE_SECRET_PASSWORD},
+		{"/home/u/.bash_history", ISLE_SECRET_HISTORY},
+		{"/home/u/backup/id_ed25519", ISLE_SECRET_OTHER},
+		{"/home/u/src/main.c", ISLE_SECRET_NONE},
+		{"relative/.env", ISLE_SECRET_NONE},
+		{"/", ISLE_SECRET_NONE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (isle_secret_of(cases[i].path) != cases[i].secret)
+			fail_msg("%s: %#x", cases[i].path, isle_secret_of(cases[i].path));
+	for (unsigned bit = 1; bit <= ISLE_SECRET_HOME; bit <<= 1)
+		assert_true(*isle_secret_name((enum isle_secret)bit) != '\0');
+}
+
+static void test_homes(void **state)
+{
+	const char *const homes[] = {"/home/u", "/home/v/project", "/srv/x", NULL}, *const none[] = {NULL};
+
+	(void)state;
+	assert_false(isle_secret_home("/home/u/file", homes));
+	assert_false(isle_secret_home("/home/v/file", homes));
+	assert_true(isle_secret_home("/home/w/file", homes));
+	assert_true(isle_secret_home("/home/uu/file", homes));
+	assert_true(isle_secret_home("/root/file", homes));
+	assert_true(isle_secret_home("/root/file", none));
+	assert_false(isle_secret_home("/home/w", homes));
+	assert_false(isle_secret_home("/home//w", homes));
+	assert_false(isle_secret_home("/usr/bin/x", homes));
+}
+
+static void test_patterns(void **state)
+{
+	static const struct isle_pattern list[] = {
+		{"/usr/**", 1}, {"/a/b", 2}, {"/top", 4}, {"x/y*", 8}, {"*.z", 16}, {"/q/?", 32}, {"/q/*.c", 64},
+	};
+	uint16_t next[ARRAY_SIZE(list)];
+	struct isle_patterns set = {.list = list, .count = ARRAY_SIZE(list), .next = next};
+
+	(void)state;
+	assert_int_equal(isle_patterns_value(&set, "/usr/bin/ls", ISLE_FIT_ALL), 1);
+	assert_int_equal(isle_patterns_value(&set, "/usr", ISLE_FIT_ALL), 0);
+	assert_int_equal(isle_patterns_value(&set, "/usr/", ISLE_FIT_ALL), 0);
+	assert_int_equal(isle_patterns_value(&set, "/usr", ISLE_FIT_ABOVE), 1);
+	assert_int_equal(isle_patterns_value(&set, "/a/b", ISLE_FIT_ALL), 2);
+	assert_int_equal(isle_patterns_value(&set, "/a/b/c", ISLE_FIT_ALL), 0);
+	assert_int_equal(isle_patterns_value(&set, "/a", ISLE_FIT_ABOVE), 2);
+	assert_int_equal(isle_patterns_value(&set, "/top", ISLE_FIT_ALL), 4);
+	assert_int_equal(isle_patterns_value(&set, "/any/x/y1", ISLE_FIT_ALL), 8);
+	assert_int_equal(isle_patterns_value(&set, "/x/yz.z", ISLE_FIT_ALL), 24);
+	assert_int_equal(isle_patterns_value(&set, "/q/r", ISLE_FIT_ALL), 32);
+	assert_int_equal(isle_patterns_value(&set, "/q/r.c", ISLE_FIT_ALL), 64);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -480,10 +577,11 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit_dir_test(test_kinds),   unit_dir_test(test_restored_time), unit_dir_test(test_root),
-		unit_dir_test(test_shadow),  unit_dir_test(test_file_layer),	unit_dir_test(test_moved),
-		unit_dir_test(test_rename),  unit_dir_test(test_deep),		unit_dir_test(test_unreadable),
-		unit_dir_test(test_no_leak), cmocka_unit_test(test_marks),	cmocka_unit_test(test_names),
+		unit_dir_test(test_kinds),    unit_dir_test(test_restored_time), unit_dir_test(test_root),
+		unit_dir_test(test_shadow),   unit_dir_test(test_file_layer),	 unit_dir_test(test_moved),
+		unit_dir_test(test_rename),   unit_dir_test(test_deep),		 unit_dir_test(test_unreadable),
+		unit_dir_test(test_no_leak),  cmocka_unit_test(test_marks),	 cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_homes), cmocka_unit_test(test_patterns),	 cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
