@@ -112,6 +112,13 @@ void isle_contents_done(struct isle_contents *contents);
 /* True if the change is about the data of a plain file. */
 bool isle_has_content(const struct isle_change *change);
 
+/* --- status_json.c ------------------------------------------------------------------------------------------------ */
+
+struct isle_json;
+
+/* As in RFC 3339; null where that has no words for it. */
+void isle_put_time(struct isle_json *json, const char *key, const struct statx_timestamp *stamp);
+
 /* --- patch.c ------------------------------------------------------------------------------------------------------ */
 
 /* Appends the patch of one change and its readable lines. */

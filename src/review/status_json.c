@@ -13,7 +13,7 @@
 /* For a list, longer texts are not read to count their lines. */
 enum { COUNTED_MAX = 8 << 20 };
 
-static void put_time(struct isle_json *json, const char *key, const struct statx_timestamp *stamp)
+void isle_put_time(struct isle_json *json, const char *key, const struct statx_timestamp *stamp)
 {
 	time_t seconds = (time_t)stamp->tv_sec;
 	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
@@ -63,7 +63,7 @@ static void put_side(struct isle_json *json, const struct isle_review *review, c
 	put_mode(json, "mode", st->mode);
 	isle_json_int(json, "uid", st->uid);
 	isle_json_int(json, "gid", st->gid);
-	put_time(json, "mtime", &st->mtime);
+	isle_put_time(json, "mtime", &st->mtime);
 	if (change->kind == ISLE_REPLACE)
 		isle_json_str(json, "type", isle_type_name(st->mode));
 	if (S_ISLNK(st->mode))

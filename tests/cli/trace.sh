@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# isle trace: what it says of logs that are written here, for people and as JSON; its filters; hostile names; its speed.
+# runs-as: root user
+. "$(dirname "$0")/../lib.sh"
+need python3
+
+for make_log in "$(dirname "$ISLE")/make_log" "$(dirname "$ISLE")/../../tests/helpers/make_log"; do
+	[ ! -x "$make_log" ] || break
+done
+[ -x "$make_log" ] || fail "the program that writes logs is not there: $make_log"
+
+# log ISLE: a log from lines whose fields are separated by '|'.
+log() {
+	tr '|' '\t' | "$make_log" "$1"
+}
+
+# new NAME: an isle without a log.
+new() {
+	isle run -q -n "$1" -- true
+	rm -rf "$ISLE_HOME/isles/$(basename "$(readlink "$ISLE_HOME/names/$1")")/events"
+}
+
+json() {
+	python3 -c "import json, sys
+d = json.load(sys.stdin)
+print(($1))"
+}
+
+H=$T/home
+mkdir -p "$H/.ssh" "$H/src/deep/er"
+for file in .ssh/id_rsa .ssh/known_hosts .env a.c src/b.c src/c.c src/deep/er/d.c; do echo "$file" >"$H/$file"; done
+cd "$H"
+
+new plain
+isle trace plain >"$T/out" 2>"$T/err"
+content "$T/out" ""
+has "$(cat "$T/err")" "no run of isle 'plain' was recorded"
+same "$(isle trace --json plain | json 'd["runs"], d["processes"], d["reads"]')" "([], [], [])"
+
+new t
+log t <<LOG
+run|0|$H|sh|-c|make all
+start|1|0|4711|1000
+exec|1|/usr/bin/sh|$H|sh|-c|make all
+read|1|1|$H/a.c
+read|1|1|/usr/bin/sh
+start|2|1|4712|1000
+start|3|2|4713|1000
+exec|3|/usr/bin/cat|$H/src|cat|a b|$(printf '\033[31m')
+read|3|1|$H/.ssh/known_hosts
+read|3|1|$H/src/b.c
+read|3|1|$H/src/c.c
+read|3|1|$H/.ssh/id_rsa
+times|12|7
+read|3|16|$H/absent
+read|3|8|$H/src
+read|3|1|$H/.env
+write|3|4|$H/out
+refused|3|1|mount /dev/sda|wall capabilities
+refused|3|1|mount /dev/sda|wall capabilities
+net|3|1|192.0.2.7|443|example.org
+unix|3|1|/run/bus
+exec|3|/usr/bin/ls|$H/src|ls
+note|1|2|$H/a.c|0:0
+exit|3|9|1234567
+exit|2|0|100
+exit|1|256|2000000
+end|256
+LOG
+
+text=$(isle trace t)
+hasnt "$text" $'\033'
+# Likely secrets are first, with who read them and how often.
+same "$(head -n 1 <<<"$text")" "likely secrets that were read:"
+has "$text" "ssh key               $H/.ssh/id_rsa  by cat (4713), 7 times"
+has "$text" "project secret        $H/.env  by cat (4713)"
+hasnt "$(sed -n '1,/^$/p' <<<"$text")" known_hosts
+# The tree: quoted, with exits; the process that only forked is not there.
+has "$text" "  sh -c 'make all'"
+has "$text" "    cat 'a b' \"\\033[31m\"  (in $H/src)"
+has "$text" "    -> ls"
+has "$text" "  KILL  "
+hasnt "$text" 4712
+# Reads by directory, those of the system only counted.
+has "$text" "files"
+has "$text" "       2  $H/src/  by cat"
+has "$text" "       1  $H/a.c  by sh"
+has "$text" "1 file of the system, 1 directory listed, 1 name that was not there"
+has "$text" "mount /dev/sda: Operation not permitted: wall capabilities  by cat (4713), 2 times"
+has "$text" "connect  192.0.2.7 port 443 (example.org)  by cat (4713)"
+has "$text" "connect  /run/bus  by cat (4713)"
+has "$text" "$H/a.c: owner wanted: 0:0  by sh (4711)"
+
+# Everything is in the JSON.
+isle trace --json t >"$T/json"
+same "$(json 'd["version"], d["isle"], len(d["runs"])' <"$T/json")" "(1, 't', 1)"
+same "$(json '[d["runs"][0][k] for k in ("run", "status", "directory", "command", "track", "complete")]' <"$T/json")" \
+	"[1, 1, '$H', ['sh', '-c', 'make all'], 'reads', True]"
+same "$(json '[(p["process"], p["parent"], p["pid"], p["uid"], p["status"], p["cpu_ms"], len(p["execs"])) for p in d["processes"]]' \
+	<"$T/json")" "[(1, None, 4711, 1000, 1, 2000, 1), (2, 1, 4712, 1000, 0, 0, 0), (3, 2, 4713, 1000, 137, 1234, 2)]"
+same "$(json 'd["processes"][2]["signal"], d["processes"][2]["execs"][0]["argv"]' <"$T/json")" "(9, ['cat', 'a b', '\\x1b[31m'])"
+same "$(json '[(r["path"].split("/")[-1], r["how"], r["process"], r["times"]) for r in d["reads"] if r["secret"]]' <"$T/json")" \
+	"[('id_rsa', ['content'], 3, 7), ('.env', ['content'], 3, 1)]"
+same "$(json '[r["path"] for r in d["reads"] if not r["existed"]]' <"$T/json")" "['$H/absent']"
+same "$(json '[(w["path"], w["how"]) for w in d["writes"]]' <"$T/json")" "[('$H/out', 'create')]"
+same "$(json '[(r["what"], r["why"], r["error"]) for r in d["refused"]]' <"$T/json")" \
+	"[('mount /dev/sda', 'wall capabilities', 'EPERM'), ('mount /dev/sda', 'wall capabilities', 'EPERM')]"
+same "$(json '[(n["act"], n["family"], n.get("address"), n.get("port"), n.get("name"), n.get("path")) for n in d["network"]]' <"$T/json")" \
+	"[('connect', 'inet', '192.0.2.7', 443, 'example.org', None), ('connect', 'unix', None, None, None, '/run/bus')]"
+same "$(json '[(n["kind"], n["other"]) for n in d["notes"]]' <"$T/json")" "[('owner', '0:0')]"
+
+# Filters.
+same "$(isle trace --kind missing t | tail -n +2 | awk '{print $2, $3}')" "missing $H/absent"
+same "$(isle trace --kind write --json t | json 'len(d["writes"]), len(d["reads"]), len(d["processes"])')" "(1, 0, 0)"
+same "$(isle trace --process 4711 --json t | json 'len(d["processes"])')" 3
+same "$(isle trace --process 'c?t' --json t | json '[p["pid"] for p in d["processes"]], len(d["reads"])')" "([4713], 7)"
+same "$(isle trace --path src --json t | json '[r["path"] for r in d["reads"]]')" "['$H/src/b.c', '$H/src/c.c', '$H/src']"
+same "$(isle trace -p '*.c' --json t | json 'len(d["reads"])')" 3
+has "$(isle trace -p src/b.c t)" "sh -c"
+hasnt "$(isle trace -p a.c t)" "cat"
+status_is 2 isle trace --kind nonsense t 2>/dev/null
+status_is 2 isle trace --run 0 t 2>/dev/null
+status_is 1 isle trace --run 2 t 2>"$T/err"
+has "$(cat "$T/err")" "the last one on record is run 1"
+
+# A second run, not at its end and not complete, with names that are no text.
+log t <<LOG
+run|2|$H|x
+start|1|0|5000|0
+exec|1|/bin/x|$H|x|$(printf 'a\377b')
+read|1|32|$H/a.c
+read|1|1|$(printf '/home/nobody-here/\377\r')
+lost|the disk is full
+LOG
+isle trace --run 2 --json t >"$T/json"
+same "$(json 'd["runs"][0]["run"], d["runs"][0]["complete"], d["runs"][0]["track"], d["runs"][0]["lost"], d["runs"][0]["status"]' <"$T/json")" \
+	"(2, False, 'full', 'the disk is full', None)"
+same "$(json 'd["processes"][0]["execs"][0]["argv"]' <"$T/json")" "['x', {'b64': 'Yf9i'}]"
+same "$(json 'd["reads"][1]["path_b64"]' <"$T/json")" "L2hvbWUvbm9ib2R5LWhlcmUv/w0="
+text=$(isle trace t)
+has "$text" "run 1: "
+has "$text" "run 2: "
+has "$text" "not complete: the disk is full"
+has "$text" "still running"
+
+# What is damaged ends the log; what is before it is shown. A log that makes no sense hurts nobody.
+new broken
+log broken <<LOG
+start|7|7|1|0
+exec|3|/bin/a|/|a
+start|3|9|2|0
+exec|9|/bin/b|/|b
+start|9|7|3|0
+exit|99|0|0
+times|400|9
+read|55|255|relative
+LOG
+isle trace broken >"$T/out"
+has "$(cat "$T/out")" "b  (in /)"
+truncate -s -5 "$ISLE_HOME"/isles/*/events/*
+isle trace --all t >/dev/null
+isle trace --json broken | json 'd["version"]' >/dev/null
+
+# A big run: quick, folded, and little memory. The limit is thirty times what an idle machine takes.
+new big
+{
+	printf 'run|0|/home/u/src|make\nstart|1|0|999|0\nexec|1|/usr/bin/make|/home/u/src|make\n'
+	printf 'many|10000\nexit|1|0|1\nend|0\n'
+} | log big
+start=$(date +%s%N)
+isle trace big >"$T/out"
+ms=$((($(date +%s%N) - start) / 1000000))
+[ $ms -lt 3000 ] || fail "a trace of 100 000 events took $ms ms"
+[ "$(wc -l <"$T/out")" -lt 120 ] || fail "a trace of 100 000 events has $(wc -l <"$T/out") lines"
+has "$(cat "$T/out")" "and 9990 more: cc (9990)"
+same "$(isle trace --json big | json 'len(d["processes"]), len(d["reads"])')" "(10001, 60000)"
