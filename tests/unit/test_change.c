@@ -477,7 +477,7 @@ static void test_secrets(void **state)
 		enum isle_secret secret;
 	} cases[] = {
 		{"/home/u/.ssh/id_rsa", ISLE_SECRET_SSH},
-		{"/home/u/.ssh/work/key", ISLE_SECRET_SSH},
+		{"/home/u/.ssh/other/key", ISLE_SECRET_SSH},
 		{"/home/u/.ssh/id_rsa.pub", ISLE_SECRET_NONE},
 		{"/home/u/.ssh/known_hosts", ISLE_SECRET_NONE},
 		{"/home/u/.ssh/config", ISLE_SECRET_NONE},
