@@ -35,6 +35,8 @@ enum {
 	OPT_DURABLE,
 	OPT_WAIT,
 	OPT_NEST,
+	OPT_TRACK,
+	OPT_NO_TRACK,
 	OPT_QUIET,
 	OPT_VERBOSE,
 };
@@ -57,6 +59,9 @@ enum {
 		{"durable", 0, NULL, "honour fsync inside", OPT_DURABLE},                                              \
 		{"wait", 0, NULL, "wait for what CMD leaves running instead of ending it", OPT_WAIT},                  \
 		{"nest", 0, NULL, "allow user namespaces and mounts inside (a larger surface)", OPT_NEST},             \
+		{"track", 0, "reads|full", "record what is read (default), or stat and access as well", OPT_TRACK},    \
+		{"no-track", 0, NULL, "record nothing; a commit is then checked against what was written only",        \
+		 OPT_NO_TRACK},                                                                                        \
 		{"quiet", 'q', NULL, "say nothing but errors", OPT_QUIET},                                             \
 		{"verbose", 'v', NULL, "say what is done", OPT_VERBOSE},                                               \
 	{                                                                                                              \
@@ -171,6 +176,14 @@ static int set_linger(struct request *q, const char *text)
 	return 0;
 }
 
+static int set_track(struct request *q, const char *what)
+{
+	if (strcmp(what, "reads") != 0 && strcmp(what, "full") != 0)
+		return isle_usage(q->verb, "unknown kind of record %s (reads, full)", isle_quote(what));
+	q->run.track = *what == 'f' ? ISLE_TRACK_FULL : ISLE_TRACK_READS;
+	return 0;
+}
+
 static int out_of_memory(void)
 {
 	struct isle_err err = ISLE_ERR_INIT;
@@ -214,6 +227,9 @@ static int set_flag(struct request *q, int id)
 	case OPT_NEST:
 		q->run.flags |= ISLE_RUN_NEST;
 		break;
+	case OPT_NO_TRACK:
+		q->run.track = ISLE_TRACK_NONE;
+		break;
 	case OPT_QUIET:
 		isle_talk_set(ISLE_TALK_QUIET);
 		break;
@@ -252,6 +268,8 @@ static int set_option(struct request *q, int id, char *value)
 		return set_require(q, value);
 	case OPT_LINGER:
 		return set_linger(q, value);
+	case OPT_TRACK:
+		return set_track(q, value);
 	default:
 		return set_flag(q, id);
 	}

@@ -7,7 +7,8 @@
  * 1. It is a subreaper: whatever CMD starts and abandons becomes its child, so what belongs to this run can be told
  * from what belongs to another run in the same isle.
  * 2. The second wall is put up here, not in init: the files that this run inherits as its standard three may be opened
- * again for writing (/dev/stdout), and those differ from run to run.
+ * again for writing (/dev/stdout), and those differ from run to run. The filters are CMD's own: the leader must not
+ * wait for a supervisor, whose death it has to deal with (3).
  * 3. The supervisor's death (end of file on the connection) ends all of the run.
  * 4. CMD is a child in a process group of its own whose parent, the leader, is in the same session: its group is not
  *    orphaned, so Ctrl-Z stops it.
@@ -42,7 +43,11 @@ struct leader {
 	struct isle_wire_request request;
 	char *directory;
 	char **argv, **environment;
-	int slave; /* of the pty, -1 */
+	int slave;	  /* of the pty, -1 */
+	int master;	  /* of the pty, -1 */
+	int view, netns;  /* for the supervisor */
+	uint32_t missing; /* walls */
+	bool started;	  /* STARTED has been sent */
 	int signals;
 	pid_t command;
 	bool ended; /* CMD has */
@@ -131,39 +136,83 @@ static void miss(struct leader *l, enum isle_wall wall, int code, uint32_t *miss
 	fail(l, 0, NULL);
 }
 
-static int raise_wall(struct leader *l, uint32_t *missing)
+/* From its listener on, the opens of a process wait for the supervisor, which has the listener only after STARTED: what
+ * STARTED takes along is opened before. */
+static void open_for_supervisor(struct leader *l)
 {
-	auto_fd int view = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	unsigned flags = filter_flags(l);
-	int listener = -1;
+	l->view = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	l->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (l->view < 0 || l->netns < 0)
+		fail(l, -errno, "cannot open what the supervisor needs");
+}
+
+static void raise_landlock(struct leader *l)
+{
 	int r = 0;
 
 	if ((l->request.flags & ISLE_RUN_NEST) == 0)
-		r = view < 0 ? -errno : isle_landlock_enter(view, l->message.fds, 3, flags);
+		r = isle_landlock_enter(l->view, l->message.fds, 3, filter_flags(l));
 	if (r == -ENOSYS || r == -EOPNOTSUPP)
-		miss(l, ISLE_WALL_LANDLOCK, r, missing);
+		miss(l, ISLE_WALL_LANDLOCK, r, &l->missing);
 	else if (r < 0)
 		fail(l, r, "cannot isolate: Landlock");
-	if (l->request.notify) {
-		listener = isle_filter_notify_sockets(flags);
-		if (listener < 0)
-			miss(l, ISLE_WALL_NOTIFY, listener, missing);
-	}
-	r = isle_filter_enter(flags);
+}
+
+static void raise_filter(struct leader *l)
+{
+	int r = isle_filter_enter(filter_flags(l));
+
 	if (r == -ENOSYS)
-		miss(l, ISLE_WALL_SECCOMP, r, missing);
+		miss(l, ISLE_WALL_SECCOMP, r, &l->missing);
 	else if (r < 0)
 		fail(l, r, "cannot isolate: the system-call filter");
-	return listener;
+}
+
+/* The listener, -1: none. */
+static int listen_to_calls(struct leader *l)
+{
+	int listener = -1;
+
+	if (l->request.traps == 0)
+		return -1;
+	listener = isle_filter_notify(filter_flags(l), l->request.traps);
+	if (listener < 0)
+		miss(l, ISLE_WALL_NOTIFY, listener, &l->missing);
+	return listener < 0 ? -1 : listener;
+}
+
+static void send_started(struct leader *l, int listener)
+{
+	struct isle_wire_started started = {.missing = l->missing, .master = l->master >= 0, .listener = listener >= 0};
+	int fds[4];
+	unsigned count = 0;
+
+	if (l->master >= 0)
+		fds[count++] = l->master;
+	if (listener >= 0) {
+		fds[count++] = listener;
+		fds[count++] = l->netns;
+		fds[count++] = l->view;
+	}
+	int r = isle_wire_send_fds(l->connection, ISLE_WIRE_STARTED, &started, sizeof(started), fds, count);
+	/* Before the next call that is trapped, be it _exit(2): who holds the listener itself waits for ever when the
+	 * supervisor dies. */
+	isle_cleanup_fd(&listener);
+	if (r < 0)
+		_exit(1);
+	l->started = true;
 }
 
 /* The process that becomes CMD. It shares the leader's memory until then (vfork(2)), which spares the copy of its page
  * tables; the leader finds the errno of a failure in *ret_error. */
-isle_noreturn static void run_command(const struct leader *l, volatile int *ret_error)
+isle_noreturn static void run_command(struct leader *l, volatile int *ret_error)
 {
 	const struct isle_wire_request *q = &l->request;
 	sigset_t blocked;
 
+	int listener = listen_to_calls(l);
+	raise_filter(l);
+	send_started(l, listener);
 	isle_ignore(setpgid(0, 0));
 	/* Here, not in the leader: later, the first keys would miss CMD, and CMD may have given the terminal to a
 	 * child by then. No signal stops this process, all are blocked. */
@@ -195,44 +244,33 @@ failed:
 	_exit(127);
 }
 
+static void enter_directory(struct leader *l)
+{
+	if (chdir(l->directory) == 0)
+		return;
+	isle_err_errno(&l->err, -errno, "cannot enter '%s' in the isle", l->directory);
+	isle_err_hint(&l->err, "choose another directory with --chdir DIR");
+	fail(l, 0, NULL);
+}
+
 static void start_command(struct leader *l)
 {
 	volatile int error = 0;
 
-	if (chdir(l->directory) < 0) {
-		isle_err_errno(&l->err, -errno, "cannot enter '%s' in the isle", l->directory);
-		isle_err_hint(&l->err, "choose another directory with --chdir DIR");
-		fail(l, 0, NULL);
-	}
-	pid_t pid = vfork(); /* what run_command() writes of the shared memory is meant: the error, environ */
+	pid_t pid =
+		vfork(); /* what run_command() writes of the shared memory is meant: the leader, the error, environ */
 	if (pid == 0)
 		run_command(l, &error); /* NOLINT(clang-analyzer-unix.Vfork) */
 	if (pid < 0)
 		fail(l, -errno, "cannot start a process in the isle");
+	if (!l->started)
+		_exit(1); /* and the supervisor has been told why */
+	raise_filter(l);
 	l->command = pid;
 	if (error == 0)
 		return;
 	l->exited.error = error;
 	l->exited.outcome = error == ENOENT ? ISLE_RUN_NOT_FOUND : ISLE_RUN_NOT_EXECUTABLE;
-}
-
-static void send_started(struct leader *l, int master, int listener, uint32_t missing)
-{
-	struct isle_wire_started started = {.missing = missing, .master = master >= 0, .listener = listener >= 0};
-	auto_fd int netns = listener >= 0 ? open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
-	int fds[3];
-	unsigned count = 0;
-
-	if (listener >= 0 && netns < 0)
-		fail(l, -errno, "cannot open the isle's network namespace");
-	if (master >= 0)
-		fds[count++] = master;
-	if (listener >= 0) {
-		fds[count++] = listener;
-		fds[count++] = netns;
-	}
-	if (isle_wire_send_fds(l->connection, ISLE_WIRE_STARTED, &started, sizeof(started), fds, count) < 0)
-		_exit(1);
 }
 
 static void note_status(struct leader *l, const siginfo_t *info)
@@ -331,9 +369,8 @@ static void finish(struct leader *l)
 
 void isle_leader_main(int connection, bool user)
 {
-	struct leader l = {.connection = connection, .user = user, .slave = -1};
+	struct leader l = {.connection = connection, .user = user, .slave = -1, .master = -1, .view = -1, .netns = -1};
 	sigset_t chld;
-	uint32_t missing = 0;
 
 	isle_ignore(prctl(PR_SET_NAME, "isle-leader"));
 	isle_ignore(prctl(PR_SET_CHILD_SUBREAPER, 1));
@@ -342,12 +379,14 @@ void isle_leader_main(int connection, bool user)
 	sigaddset(&chld, SIGCHLD);
 	l.signals = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	read_request(&l);
-	int master = l.request.pty ? open_terminal(&l) : -1;
-	int listener = raise_wall(&l, &missing);
-	send_started(&l, master, listener, missing);
-	isle_cleanup_fd(&master);
-	isle_cleanup_fd(&listener);
+	l.master = l.request.pty ? open_terminal(&l) : -1;
+	enter_directory(&l);
+	open_for_supervisor(&l);
+	raise_landlock(&l);
 	start_command(&l);
+	isle_cleanup_fd(&l.master);
+	isle_cleanup_fd(&l.view);
+	isle_cleanup_fd(&l.netns);
 	for (unsigned i = 0; i < l.message.fd_count; i++)
 		isle_cleanup_fd(&l.message.fds[i]);
 	l.message.fd_count = 0;

@@ -9,6 +9,7 @@
  *   leader       inside, one for each run: the session leader of its terminal; starts CMD, ends what it leaves
  */
 #include "error.h"
+#include "events.h"
 #include "net_mode.h"
 #include "store.h"
 #include "walls.h"
@@ -23,9 +24,10 @@ struct isle_run_options {
 	const char *const *write; /* absolute host paths, NULL-terminated; may be NULL */
 	const char *const *hide;  /* the same */
 	enum isle_net_mode net;
-	unsigned require; /* enum isle_wall bits */
-	double linger;	  /* seconds to keep the isle mounted after the last run */
-	unsigned flags;	  /* enum isle_run_flags */
+	enum isle_track track; /* what is recorded */
+	unsigned require;      /* enum isle_wall bits */
+	double linger;	       /* seconds to keep the isle mounted after the last run */
+	unsigned flags;	       /* enum isle_run_flags */
 };
 
 enum isle_run_flags {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One poll loop over: the leader's connection, a signalfd, the terminal (terminal.h), the notification listener.
+ * One poll loop over: the leader's connection, a signalfd, the terminal (terminal.h), the guide (guide.h), which
+ * answers trapped calls.
  *
  *   request sent --> STARTED --> running --> EXITED --> terminal drained --> end of file
  *                 \-> ERROR or end of file: nothing was run
@@ -22,11 +23,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "guide.h"
 #include "kernel.h"
 #include "live.h"
-#include "notify.h"
 #include "quote.h"
 #include "talk.h"
+#include "trap.h"
 #include "view.h"
 #include "walls.h"
 #include "wire.h"
@@ -36,7 +38,7 @@ struct supervisor {
 	const struct isle_run_options *options;
 	int connection;
 	int signals;
-	int listener;
+	struct isle_guide *guide; /* NULL: nothing is trapped */
 	struct isle_terminal terminal;
 	struct isle_net_lazy network;
 	struct timespec began;
@@ -79,6 +81,69 @@ static mode_t current_umask(void)
 	return mask;
 }
 
+/* The first socket of the isle joins it to the network; a run beside this one may have been faster. */
+static void connecting(void *data, bool done)
+{
+	struct supervisor *s = data;
+
+	if (!done) {
+		s->network.options.pid = isle_live_init(s->isle);
+		s->network.options.root = isle_view_is_root();
+		s->network.tried = isle_live_has_network(s->isle);
+	} else if (s->network.pid > 0) {
+		isle_ignore(isle_live_note_network(s->isle, s->network.pid));
+	}
+}
+
+/* The program sees an older state at worst, and a commit is checked all the same. */
+static void refresh(void *data)
+{
+	const struct supervisor *s = data;
+
+	isle_ignore(isle_refresh(s->isle, NULL));
+}
+
+static unsigned traps(const struct supervisor *s)
+{
+	const struct isle_run_options *o = s->options;
+	unsigned traps = 0;
+
+	if (o->net == ISLE_NET_INTERNET && !isle_live_has_network(s->isle))
+		traps |= ISLE_TRAP_NET;
+	if (o->track != ISLE_TRACK_NONE)
+		traps |= ISLE_TRAP_READS;
+	if (o->track == ISLE_TRACK_FULL)
+		traps |= ISLE_TRAP_STATS;
+	return traps;
+}
+
+static const char *search_path(char *const *environment)
+{
+	for (; *environment != NULL; environment++)
+		if (strncmp(*environment, "PATH=", 5) == 0)
+			return *environment + 5;
+	return NULL;
+}
+
+static int make_guide(struct supervisor *s, unsigned trapped)
+{
+	const struct isle_guide_options options = {
+		.isle = s->isle,
+		.track = s->options->track,
+		.traps = trapped,
+		.user = !isle_view_is_root(),
+		.directory = s->options->directory,
+		.argv = s->options->argv,
+		.path = search_path(s->options->environment),
+		.network = &s->network,
+		.refresh = s->options->track == ISLE_TRACK_NONE ? NULL : refresh,
+		.connecting = connecting,
+		.data = s,
+	};
+
+	return trapped == 0 ? 0 : isle_guide_new(&options, &s->guide, s->err);
+}
+
 static int send_request(struct supervisor *s, const sigset_t *blocked)
 {
 	static const int standard[] = {0, 1, 2};
@@ -93,7 +158,7 @@ static int send_request(struct supervisor *s, const sigset_t *blocked)
 	q.umask = current_umask();
 	q.nice = getpriority(PRIO_PROCESS, 0);
 	q.linger_ms = (uint32_t)(o->linger * 1000);
-	q.notify = o->net == ISLE_NET_INTERNET && !isle_live_has_network(s->isle);
+	q.traps = traps(s);
 	fill_masks(&q, blocked);
 	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++)
 		isle_ignore(getrlimit((__rlimit_resource_t)resource, &q.limits[resource]));
@@ -106,6 +171,8 @@ static int send_request(struct supervisor *s, const sigset_t *blocked)
 	for (char *const *e = o->environment; *e != NULL; e++)
 		isle_buf_add(&text, *e, strlen(*e) + 1);
 	int r = isle_buf_error(&text);
+	if (r >= 0)
+		r = make_guide(s, q.traps);
 	if (r >= 0)
 		r = isle_wire_send_fds(s->connection, ISLE_WIRE_REQUEST, text.data, text.size, standard, 3);
 	return r == -EPIPE ? 0 : r; /* why the other side has gone is still to be read */
@@ -149,13 +216,11 @@ static int handle_started(struct supervisor *s, struct isle_wire_message *m)
 		if (r < 0)
 			return isle_err_errno(s->err, r, "cannot use the terminal");
 	}
-	if (started.listener && next < m->fd_count) {
-		s->listener = fd_take(&m->fds[next++]);
-		if (next < m->fd_count)
-			s->network.options.netns = fd_take(&m->fds[next]);
-		isle_ignore(isle_notify_tune(s->listener));
-	}
-	return 0;
+	if (!started.listener || next + 3 > m->fd_count || s->guide == NULL)
+		return 0;
+	s->network.options.netns = fd_take(&m->fds[next + 1]);
+	int r = isle_guide_start(s->guide, fd_take(&m->fds[next]), fd_take(&m->fds[next + 2]));
+	return r < 0 ? isle_err_errno(s->err, r, "cannot answer the calls of the isle") : 0;
 }
 
 static void say_leftovers(const struct isle_wire_exited *exited, char *names)
@@ -171,6 +236,22 @@ static void say_leftovers(const struct isle_wire_exited *exited, char *names)
 		isle_note("ended %u more processes", exited->ended - shown);
 }
 
+/* As wait(2) has it. */
+static int32_t wait_status(const struct isle_run_result *result)
+{
+	switch (result->outcome) {
+	case ISLE_RUN_EXITED:
+		return (int32_t)(result->status & 0xff) << 8;
+	case ISLE_RUN_SIGNALLED:
+		return result->status;
+	case ISLE_RUN_NOT_FOUND:
+		return 127 << 8;
+	case ISLE_RUN_NOT_EXECUTABLE:
+		break;
+	}
+	return 126 << 8;
+}
+
 static void handle_exited(struct supervisor *s, struct isle_wire_message *m)
 {
 	struct isle_wire_exited exited;
@@ -184,6 +265,8 @@ static void handle_exited(struct supervisor *s, struct isle_wire_message *m)
 	s->result->outcome = (enum isle_run_outcome)exited.outcome;
 	s->result->status = exited.outcome >= ISLE_RUN_NOT_FOUND ? exited.error : exited.status;
 	s->result->seconds = (double)(now.tv_sec - s->began.tv_sec) + (double)(now.tv_nsec - s->began.tv_nsec) / 1e9;
+	if (s->guide != NULL)
+		isle_guide_end(s->guide, wait_status(s->result));
 	isle_terminal_end(&s->terminal);
 	say_leftovers(&exited, m->data + sizeof(exited));
 }
@@ -241,50 +324,29 @@ static void handle_signal(struct supervisor *s)
 		tell(s, ISLE_WIRE_SIGNAL, &sig, sizeof(sig));
 }
 
-static void forget_listener(struct supervisor *s)
-{
-	isle_cleanup_fd(&s->listener);
-	s->listener = -1;
-}
-
-/* The first socket of the isle joins it to the network; a run beside this one may have been faster. */
-static void answer_notification(struct supervisor *s)
-{
-	bool before = s->network.tried;
-
-	if (!before) {
-		s->network.options.pid = isle_live_init(s->isle);
-		s->network.options.root = isle_view_is_root();
-		s->network.tried = isle_live_has_network(s->isle);
-	}
-	if (isle_net_notify(s->listener, &s->network) < 0)
-		forget_listener(s);
-	if (!before && s->network.pid > 0)
-		isle_ignore(isle_live_note_network(s->isle, s->network.pid));
-}
-
-enum { FD_LEADER, FD_SIGNALS, FD_LISTENER, FD_TERMINAL };
+enum { FD_LEADER, FD_SIGNALS, FD_GUIDE, FD_TERMINAL = FD_GUIDE + ISLE_GUIDE_FDS };
 
 static int turn(struct supervisor *s)
 {
 	struct pollfd fds[FD_TERMINAL + ISLE_TERMINAL_FDS] = {
 		[FD_LEADER] = {.fd = s->closed ? -1 : s->connection, .events = POLLIN},
 		[FD_SIGNALS] = {.fd = s->signals, .events = POLLIN},
-		[FD_LISTENER] = {.fd = s->listener, .events = POLLIN},
+		[FD_GUIDE] = {.fd = -1},
+		[FD_GUIDE + 1] = {.fd = -1},
 	};
 	unsigned terminal = isle_terminal_poll_fds(&s->terminal, fds + FD_TERMINAL);
 	int r = 0;
 
-	if (poll(fds, FD_TERMINAL + terminal, -1) < 0)
+	if (s->guide != NULL)
+		isle_guide_fds(s->guide, fds + FD_GUIDE);
+	if (poll(fds, FD_TERMINAL + terminal, s->guide == NULL ? -1 : isle_guide_timeout(s->guide)) < 0)
 		return errno == EINTR ? 0 : isle_err_errno(s->err, -errno, "cannot wait for the isle");
 	if (terminal > 0)
 		isle_terminal_handle(&s->terminal, fds + FD_TERMINAL, terminal);
 	if (fds[FD_SIGNALS].revents != 0)
 		handle_signal(s);
-	if ((fds[FD_LISTENER].revents & POLLIN) != 0)
-		answer_notification(s);
-	else if (fds[FD_LISTENER].revents != 0)
-		forget_listener(s); /* nobody is left who could call */
+	if (s->guide != NULL)
+		isle_guide_handle(s->guide, fds + FD_GUIDE);
 	if (fds[FD_LEADER].revents != 0)
 		r = handle_leader(s);
 	return r;
@@ -310,7 +372,6 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	struct supervisor s = {.isle = isle,
 			       .options = options,
 			       .connection = connection,
-			       .listener = -1,
 			       .network.options.netns = -1,
 			       .result = ret_result,
 			       .err = err};
@@ -332,7 +393,7 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 		r = turn(&s);
 	isle_terminal_close(&s.terminal);
 	isle_cleanup_fd(&s.signals);
-	isle_cleanup_fd(&s.listener);
+	isle_guide_free(s.guide);
 	isle_cleanup_fd(&s.network.options.netns);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r < 0 ? r : outcome(&s);

@@ -11,6 +11,7 @@
 #include "kernel.h"
 #include "macros.h"
 #include "path.h"
+#include "trap.h"
 #include "walls_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -243,7 +244,7 @@ static int probe_seccomp(void)
 
 static int enter_notify(void)
 {
-	int r = isle_filter_notify_sockets(filter_flags());
+	int r = isle_filter_notify(filter_flags(), ISLE_TRAP_NET);
 
 	return r < 0 ? r : 0;
 }

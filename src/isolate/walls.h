@@ -56,7 +56,7 @@ enum isle_filter_flags {
 
 /*
  * All are called in init, after all mounts and pivot_root and before any program of the user runs, in this order:
- * isle_landlock_enter(), isle_filter_notify_sockets(), isle_filter_enter(). They allocate nothing. 0 or -errno
+ * isle_landlock_enter(), isle_filter_notify(), isle_filter_enter(). They allocate nothing. 0 or -errno
  * (-ENOSYS, -EOPNOTSUPP: the kernel has it not; the caller decides by `require`). Processes started later have them
  * too.
  *
@@ -70,13 +70,10 @@ enum isle_filter_flags {
  */
 int isle_landlock_enter(int view_fd, const int *extra, unsigned extra_count, unsigned flags) isle_must_check;
 
-/* Installs, in the calling process, a filter that notifies of socket(2) calls for the internet and netlink families
- * only. Returns the listener, O_CLOEXEC. -EBUSY: a process above has one already. */
-int isle_filter_notify_sockets(unsigned flags) isle_must_check;
-
-/* Makes a notification cheaper where the kernel can (SYNC_WAKE_UP, Linux 6.6). Called by who got the listener, before
- * the first notification. -EINVAL or -ENOTTY on an older kernel is no failure. */
-int isle_notify_tune(int listener);
+/* Installs, in the calling process, a filter that sends the calls of these groups (enum isle_trap, trap.h) to a
+ * listener, which is returned, O_CLOEXEC. -EBUSY: a process above has one already. From here on each such call of this
+ * process, too, waits for the supervisor. */
+int isle_filter_notify(unsigned flags, unsigned traps) isle_must_check;
 
 /* Installs the static filter made at build time. */
 int isle_filter_enter(unsigned flags) isle_must_check;

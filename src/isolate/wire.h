@@ -30,7 +30,7 @@ enum isle_wire_type {
 	ISLE_WIRE_MAP_ME,
 	ISLE_WIRE_MAPPED,
 	ISLE_WIRE_REQUEST, /* struct isle_wire_request and strings; + descriptors 0, 1, 2 */
-	ISLE_WIRE_STARTED, /* struct isle_wire_started; + pty master, + notification listener */
+	ISLE_WIRE_STARTED, /* struct isle_wire_started; + pty master, + notification listener and what it needs */
 	ISLE_WIRE_ERROR,   /* struct isle_err */
 	ISLE_WIRE_SIGNAL,  /* struct isle_wire_signal */
 	ISLE_WIRE_GO,	   /* int32: enum isle_terminal_go */
@@ -54,7 +54,7 @@ struct isle_wire_request {
 	uint32_t umask;
 	int32_t nice;
 	uint32_t linger_ms;
-	uint8_t notify;		   /* install the listener */
+	uint32_t traps;		   /* enum isle_trap: install a listener for these */
 	uint64_t blocked, ignored; /* signal masks: bit N-1 is signal N */
 	struct rlimit limits[RLIM_NLIMITS];
 	struct isle_terminal_setup terminal;
@@ -63,7 +63,8 @@ struct isle_wire_request {
 
 struct isle_wire_started {
 	uint32_t missing;	  /* enum isle_wall: what this kernel has not */
-	uint8_t master, listener; /* descriptors that come along; with the listener that of the network namespace */
+	uint8_t master, listener; /* descriptors that come along; with the listener come those of the network
+				   * namespace and of the view's root */
 };
 
 struct isle_wire_signal {

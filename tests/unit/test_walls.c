@@ -4,7 +4,9 @@
  * the kernel refuses with another error, so that it is the filter's answer that is seen.
  */
 #include "kernel.h"
+#include "listener.h"
 #include "macros.h"
+#include "trap.h"
 #include "walls.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -290,10 +292,10 @@ static int notify_pair[2];
 
 static int be_notified(unsigned flags)
 {
-	auto_fd int listener = isle_filter_notify_sockets(flags);
+	auto_fd int listener = isle_filter_notify(flags, ISLE_TRAP_NET);
 
 	CHECK(listener >= 0);
-	CHECK(isle_filter_notify_sockets(flags) == -EBUSY);
+	CHECK(isle_filter_notify(flags, ISLE_TRAP_NET) == -EBUSY);
 	CHECK(send_fd(notify_pair[1], listener) == 0);
 	CHECK(isle_filter_enter(flags) == 0);
 	CHECK(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
@@ -321,7 +323,7 @@ static void answer(int listener, int family)
 static void test_notify_sockets(void **state)
 {
 	auto_fd int listener = -1;
-	int tuned, status;
+	int status;
 	pid_t pid;
 
 	(void)state;
@@ -333,8 +335,7 @@ static void test_notify_sockets(void **state)
 	}
 	listener = receive_fd(notify_pair[0]);
 	assert_true(listener >= 0);
-	tuned = isle_notify_tune(listener);
-	assert_true(tuned == 0 || tuned == -EINVAL || tuned == -ENOTTY);
+	assert_int_equal(isle_listener_prepare(listener), 0);
 	answer(listener, AF_INET);
 	answer(listener, AF_INET6);
 	answer(listener, AF_NETLINK);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "calls.h"
+
+#include <sys/syscall.h>
+
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452 /* Linux 6.6, the same number everywhere */
+#endif
+
+#define READS ISLE_TRAP_READS
+#define NAMES (ISLE_TRAP_READS | ISLE_TRAP_NAMES)
+#define STATS ISLE_TRAP_STATS
+
+/* The most frequent first: the filter compares in this order. */
+const struct isle_trapped isle_trapped_calls[] = {
+	{"openat", SYS_openat, READS, false, isle_handle_open},
+	{"readlink", SYS_readlink, READS, false, isle_handle_readlink},
+	{"execve", SYS_execve, READS, false, isle_handle_exec},
+	{"exit_group", SYS_exit_group, READS, false, isle_handle_exit},
+	{"open", SYS_open, READS, false, isle_handle_open},
+	{"openat2", SYS_openat2, READS, false, isle_handle_open},
+	{"creat", SYS_creat, READS, false, isle_handle_open},
+	{"readlinkat", SYS_readlinkat, READS, false, isle_handle_readlink},
+	{"execveat", SYS_execveat, READS, false, isle_handle_exec},
+	{"chdir", SYS_chdir, READS, false, isle_handle_chdir},
+	{"fchdir", SYS_fchdir, READS, false, isle_handle_chdir},
+	{"chroot", SYS_chroot, READS, false, isle_handle_chroot},
+	{"pivot_root", SYS_pivot_root, READS, false, isle_handle_chroot},
+	{"setns", SYS_setns, READS, false, isle_handle_chroot},
+	{"unshare", SYS_unshare, READS, false, isle_handle_chroot},
+	/* who changed what; and what leads elsewhere from then on */
+	{"unlink", SYS_unlink, READS, false, isle_handle_names},
+	{"unlinkat", SYS_unlinkat, READS, false, isle_handle_names},
+	{"rename", SYS_rename, NAMES, false, isle_handle_names},
+	{"renameat", SYS_renameat, NAMES, false, isle_handle_names},
+	{"renameat2", SYS_renameat2, NAMES, false, isle_handle_names},
+	{"mkdir", SYS_mkdir, READS, false, isle_handle_names},
+	{"mkdirat", SYS_mkdirat, READS, false, isle_handle_names},
+	{"rmdir", SYS_rmdir, READS, false, isle_handle_names},
+	{"symlink", SYS_symlink, READS, false, isle_handle_names},
+	{"symlinkat", SYS_symlinkat, READS, false, isle_handle_names},
+	{"link", SYS_link, NAMES, false, isle_handle_names},
+	{"linkat", SYS_linkat, NAMES, false, isle_handle_names},
+	{"mknod", SYS_mknod, READS, false, isle_handle_names},
+	{"mknodat", SYS_mknodat, READS, false, isle_handle_names},
+	{"truncate", SYS_truncate, READS, false, isle_handle_metadata},
+	{"chmod", SYS_chmod, READS, false, isle_handle_metadata},
+	{"fchmodat", SYS_fchmodat, READS, false, isle_handle_metadata},
+	{"fchmodat2", SYS_fchmodat2, READS, false, isle_handle_metadata},
+	{"chown", SYS_chown, READS, false, isle_handle_metadata},
+	{"lchown", SYS_lchown, READS, false, isle_handle_metadata},
+	{"fchownat", SYS_fchownat, READS, false, isle_handle_metadata},
+	/* the network */
+	{"socket", SYS_socket, ISLE_TRAP_NET, true, isle_handle_socket},
+	{"connect", SYS_connect, READS, false, isle_handle_net},
+	{"bind", SYS_bind, READS, false, isle_handle_net},
+	{"sendto", SYS_sendto, READS, true, isle_handle_net},
+	/* --track=full */
+	{"stat", SYS_stat, STATS, false, isle_handle_stat},
+	{"lstat", SYS_lstat, STATS, false, isle_handle_stat},
+	{"newfstatat", SYS_newfstatat, STATS, true, isle_handle_stat},
+	{"statx", SYS_statx, STATS, false, isle_handle_stat},
+	{"access", SYS_access, STATS, false, isle_handle_stat},
+	{"faccessat", SYS_faccessat, STATS, false, isle_handle_stat},
+	{"faccessat2", SYS_faccessat2, STATS, false, isle_handle_stat},
+	{0},
+};
+
+const struct isle_trapped *isle_trapped_find(int nr)
+{
+	for (const struct isle_trapped *t = isle_trapped_calls; t->name != NULL; t++)
+		if (t->nr == nr)
+			return t;
+	return NULL;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One notification: received, handled, recorded, answered. The answer comes after the write to the log, so what a
+ * program has been given is on record even if the guide is killed at any moment:
+ *
+ *   received --> handler --> log written --> continue        (or: answered with the handler's result)
+ *                   |            |
+ *                   +- failed ---+-------> the call fails with that error
+ */
+#include "guide_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "buf.h"
+#include "calls.h"
+#include "listener.h"
+
+/* Seconds between two refreshes of a view in which nothing is known to have moved: for names that a program asks for
+ * without opening them, which are not trapped. */
+enum { REFRESH_SECONDS = 5 };
+
+static uint32_t seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint32_t)t.tv_sec;
+}
+
+static int start_log(struct isle_guide *guide)
+{
+	const struct isle_guide_options *o = &guide->options;
+	struct isle_event event = {.type = ISLE_EVENT_RUN, .how = o->track, .path = o->directory};
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+	int r = isle_events_create(o->isle, &guide->events);
+
+	for (char *const *a = o->argv; *a != NULL; a++)
+		isle_buf_add(&text, *a, strlen(*a) + 1);
+	if (r >= 0)
+		r = isle_buf_error(&text);
+	event.text = text.data;
+	event.text_size = text.size < 64 << 10 ? text.size : 0;
+	if (r >= 0)
+		r = isle_events_add(guide->events, &event, NULL);
+	return r < 0 ? r : isle_events_flush(guide->events);
+}
+
+int isle_guide_new(const struct isle_guide_options *options, struct isle_guide **ret_guide, struct isle_err *err)
+{
+	struct isle_guide *guide = calloc(1, sizeof(*guide));
+	int r = guide == NULL ? -ENOMEM : 0;
+
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot watch the run");
+	guide->options = *options;
+	guide->processes = ISLE_PROCESSES_INIT;
+	guide->listener = guide->root = -1;
+	guide->user = options->user;
+	guide->second = guide->refreshed = seconds();
+	isle_siphash_key_new(&guide->key);
+	if ((options->traps & ISLE_TRAP_READS) != 0) {
+		r = start_log(guide);
+		if (r >= 0)
+			r = isle_processes_init(&guide->processes, guide->events);
+		if (r >= 0)
+			r = isle_seen_init(&guide->seen);
+		if (r >= 0)
+			r = isle_origins_init(&guide->origins, options->isle);
+	}
+	if (r < 0) {
+		isle_guide_free(guide);
+		return isle_err_errno(err, r, "cannot record what the run does");
+	}
+	*ret_guide = guide;
+	return 0;
+}
+
+void isle_guide_free(struct isle_guide *guide)
+{
+	if (guide == NULL)
+		return;
+	isle_cleanup_fd(&guide->listener);
+	isle_cleanup_fd(&guide->root);
+	isle_processes_done(&guide->processes);
+	isle_origins_done(&guide->origins);
+	isle_known_done(&guide->recorded);
+	isle_seen_done(&guide->seen);
+	isle_events_close(guide->events);
+	free(guide);
+}
+
+int isle_guide_start(struct isle_guide *guide, int listener, int root)
+{
+	guide->listener = listener;
+	guide->root = root;
+	return isle_listener_prepare(listener);
+}
+
+void isle_guide_fds(const struct isle_guide *guide, struct pollfd *fds)
+{
+	fds[0] = (struct pollfd){.fd = guide->listener, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = guide->listener < 0 ? -1 : guide->processes.ends, .events = POLLIN};
+}
+
+int isle_guide_timeout(const struct isle_guide *guide)
+{
+	return guide->listener >= 0 && guide->options.refresh != NULL ? REFRESH_SECONDS * 1000 : -1;
+}
+
+/* The call fails with the error that the kernel would find, too (a bad address), or with that of the guide. */
+static void answer(struct isle_guide *guide, const struct isle_call *call, const struct isle_verdict *verdict, int r)
+{
+	int sent;
+
+	if (r < 0)
+		sent = isle_listener_answer(guide->listener, call->notif.id, 0, -r);
+	else if (verdict->answered)
+		sent = isle_listener_answer(guide->listener, call->notif.id, verdict->value, verdict->error);
+	else
+		sent = isle_listener_continue(guide->listener, call->notif.id);
+	if (sent < 0) {
+		isle_cleanup_fd(&guide->listener);
+		guide->listener = -1;
+	}
+}
+
+static void handle_call(struct isle_guide *guide, const struct isle_call *call)
+{
+	const struct isle_trapped *trapped = isle_trapped_find(call->notif.data.nr);
+	struct isle_verdict verdict = {0};
+	int r = 0;
+
+	/* The leader is ours, and looks through its own /proc at the end of the run. */
+	bool ours = guide->processes.leader != 0 && call->tid == guide->processes.leader;
+	if (trapped != NULL && !ours && (guide->events != NULL || trapped->handler == isle_handle_socket))
+		r = trapped->handler(guide, call, &verdict);
+	if (guide->events != NULL) {
+		int flushed = isle_events_flush(guide->events);
+
+		r = r < 0 ? r : flushed;
+	}
+	answer(guide, call, &verdict, r);
+}
+
+static void handle_listener(struct isle_guide *guide)
+{
+	struct isle_call call;
+	int r = isle_listener_receive(guide->listener, &call.notif);
+
+	if (r < 0) {
+		isle_cleanup_fd(&guide->listener);
+		guide->listener = -1;
+	}
+	if (r <= 0)
+		return;
+	call.tid = (pid_t)call.notif.pid;
+	call.args = (const uint64_t *)call.notif.data.args;
+	handle_call(guide, &call);
+}
+
+void isle_guide_handle(struct isle_guide *guide, const struct pollfd *fds)
+{
+	guide->second = seconds();
+	if (fds[1].revents != 0) {
+		isle_processes_reap(&guide->processes);
+		isle_ignore(isle_events_flush(guide->events));
+	}
+	if ((fds[0].revents & POLLIN) != 0) {
+		handle_listener(guide);
+	} else if (fds[0].revents != 0) { /* nobody is left who could call */
+		isle_cleanup_fd(&guide->listener);
+		guide->listener = -1;
+	}
+	if (guide->listener >= 0 && guide->options.refresh != NULL &&
+	    guide->second - guide->refreshed >= REFRESH_SECONDS) {
+		guide->refreshed = guide->second;
+		guide->options.refresh(guide->options.data);
+	}
+}
+
+void isle_guide_end(struct isle_guide *guide, int32_t status)
+{
+	struct isle_event event = {.type = ISLE_EVENT_END, .end = {.status = status, .cpu_us = -1}};
+
+	if (guide->events == NULL)
+		return;
+	isle_processes_reap(&guide->processes);
+	isle_ignore(isle_events_add(guide->events, &event, NULL));
+	isle_ignore(isle_events_flush(guide->events));
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the handlers of trapped calls share. */
+#include "guide.h"
+#include "known.h"
+#include "origin.h"
+#include "processes.h"
+#include <linux/limits.h>
+#include <linux/seccomp.h>
+#include <sys/stat.h>
+
+struct isle_guide {
+	struct isle_guide_options options;
+	struct isle_events *events; /* NULL: nothing is recorded */
+	struct isle_processes processes;
+	struct isle_origins origins;
+	struct isle_known recorded;
+	struct isle_seen seen;
+	struct isle_siphash_key key;
+	int listener, root;
+	bool chroots;	    /* some process has, or may have, another root directory than the view's */
+	unsigned depth;	    /* of links in one look */
+	bool command;	    /* the first program has been seen */
+	bool running;	    /* and it runs: its memory can be read */
+	bool user;	    /* no hard links, no redirects in the view */
+	bool lost;	    /* said that the record is not complete */
+	uint32_t second;    /* CLOCK_MONOTONIC_COARSE, at this call */
+	uint32_t refreshed; /* when the view was last refreshed */
+	char raw[2 * PATH_MAX];
+};
+
+/* The call that waits. */
+struct isle_call {
+	struct seccomp_notif notif;
+	pid_t tid;
+	const uint64_t *args;
+};
+
+/* What becomes of it. */
+struct isle_verdict {
+	bool answered; /* value and error hold; else the kernel does the call */
+	int64_t value;
+	int error; /* errno, positive; 0: none */
+};
+
+/* A handler looks at the call. 0 with *ret_verdict left alone: go on. -errno: the guide failed, and so does the call.
+ */
+typedef int isle_handler(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict);
+
+isle_handler isle_handle_open, isle_handle_exec, isle_handle_readlink, isle_handle_chdir, isle_handle_exit,
+	isle_handle_names, isle_handle_metadata, isle_handle_stat, isle_handle_net, isle_handle_socket,
+	isle_handle_chroot;
+
+/*
+ * The path that a call names, absolute in the view as the program wrote it: in guide->raw, without "//" and "/./", with
+ * ".." and symbolic links as they are. dirfd as the call has it. Its length; 0: there is nothing of the host to look at
+ * (/proc, a deleted directory); -errno: the kernel will find the same (-EFAULT, -ENAMETOOLONG).
+ */
+int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address);
+/* The same for the object that a descriptor stands for. */
+int isle_guide_path_of_fd(struct isle_guide *guide, const struct isle_call *call, int fd);
+
+enum isle_sight_flags {
+	ISLE_SIGHT_NOFOLLOW = 1 << 0, /* the last component is not followed */
+};
+
+/* What a path leads to. */
+struct isle_sight {
+	char view[PATH_MAX]; /* without symbolic links; what is missing: the first name that is */
+	char host[PATH_MAX];
+	struct stat st; /* in the view; st_mode 0: missing */
+	enum isle_origin origin;
+	struct isle_identity then; /* of the host */
+};
+
+/* Looks a path up in the view, without changing anything; links that were followed are recorded on the way. 0;
+ * -ENODATA: nothing of the host (another file system of the isle's own); else -errno. */
+int isle_guide_look(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
+		    struct isle_sight *ret_sight);
+
+/* Records a read, once for each path and bit. */
+int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
+		    unsigned how);
+/* Records who first wrote to a path of the view. */
+int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, const char *view, unsigned how,
+		     const char *other);
+/* Keeps what the host has of a file that is about to be written to or replaced. */
+int isle_guide_keep(struct isle_guide *guide, const struct isle_sight *sight);
+
+/* Notes that other names of a host file will not see what is written. */
+int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight);
+
+/* The number of the process in the log; 0: it cannot be told. */
+uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *call);
+
+/* Names lead elsewhere from now on: a symbolic link or a directory comes, goes or moves. */
+void isle_guide_renamed(struct isle_guide *guide);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the arguments of a call to an absolute path, as text. What a process calls its current directory, its
+ * descriptors and its /proc is asked of the host's /proc, which shows paths of the view.
+ */
+#include "guide_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "peer.h"
+
+enum { MAGIC_MAX = 8 };
+
+/* Appends path to the text of `length` bytes, leaving out empty and "." components. The new length. */
+static size_t append(char *text, size_t length, const char *path)
+{
+	while (*path != '\0') {
+		const char *slash = strchrnul(path, '/');
+		size_t size = (size_t)(slash - path);
+
+		if (size > 0 && !(size == 1 && path[0] == '.')) {
+			text[length++] = '/';
+			memmove(text + length, path, size);
+			length += size;
+		}
+		path = *slash == '\0' ? slash : slash + 1;
+	}
+	text[length] = '\0';
+	return length;
+}
+
+/* The current directory as text at the start of guide->raw: its length, "" for the root. */
+static int start_at_cwd(struct isle_guide *guide, const struct isle_call *call)
+{
+	struct isle_process *p = isle_processes_get(&guide->processes, call->tid);
+
+	if (p != NULL && p->directory != NULL) {
+		memcpy(guide->raw, p->directory, p->directory_length + 1);
+		return (int)p->directory_length;
+	}
+	int length = isle_peer_link(call->tid, "cwd", guide->raw, PATH_MAX);
+	if (length < 0 || guide->raw[0] != '/')
+		return length < 0 ? length : -ENOENT;
+	length = length == 1 ? 0 : length;
+	guide->raw[length] = '\0';
+	if (p != NULL && !p->shared) {
+		p->directory = strdup(guide->raw);
+		p->directory_length = (size_t)length;
+	}
+	return length;
+}
+
+static int start_at_fd(struct isle_guide *guide, const struct isle_call *call, int fd)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "fd/%d", fd);
+	int length = isle_peer_link(call->tid, name, guide->raw, PATH_MAX);
+	if (length < 0 || guide->raw[0] != '/')
+		return length < 0 ? length : -ENOENT;
+	return length == 1 ? 0 : length;
+}
+
+/* A process that changed its root directory means that one by "/". */
+static int start_at_root(struct isle_guide *guide, const struct isle_call *call)
+{
+	if (!guide->chroots)
+		return 0;
+	int length = isle_peer_link(call->tid, "root", guide->raw, PATH_MAX);
+	return length <= 1 ? 0 : length;
+}
+
+/* "fd/3/rest", "cwd/rest": the name of the link that leads on, in a process's directory of /proc; *ret_rest is what
+ * follows. False when it is nothing that leads out of /proc. */
+static bool is_magic(const char *text, char *name, size_t room, const char **ret_rest)
+{
+	size_t digits = strncmp(text, "fd/", 3) == 0 ? strspn(text + 3, "0123456789") : 0;
+	size_t length = digits > 0 ? 3 + digits : strcspn(text, "/");
+
+	if (strncmp(text, "task/", 5) == 0) {
+		text = strchrnul(text + 5, '/');
+		return *text == '/' && is_magic(text + 1, name, room, ret_rest);
+	}
+	snprintf(name, room, "%.*s", (int)length, text);
+	*ret_rest = text + length;
+	return digits > 0 || strcmp(name, "cwd") == 0 || strcmp(name, "root") == 0 || strcmp(name, "exe") == 0;
+}
+
+/* Where the magic link at the start of guide->raw leads. 1: target is filled in; 0: it is none; -errno. */
+static int read_magic(struct isle_guide *guide, const struct isle_call *call, char *target, size_t room,
+		      const char **ret_rest)
+{
+	static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+	const char *raw = guide->raw;
+	char link[PATH_MAX];
+	char name[40];
+	size_t digits;
+
+	for (int fd = 0; fd < 3; fd++) {
+		if (strcmp(raw, standard[fd]) != 0)
+			continue;
+		snprintf(name, sizeof(name), "fd/%d", fd);
+		*ret_rest = "";
+		return isle_peer_link(call->tid, name, target, room);
+	}
+	if (strncmp(raw, "/dev/fd/", 8) == 0)
+		return is_magic(raw + 5, name, sizeof(name), ret_rest) ? isle_peer_link(call->tid, name, target, room)
+								       : 0;
+	if (strncmp(raw, "/proc/self/", 11) == 0 || strncmp(raw, "/proc/thread-self/", 18) == 0)
+		return is_magic(strchr(raw + 6, '/') + 1, name, sizeof(name), ret_rest)
+			       ? isle_peer_link(call->tid, name, target, room)
+			       : 0;
+	digits = strncmp(raw, "/proc/", 6) == 0 ? strspn(raw + 6, "0123456789") : 0;
+	if (digits == 0 || raw[6 + digits] != '/' || !is_magic(raw + 7 + digits, name, sizeof(name), ret_rest))
+		return 0;
+	snprintf(link, sizeof(link), "%.*s%s", (int)(6 + digits), raw + 1, name);
+	ssize_t n = readlinkat(guide->root, link, target, room - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	return 1;
+}
+
+/* Replaces a magic link of /proc at the start of guide->raw by what it stands for. The new length; 0: nothing of a
+ * host. */
+static int through_magic(struct isle_guide *guide, const struct isle_call *call, size_t length)
+{
+	char target[2 * PATH_MAX];
+	const char *rest;
+
+	for (unsigned i = 0; i < MAGIC_MAX; i++) {
+		if (strncmp(guide->raw, "/proc/", 6) != 0 && strncmp(guide->raw, "/dev/", 5) != 0)
+			return (int)length;
+		int r = read_magic(guide, call, target, PATH_MAX, &rest);
+		if (r <= 0 || target[0] != '/')
+			return 0; /* a pipe, a deleted file, a file of /proc itself */
+		size_t used = strlen(target);
+		snprintf(target + used, sizeof(target) - used, "%s", rest);
+		length = append(guide->raw, 0, target);
+	}
+	return 0;
+}
+
+int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address)
+{
+	char path[PATH_MAX];
+	int length = isle_peer_string(call->tid, address, path, sizeof(path));
+	int start;
+
+	if (length <= 0)
+		return length < 0 ? length : -ENOENT;
+	if (path[0] == '/')
+		start = start_at_root(guide, call);
+	else
+		start = dirfd == AT_FDCWD ? start_at_cwd(guide, call) : start_at_fd(guide, call, dirfd);
+	if (start < 0)
+		return 0; /* no such descriptor, a deleted directory: nothing will be found there */
+	size_t total = append(guide->raw, (size_t)start, path);
+	if (total == 0) {
+		guide->raw[total++] = '/';
+		guide->raw[total] = '\0';
+	}
+	return through_magic(guide, call, total);
+}
+
+int isle_guide_path_of_fd(struct isle_guide *guide, const struct isle_call *call, int fd)
+{
+	int length = fd == AT_FDCWD ? start_at_cwd(guide, call) : start_at_fd(guide, call, fd);
+
+	if (length < 0)
+		return 0;
+	if (length == 0) {
+		guide->raw[length++] = '/';
+		guide->raw[length] = '\0';
+	}
+	return through_magic(guide, call, (size_t)length);
+}

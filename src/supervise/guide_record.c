@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What goes into the log, once for each path and kind.
+ */
+#include "guide_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base.h"
+#include "kernel.h"
+#include "listener.h"
+#include "names.h"
+
+/* Bits of isle_known_slot beside enum isle_read. */
+enum { WRITTEN = 1 << 8, MOVED = 1 << 9 };
+
+static struct isle_known_slot *slot_of(struct isle_guide *guide, const char *path)
+{
+	return isle_known_slot(&guide->recorded, isle_siphash(&guide->key, path, strlen(path)));
+}
+
+uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *call)
+{
+	const struct isle_process *p = isle_processes_find(&guide->processes, call->tid);
+
+	return p == NULL ? 0 : p->number;
+}
+
+/* Said once; from then on the record does not prove anything. */
+static int lose(struct isle_guide *guide, const char *why)
+{
+	const struct isle_event event = {.type = ISLE_EVENT_LOST, .other = why};
+
+	if (guide->lost)
+		return 0;
+	guide->lost = true;
+	return isle_events_add(guide->events, &event, NULL);
+}
+
+/* Which object the host has there: another number, and it is another one. */
+static uint32_t state_of(const struct isle_guide *guide, const struct isle_identity *then)
+{
+	const uint64_t object[3] = {then->mode == 0 ? 0 : then->dev, then->mode == 0 ? 0 : then->ino, then->mode != 0};
+
+	return (uint32_t)isle_siphash(&guide->key, object, sizeof(object)) | 1;
+}
+
+static int record_names(struct isle_guide *guide, const struct isle_sight *sight)
+{
+	struct isle_event event = {.type = ISLE_EVENT_NAMES, .path = sight->host};
+	auto_fd int dir = open(sight->host, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (dir < 0 || isle_names_hash(dir, &event.names.hash) < 0)
+		return 0; /* nor could the isle list it; else times alone will have to tell */
+	return isle_events_add(guide->events, &event, NULL);
+}
+
+/* The host put something else there since the last look. What the isle read first is what counts for a commit; what it
+ * reads from now on should be what is there. */
+static int note_moved(struct isle_guide *guide, struct isle_known_slot *slot, const struct isle_sight *sight)
+{
+	const struct isle_event event = {.type = ISLE_EVENT_NOTE,
+					 .how = ISLE_NOTE_HOST_MOVED,
+					 .path = sight->host,
+					 .other = "the host replaced, created or removed it during the run"};
+	bool first = (slot->bits & MOVED) == 0;
+
+	slot->bits |= MOVED;
+	if (guide->options.refresh != NULL && guide->refreshed != guide->second) {
+		guide->refreshed = guide->second;
+		guide->options.refresh(guide->options.data);
+	}
+	return first ? isle_events_add(guide->events, &event, NULL) : 0;
+}
+
+static bool is_stale(const struct isle_sight *sight)
+{
+	return sight->origin == ISLE_ORIGIN_HOST && (sight->st.st_mode == 0) != (sight->then.mode == 0);
+}
+
+int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
+		    unsigned how)
+{
+	struct isle_event event = {.type = ISLE_EVENT_READ, .path = sight->host, .then = sight->then};
+
+	if (sight->origin == ISLE_ORIGIN_OWN)
+		return 0;
+	if (sight->st.st_mode == 0) {
+		how = ISLE_READ_LOOKUP;
+		/* The view says that it is missing, so that is what was seen. */
+		event.then = (struct isle_identity){0};
+	}
+	struct isle_known_slot *slot = slot_of(guide, sight->host);
+	if (slot == NULL)
+		return lose(guide, "too many paths");
+	uint32_t state = state_of(guide, &sight->then);
+	if (slot->state == 0)
+		slot->state = state;
+	if (slot->state != state || is_stale(sight)) {
+		int r = note_moved(guide, slot, sight);
+
+		if (r < 0)
+			return r;
+		slot->state = state;
+	}
+	if ((slot->bits & how) == how)
+		return 0;
+	event.how = how & ~slot->bits;
+	event.process = isle_guide_process(guide, call);
+	int r = isle_events_add(guide->events, &event, NULL);
+	if (r >= 0 && (event.how & ISLE_READ_LIST) != 0)
+		r = record_names(guide, sight);
+	if (r >= 0)
+		slot->bits |= how;
+	return r;
+}
+
+int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, const char *view, unsigned how,
+		     const char *other)
+{
+	struct isle_event event = {.type = ISLE_EVENT_WRITE, .how = how, .path = view, .other = other};
+	const char *changed = how == ISLE_WRITE_RENAME || how == ISLE_WRITE_LINK ? other : view;
+	struct isle_known_slot *slot = slot_of(guide, changed);
+
+	if (slot == NULL)
+		return lose(guide, "too many paths");
+	if ((slot->bits & WRITTEN) != 0)
+		return 0;
+	slot->bits |= WRITTEN;
+	event.process = isle_guide_process(guide, call);
+	return isle_events_add(guide->events, &event, NULL);
+}
+
+static int note_links(struct isle_guide *guide, const struct isle_sight *sight)
+{
+	const struct isle_event event = {.type = ISLE_EVENT_NOTE,
+					 .how = ISLE_NOTE_LINK_SPLIT,
+					 .path = sight->view,
+					 .other = "written through one of several hard links"};
+
+	return sight->then.links > 1 ? isle_events_add(guide->events, &event, NULL) : 0;
+}
+
+int isle_guide_keep(struct isle_guide *guide, const struct isle_sight *sight)
+{
+	struct isle_event event = {.type = ISLE_EVENT_KEPT, .path = sight->host, .then = sight->then};
+	auto_fd int file = -1;
+	struct statx st;
+
+	if (sight->origin != ISLE_ORIGIN_HOST || !S_ISREG(sight->then.mode))
+		return 0;
+	if (sight->then.size <= ISLE_BASE_FILE_LIMIT)
+		file = open(sight->host, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	/* What was opened may be another file by now. */
+	if (file >= 0 && isle_statx(file, "", &st) >= 0) {
+		struct isle_identity now;
+
+		isle_identity_from(&st, &now);
+		if (isle_identity_same(&now, &sight->then))
+			isle_ignore(isle_base_keep(guide->options.isle, file, &event.kept.offset, &event.kept.size));
+	}
+	return isle_events_add(guide->events, &event, NULL);
+}
+
+int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight)
+{
+	if (sight->origin != ISLE_ORIGIN_HOST || !S_ISREG(sight->then.mode) || !guide->user)
+		return 0;
+	return note_links(guide, sight);
+}
+
+void isle_guide_renamed(struct isle_guide *guide)
+{
+	isle_seen_forget(&guide->seen);
+	isle_origins_forget(&guide->origins);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trapped calls that start or end programs.
+ *
+ * What the kernel itself opens to run a program cannot be trapped: the interpreter of a script, the loader that an ELF
+ * file names. They are read from the file here.
+ *
+ * The very first program is started by the leader, whose memory an ordinary user's supervisor may not read: its path is
+ * found as execvp(3) does.
+ */
+#include "guide_internal.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "kernel.h"
+#include "path.h"
+#include "peer.h"
+
+enum { HEAD = 4096, NESTED_MAX = 5, TEXT_MAX = 4096 };
+
+static int note_program(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned nested,
+			struct isle_sight *sight);
+
+/* "#!/bin/sh -e": the interpreter. False when it is no script. */
+static bool script_interpreter(char *head, char *path, size_t room)
+{
+	if (head[0] != '#' || head[1] != '!')
+		return false;
+	char *start = head + 2 + strspn(head + 2, " \t");
+	size_t length = strcspn(start, " \t\n");
+
+	if (length == 0 || length >= room)
+		return false;
+	snprintf(path, room, "%.*s", (int)length, start);
+	return true;
+}
+
+/* PT_INTERP of a 64-bit ELF file, when it lies in the head as it does in all that linkers make. */
+static bool elf_loader(const char *head, size_t size, char *path, size_t room)
+{
+	Elf64_Ehdr elf;
+	Elf64_Phdr part;
+
+	if (size < sizeof(elf))
+		return false;
+	memcpy(&elf, head, sizeof(elf));
+	if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    elf.e_phentsize != sizeof(part))
+		return false;
+	for (uint64_t i = 0; i < elf.e_phnum; i++) {
+		uint64_t at = elf.e_phoff + i * sizeof(part);
+
+		if (at > size - sizeof(part))
+			return false;
+		memcpy(&part, head + at, sizeof(part));
+		if (part.p_type != PT_INTERP)
+			continue;
+		if (part.p_filesz == 0 || part.p_filesz > room || part.p_offset > size ||
+		    part.p_filesz > size - part.p_offset)
+			return false;
+		snprintf(path, room, "%.*s", (int)part.p_filesz, head + part.p_offset);
+		return true;
+	}
+	return false;
+}
+
+static ssize_t read_head(const struct isle_guide *guide, const struct isle_sight *sight, char *head, size_t room)
+{
+	auto_fd int fd = isle_walk(guide->root, sight->view + 1, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return fd;
+	ssize_t n = pread(fd, head, room, 0);
+	return n < 0 ? -errno : n;
+}
+
+static int note_interpreter(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
+			    unsigned nested)
+{
+	struct isle_sight interpreter;
+	char head[HEAD + 1];
+	char path[PATH_MAX];
+	ssize_t n = read_head(guide, sight, head, HEAD);
+
+	if (n <= 0)
+		return 0; /* cannot be run either, or only by root */
+	head[n] = '\0';
+	if (!script_interpreter(head, path, sizeof(path)) && !elf_loader(head, (size_t)n, path, sizeof(path)))
+		return 0;
+	if (path[0] != '/') /* relative to the current directory: next to nobody does this */
+		return 0;
+	int r = note_program(guide, call, path, nested + 1, &interpreter);
+	return r == -ENOMEM || r == -ENOSPC ? r : 0;
+}
+
+/* Records that a program is run. -ENOENT and the like when there is none. */
+static int note_program(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned nested,
+			struct isle_sight *sight)
+{
+	int r = isle_guide_look(guide, call, raw, 0, sight);
+
+	if (r < 0)
+		return r;
+	r = isle_guide_read(guide, call, sight, S_ISREG(sight->st.st_mode) ? ISLE_READ_EXEC : ISLE_READ_LOOKUP);
+	if (r < 0 || !S_ISREG(sight->st.st_mode))
+		return r < 0 ? r : -ENOENT;
+	return nested < NESTED_MAX ? note_interpreter(guide, call, sight, nested) : 0;
+}
+
+static int note_exec(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
+		     const char *text, size_t text_size)
+{
+	struct isle_event event = {.type = ISLE_EVENT_EXEC, .path = sight->view, .text = text, .text_size = text_size};
+	char directory[PATH_MAX];
+
+	if ((sight->st.st_mode & 0111) == 0)
+		return 0; /* EACCES */
+	event.process = isle_guide_process(guide, call);
+	if (isle_peer_link(call->tid, "cwd", directory, sizeof(directory)) < 0)
+		snprintf(directory, sizeof(directory), "%s", guide->options.directory);
+	event.other = directory;
+	return isle_events_add(guide->events, &event, NULL);
+}
+
+static size_t join_arguments(char *const *argv, char *text, size_t room)
+{
+	size_t used = 0;
+
+	for (; *argv != NULL && used + strlen(*argv) < room; argv++) {
+		memcpy(text + used, *argv, strlen(*argv) + 1);
+		used += strlen(*argv) + 1;
+	}
+	return used;
+}
+
+/* The first program: path and arguments are known, the leader looks for it as execvp(3) does. */
+static int note_command(struct isle_guide *guide, const struct isle_call *call)
+{
+	const char *name = guide->options.argv[0];
+	const char *list = strchr(name, '/') != NULL	 ? ""
+			   : guide->options.path == NULL ? "/bin:/usr/bin"
+							 : guide->options.path;
+	struct isle_sight sight;
+	char text[TEXT_MAX];
+	char raw[2 * PATH_MAX];
+	int r;
+
+	guide->command = true;
+	size_t size = join_arguments(guide->options.argv, text, sizeof(text));
+	do {
+		size_t length = strcspn(list, ":");
+		const char *base = name[0] == '/' || (length > 0 && list[0] == '/') ? "" : guide->options.directory;
+
+		snprintf(raw, sizeof(raw), "%s%s%.*s%s%s", base, *base == '\0' ? "" : "/", (int)length, list,
+			 length > 0 ? "/" : "", name);
+		auto_free char *absolute = isle_path_absolute(raw);
+		if (absolute == NULL)
+			return -ENOMEM;
+		r = note_program(guide, call, absolute, 0, &sight);
+		if (r >= 0)
+			return note_exec(guide, call, &sight, text, size);
+		list += length;
+	} while (*list++ == ':');
+	return r == -ENOMEM || r == -ENOSPC ? r : 0;
+}
+
+int isle_handle_exec(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	bool at = call->notif.data.nr == SYS_execveat;
+	uint64_t address = call->args[at ? 1 : 0];
+	struct isle_sight sight;
+	char text[TEXT_MAX];
+	char first = '\0';
+
+	(void)ret_verdict;
+	int r = isle_peer_read(call->tid, address, &first, 1);
+	/* The leader's attempts on the way through $PATH; only the first one is looked at. */
+	if (r == -EPERM && !guide->running)
+		return guide->command ? 0 : note_command(guide, call);
+	if (r < 0)
+		return r;
+	guide->running = true;
+	int length = at && first == '\0' ? isle_guide_path_of_fd(guide, call, (int)call->args[0])
+					 : isle_guide_path(guide, call, at ? (int)call->args[0] : AT_FDCWD, address);
+	if (length <= 0)
+		return length;
+	r = note_program(guide, call, guide->raw, 0, &sight);
+	if (r < 0)
+		return r == -ENOMEM || r == -ENOSPC ? r : 0;
+	size_t size = isle_peer_strings(call->tid, call->args[at ? 2 : 1], text, sizeof(text));
+	return note_exec(guide, call, &sight, text, size);
+}
+
+int isle_handle_exit(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	struct isle_process *p = isle_processes_get(&guide->processes, call->tid);
+
+	(void)ret_verdict;
+	if (p != NULL)
+		isle_processes_end(&guide->processes, p, (int32_t)(call->args[0] & 0xff) << 8);
+	return 0;
+}
+
+int isle_handle_chroot(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	(void)call;
+	(void)ret_verdict;
+	guide->chroots = true;
+	return 0;
+}

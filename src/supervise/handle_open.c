@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trapped calls that open, run or look at something. */
+#include "guide_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "peer.h"
+
+/* What of a path, as written, needs no second look: bits of isle_seen_slot. */
+enum {
+	SEEN_READ = 1 << 0,
+	SEEN_PATH = 1 << 1,
+	SEEN_WRITE = 1 << 2,
+	SEEN_LINK = 1 << 3,
+	SEEN_EXEC = 1 << 4,
+	SEEN_STAT = 1 << 5,
+};
+
+/* After that many seconds a path is looked at again: has the host put something else there? */
+enum { SEEN_SECONDS = 2 };
+
+struct opening {
+	int dirfd;
+	uint64_t path;
+	uint64_t flags, resolve;
+};
+
+static bool is_missing(int r)
+{
+	return r == -ENODATA || r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EACCES || r == -ENAMETOOLONG ||
+	       r == -EPERM || r == -ESTALE || r == -EXDEV;
+}
+
+/* The slot of guide->raw; *ret_fresh when all bits have been looked at not long ago. */
+static struct isle_seen_slot *seen(struct isle_guide *guide, size_t length, bool nofollow, uint32_t bits,
+				   bool *ret_fresh)
+{
+	uint64_t key = isle_siphash(&guide->key, guide->raw, length) ^ (nofollow ? 0x5bd1e995 : 0);
+	struct isle_seen_slot *slot = isle_seen_slot(&guide->seen, key);
+
+	*ret_fresh = slot->key == key && (slot->bits & bits) == bits && guide->second - slot->when < SEEN_SECONDS;
+	if (slot->key != key)
+		*slot = (struct isle_seen_slot){.key = key};
+	return slot;
+}
+
+static void note_seen(struct isle_guide *guide, struct isle_seen_slot *slot, uint32_t bits)
+{
+	if (guide->second - slot->when >= SEEN_SECONDS)
+		slot->bits = 0;
+	slot->bits |= bits;
+	slot->when = guide->second;
+}
+
+static int read_opening(const struct isle_call *call, struct opening *opening)
+{
+	struct open_how how = {0};
+	uint64_t size;
+
+	*opening = (struct opening){
+		.dirfd = (int)call->args[0], .path = call->args[1], .flags = (uint32_t)call->args[2]};
+	switch (call->notif.data.nr) {
+	case SYS_openat:
+		return 0;
+	case SYS_openat2:
+		size = call->args[3];
+		if (size < 24)
+			return -EINVAL;
+		opening->flags = 0;
+		int r = isle_peer_read(call->tid, call->args[2], &how, sizeof(how));
+		opening->flags = how.flags;
+		opening->resolve = how.resolve;
+		return r;
+#ifdef SYS_open
+	case SYS_creat:
+		*opening = (struct opening){AT_FDCWD, call->args[0], O_CREAT | O_WRONLY | O_TRUNC, 0};
+		return 0;
+	default: /* SYS_open */
+		*opening = (struct opening){AT_FDCWD, call->args[0], (uint32_t)call->args[1], 0};
+#endif
+	}
+	return 0;
+}
+
+static uint32_t wanted(const struct opening *o)
+{
+	if ((o->flags & O_PATH) != 0)
+		return SEEN_PATH;
+	if ((o->flags & O_ACCMODE) == O_RDONLY && (o->flags & O_TRUNC) == 0)
+		return SEEN_READ;
+	return SEEN_WRITE;
+}
+
+/* Opened for writing. */
+static int note_writing(struct isle_guide *guide, const struct isle_call *call, const struct opening *o,
+			const struct isle_sight *sight)
+{
+	bool cut = (o->flags & O_TRUNC) != 0;
+	int r = 0;
+
+	if (sight->st.st_mode == 0) {
+		if ((o->flags & O_CREAT) == 0)
+			return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
+		return isle_guide_write(guide, call, sight->view, ISLE_WRITE_CREATE, NULL);
+	}
+	if (!S_ISREG(sight->st.st_mode))
+		return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
+	if ((o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
+	if (!cut)
+		r = isle_guide_read(guide, call, sight, ISLE_READ_CONTENT);
+	if (r >= 0)
+		r = isle_guide_keep(guide, sight);
+	if (r >= 0)
+		r = isle_guide_split(guide, sight);
+	if (r >= 0)
+		r = isle_guide_write(guide, call, sight->view,
+				     cut			  ? ISLE_WRITE_TRUNCATE
+				     : (o->flags & O_APPEND) != 0 ? ISLE_WRITE_APPEND
+								  : ISLE_WRITE_OPEN,
+				     NULL);
+	return r;
+}
+
+static int note_opening(struct isle_guide *guide, const struct isle_call *call, const struct opening *o,
+			const struct isle_sight *sight)
+{
+	switch (wanted(o)) {
+	case SEEN_PATH:
+		return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
+	case SEEN_WRITE:
+		return note_writing(guide, call, o, sight);
+	default:
+		break;
+	}
+	if (sight->st.st_mode == 0 && (o->flags & O_CREAT) != 0)
+		return isle_guide_write(guide, call, sight->view, ISLE_WRITE_CREATE, NULL);
+	if (S_ISDIR(sight->st.st_mode))
+		return isle_guide_read(guide, call, sight, ISLE_READ_LIST);
+	return isle_guide_read(guide, call, sight, S_ISREG(sight->st.st_mode) ? ISLE_READ_CONTENT : ISLE_READ_LOOKUP);
+}
+
+int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	struct isle_sight sight;
+	struct opening o;
+	bool fresh;
+	int r = read_opening(call, &o);
+
+	(void)ret_verdict;
+	if (r < 0)
+		return r;
+	if ((o.flags & O_TMPFILE) == O_TMPFILE)
+		return 0; /* a new file without a name */
+	int length = isle_guide_path(guide, call, o.dirfd, o.path);
+	if (length <= 0)
+		return length;
+	bool nofollow = (o.flags & O_NOFOLLOW) != 0 || (o.flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+	uint32_t bits = wanted(&o);
+	struct isle_seen_slot *slot = seen(guide, (size_t)length, nofollow, bits, &fresh);
+	if (fresh)
+		return 0;
+	r = isle_guide_look(guide, call, guide->raw, nofollow ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
+	if (r < 0 && !is_missing(r))
+		return r;
+	if (r >= 0) {
+		r = note_opening(guide, call, &o, &sight);
+		/* A name that is made by this call is looked at again. */
+		if (r >= 0 && sight.st.st_mode == 0 && (o.flags & O_CREAT) != 0)
+			return 0;
+	}
+	if (r >= 0 || is_missing(r))
+		note_seen(guide, slot, bits);
+	return is_missing(r) ? 0 : r;
+}
+
+int isle_handle_readlink(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	bool at = call->notif.data.nr == SYS_readlinkat;
+	struct isle_sight sight;
+	bool fresh;
+	char first = '\0';
+
+	(void)ret_verdict;
+	uint64_t address = call->args[at ? 1 : 0];
+	int r = isle_peer_read(call->tid, address, &first, 1);
+	if (r < 0)
+		return r;
+	/* readlinkat(fd, ""): of a link that is open. */
+	int length = first == '\0' && at ? isle_guide_path_of_fd(guide, call, (int)call->args[0])
+					 : isle_guide_path(guide, call, at ? (int)call->args[0] : AT_FDCWD, address);
+	if (length <= 0)
+		return length;
+	struct isle_seen_slot *slot = seen(guide, (size_t)length, true, SEEN_LINK, &fresh);
+	if (fresh)
+		return 0;
+	r = isle_guide_look(guide, call, guide->raw, ISLE_SIGHT_NOFOLLOW, &sight);
+	if (r >= 0)
+		r = isle_guide_read(guide, call, &sight, S_ISLNK(sight.st.st_mode) ? ISLE_READ_LINK : ISLE_READ_LOOKUP);
+	if (r < 0 && !is_missing(r))
+		return r;
+	note_seen(guide, slot, SEEN_LINK);
+	return 0;
+}
+
+int isle_handle_chdir(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	struct isle_process *p = isle_processes_find(&guide->processes, call->tid);
+	struct isle_sight sight;
+	bool fresh;
+
+	(void)ret_verdict;
+	if (p != NULL) {
+		free(p->directory);
+		p->directory = NULL;
+		p->shared |= p->pid != call->tid;
+	}
+	if (call->notif.data.nr == SYS_fchdir)
+		return 0;
+	int length = isle_guide_path(guide, call, AT_FDCWD, call->args[0]);
+	p = isle_processes_get(&guide->processes, call->tid);
+	if (p != NULL) { /* was that of before */
+		free(p->directory);
+		p->directory = NULL;
+	}
+	if (length <= 0)
+		return length;
+	struct isle_seen_slot *slot = seen(guide, (size_t)length, false, SEEN_PATH, &fresh);
+	if (fresh)
+		return 0;
+	int r = isle_guide_look(guide, call, guide->raw, 0, &sight);
+	if (r >= 0)
+		r = isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
+	if (r < 0 && !is_missing(r))
+		return r;
+	note_seen(guide, slot, SEEN_PATH);
+	return 0;
+}
+
+int isle_handle_stat(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	int nr = call->notif.data.nr;
+	int dirfd = (int)call->args[0];
+	uint64_t address = call->args[1];
+	bool nofollow = false;
+	struct isle_sight sight;
+	bool fresh;
+
+	(void)ret_verdict;
+#ifdef SYS_stat
+	if (nr == SYS_stat || nr == SYS_lstat || nr == SYS_access) {
+		dirfd = AT_FDCWD;
+		address = call->args[0];
+		nofollow = nr == SYS_lstat;
+	}
+#endif
+	if (nr == SYS_newfstatat || nr == SYS_faccessat2)
+		nofollow = (call->args[3] & AT_SYMLINK_NOFOLLOW) != 0;
+	if (nr == SYS_statx)
+		nofollow = (call->args[2] & AT_SYMLINK_NOFOLLOW) != 0;
+	if ((nr == SYS_statx && (call->args[2] & AT_EMPTY_PATH) != 0) ||
+	    (nr == SYS_faccessat2 && (call->args[3] & AT_EMPTY_PATH) != 0))
+		return 0; /* of what is open */
+	int length = isle_guide_path(guide, call, dirfd, address);
+	if (length <= 0)
+		return length;
+	struct isle_seen_slot *slot = seen(guide, (size_t)length, nofollow, SEEN_STAT, &fresh);
+	if (fresh)
+		return 0;
+	int r = isle_guide_look(guide, call, guide->raw, nofollow ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
+	if (r >= 0)
+		r = isle_guide_read(guide, call, &sight, ISLE_READ_STAT);
+	if (r < 0 && !is_missing(r))
+		return r;
+	note_seen(guide, slot, SEEN_STAT);
+	return 0;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "processes.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+
+#include "kernel.h"
+#include "peer.h"
+
+enum { FIRST_ROOM = 64, DEPTH_MAX = 64, ENDS_AT_ONCE = 32 };
+
+/* struct pidfd_info of <linux/pidfd.h>; the exit code since Linux 6.15. */
+struct pidfd_info_v0 {
+	uint64_t mask, cgroup;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+#define GET_INFO  _IOWR(0xFF, 11, struct pidfd_info_v0)
+#define INFO_EXIT (UINT64_C(1) << 3)
+
+static struct isle_process *slot(struct isle_process *list, size_t room, pid_t pid)
+{
+	size_t i = (size_t)pid * 2654435761U & (room - 1);
+
+	while (list[i].pid != 0 && list[i].pid != pid)
+		i = (i + 1) & (room - 1);
+	return &list[i];
+}
+
+int isle_processes_init(struct isle_processes *processes, struct isle_events *events)
+{
+	struct rlimit files;
+
+	*processes = ISLE_PROCESSES_INIT;
+	processes->events = events;
+	processes->ends = epoll_create1(EPOLL_CLOEXEC);
+	processes->list = calloc(FIRST_ROOM, sizeof(*processes->list));
+	if (processes->ends < 0 || processes->list == NULL)
+		return processes->ends < 0 ? -errno : -ENOMEM;
+	processes->room = FIRST_ROOM;
+	/* One descriptor for each process that lives; what CMD gets was asked for before. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		isle_ignore(setrlimit(RLIMIT_NOFILE, &files));
+	}
+	return 0;
+}
+
+void isle_processes_done(struct isle_processes *processes)
+{
+	for (size_t i = 0; i < processes->room; i++) {
+		struct isle_process *p = &processes->list[i];
+
+		if (p->pid == 0)
+			continue;
+		close(p->pidfd);
+		free(p->directory);
+	}
+	free(processes->list);
+	isle_cleanup_fd(&processes->ends);
+	*processes = ISLE_PROCESSES_INIT;
+}
+
+struct isle_process *isle_processes_get(const struct isle_processes *processes, pid_t pid)
+{
+	struct isle_process *found = pid <= 0 || processes->room == 0 ? NULL
+								      : slot(processes->list, processes->room, pid);
+
+	return found == NULL || found->pid == 0 ? NULL : found;
+}
+
+static int grow(struct isle_processes *processes)
+{
+	size_t room = processes->room * 2;
+	struct isle_process *list = calloc(room, sizeof(*list));
+
+	if (list == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < processes->room; i++)
+		if (processes->list[i].pid != 0)
+			*slot(list, room, processes->list[i].pid) = processes->list[i];
+	free(processes->list);
+	processes->list = list;
+	processes->room = room;
+	return 0;
+}
+
+static struct isle_process *add(struct isle_processes *processes, const struct isle_peer *peer, uint32_t parent)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)peer->process};
+	struct isle_event start = {.type = ISLE_EVENT_START, .process = processes->next};
+	auto_fd int pidfd = isle_pidfd_open(peer->process);
+
+	if (pidfd < 0 || (processes->count * 2 >= processes->room && grow(processes) < 0) ||
+	    epoll_ctl(processes->ends, EPOLL_CTL_ADD, pidfd, &event) < 0)
+		return NULL;
+	start.start.parent = parent;
+	start.start.pid = peer->process;
+	start.start.uid = peer->uid;
+	if (isle_events_add(processes->events, &start, NULL) < 0)
+		return NULL;
+	struct isle_process *p = slot(processes->list, processes->room, peer->process);
+	*p = (struct isle_process){.pid = peer->process, .number = processes->next++, .pidfd = fd_take(&pidfd)};
+	processes->count++;
+	return p;
+}
+
+/* Ancestors first, so that their numbers are smaller. */
+static struct isle_process *find(struct isle_processes *processes, pid_t tid, unsigned depth)
+{
+	struct isle_process *found = isle_processes_get(processes, tid);
+	struct isle_peer peer;
+	uint32_t parent = 0;
+
+	if (found != NULL || depth > DEPTH_MAX)
+		return found;
+	if (isle_peer_look(tid, &peer) < 0)
+		return NULL;
+	if (peer.process != tid) {
+		found = isle_processes_get(processes, peer.process);
+		if (found != NULL)
+			return found;
+	}
+	if (processes->leader == 0)
+		processes->leader = peer.parent;
+	if (peer.process == processes->leader)
+		return NULL;
+	if (peer.parent != processes->leader && peer.parent > 1) {
+		const struct isle_process *above = find(processes, peer.parent, depth + 1);
+
+		parent = above == NULL ? 0 : above->number;
+	}
+	return add(processes, &peer, parent);
+}
+
+struct isle_process *isle_processes_find(struct isle_processes *processes, pid_t tid)
+{
+	return find(processes, tid, 0);
+}
+
+/* Open addressing: what was pushed on by the one that goes moves up. */
+static void remove_slot(struct isle_processes *processes, struct isle_process *process)
+{
+	size_t room = processes->room;
+	size_t i = (size_t)(process - processes->list);
+
+	free(process->directory);
+	processes->list[i] = (struct isle_process){0};
+	processes->count--;
+	for (size_t k = (i + 1) & (room - 1); processes->list[k].pid != 0; k = (k + 1) & (room - 1)) {
+		struct isle_process moved = processes->list[k];
+
+		processes->list[k] = (struct isle_process){0};
+		*slot(processes->list, room, moved.pid) = moved;
+	}
+}
+
+void isle_processes_end(struct isle_processes *processes, struct isle_process *process, int32_t status)
+{
+	struct isle_event end = {.type = ISLE_EVENT_EXIT, .process = process->number};
+	struct pidfd_info_v0 info = {.mask = INFO_EXIT};
+
+	end.end.cpu_us = isle_peer_cpu(process->pid);
+	if (status < 0 && ioctl(process->pidfd, GET_INFO, &info) == 0 && (info.mask & INFO_EXIT) != 0)
+		status = info.exit_code;
+	end.end.status = status;
+	isle_ignore(isle_events_add(processes->events, &end, NULL));
+	close(process->pidfd); /* leaves the epoll set with it */
+	remove_slot(processes, process);
+}
+
+void isle_processes_reap(struct isle_processes *processes)
+{
+	struct epoll_event ended[ENDS_AT_ONCE];
+	int n = epoll_wait(processes->ends, ended, ENDS_AT_ONCE, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct isle_process *p = isle_processes_get(processes, (pid_t)ended[i].data.u32);
+
+		if (p != NULL)
+			isle_processes_end(processes, p, -1);
+	}
+}
+
+void isle_processes_moved(struct isle_processes *processes)
+{
+	for (size_t i = 0; i < processes->room; i++) {
+		free(processes->list[i].directory);
+		processes->list[i].directory = NULL;
+	}
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The processes of a run, as far as they came to notice: numbered in that order, each with its parent, its current
+ * directory while that is known, and its end.
+ *
+ * A process is known by its pid only while its pidfd says that it lives; a recycled number is never taken for it.
+ */
+#include "events.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct isle_process {
+	pid_t pid;	 /* thread group; also the id of the main thread */
+	uint32_t number; /* in the log */
+	int pidfd;
+	char *directory; /* current directory in the view, heap; NULL: to be asked for */
+	size_t directory_length;
+	bool shared; /* another thread changed the directory: it is asked for each time */
+};
+
+struct isle_processes {
+	struct isle_process *list; /* open addressing by pid; pid 0: free */
+	size_t room, count;
+	int ends;      /* epoll descriptor: readable when a process has ended */
+	pid_t leader;  /* parent of the command; 0: not known yet */
+	uint32_t next; /* number of the next one */
+	struct isle_events *events;
+};
+
+#define ISLE_PROCESSES_INIT ((struct isle_processes){.ends = -1, .next = 1})
+
+int isle_processes_init(struct isle_processes *processes, struct isle_events *events) isle_must_check;
+void isle_processes_done(struct isle_processes *processes);
+
+/* The process with this main thread if it is known; no system call. */
+struct isle_process *isle_processes_get(const struct isle_processes *processes, pid_t pid);
+
+/* The process of a thread; made known, with its ancestors, when it is not. NULL when it cannot be told (it has died, or
+ * there are too many); a pointer lives until the next call. */
+struct isle_process *isle_processes_find(struct isle_processes *processes, pid_t tid);
+
+/* It ends with this status (as wait(2) has it; -1: to be found out). */
+void isle_processes_end(struct isle_processes *processes, struct isle_process *process, int32_t status);
+
+/* Notes the ends that `ends` tells of. */
+void isle_processes_reap(struct isle_processes *processes);
+
+/* No current directory is known any more: one of them has another name now. */
+void isle_processes_moved(struct isle_processes *processes);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Which system calls are trapped: the filter that sends them to the supervisor. It is installed above the static filter
+ * (src/isolate/filter.c) and refuses nothing.
+ */
+#include "macros.h"
+#include <linux/filter.h>
+
+/* Groups of calls. */
+enum isle_trap {
+	ISLE_TRAP_NET = 1 << 0,	   /* socket(2) for the internet and netlink families */
+	ISLE_TRAP_READS = 1 << 1,  /* opens, programs, links, directories; changes of names; connections */
+	ISLE_TRAP_STATS = 1 << 2,  /* stat and access as well (--track=full) */
+	ISLE_TRAP_NAMES = 1 << 3,  /* rename and link, which an ordinary user's view cannot do to all (repair.h) */
+	ISLE_TRAP_NODES = 1 << 4,  /* mknod, which the isle's root cannot do */
+	ISLE_TRAP_OWNERS = 1 << 5, /* chown (--fake-owner) */
+};
+
+enum { ISLE_TRAP_ROOM = 160 };
+
+/* Writes the program, at most ISLE_TRAP_ROOM instructions, and returns how many; 0: nothing is trapped. Allocates
+ * nothing. */
+unsigned isle_trap_program(unsigned traps, struct sock_filter *code);
