@@ -65,7 +65,7 @@ int isle_guide_new(const struct isle_guide_options *options, struct isle_guide *
 		if (r >= 0)
 			r = isle_processes_init(&guide->processes, guide->events);
 		if (r >= 0)
-			r = isle_seen_init(&guide->seen);
+			r = isle_glance_init(&guide->seen);
 		if (r >= 0)
 			r = isle_origins_init(&guide->origins, options->isle);
 	}
@@ -86,7 +86,7 @@ void isle_guide_free(struct isle_guide *guide)
 	isle_processes_done(&guide->processes);
 	isle_origins_done(&guide->origins);
 	isle_known_done(&guide->recorded);
-	isle_seen_done(&guide->seen);
+	isle_glance_done(&guide->seen);
 	isle_events_close(guide->events);
 	free(guide);
 }

@@ -15,7 +15,7 @@ struct isle_guide {
 	struct isle_processes processes;
 	struct isle_origins origins;
 	struct isle_known recorded;
-	struct isle_seen seen;
+	struct isle_glance seen;
 	struct isle_siphash_key key;
 	int listener, root;
 	bool chroots;	    /* some process has, or may have, another root directory than the view's */

@@ -173,6 +173,6 @@ int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight)
 
 void isle_guide_renamed(struct isle_guide *guide)
 {
-	isle_seen_forget(&guide->seen);
+	isle_glance_forget(&guide->seen);
 	isle_origins_forget(&guide->origins);
 }

@@ -10,7 +10,7 @@
 
 #include "peer.h"
 
-/* What of a path, as written, needs no second look: bits of isle_seen_slot. */
+/* What of a path, as written, needs no second look: bits of isle_glance_slot. */
 enum {
 	SEEN_READ = 1 << 0,
 	SEEN_PATH = 1 << 1,
@@ -36,19 +36,19 @@ static bool is_missing(int r)
 }
 
 /* The slot of guide->raw; *ret_fresh when all bits have been looked at not long ago. */
-static struct isle_seen_slot *seen(struct isle_guide *guide, size_t length, bool nofollow, uint32_t bits,
-				   bool *ret_fresh)
+static struct isle_glance_slot *seen(struct isle_guide *guide, size_t length, bool nofollow, uint32_t bits,
+				     bool *ret_fresh)
 {
 	uint64_t key = isle_siphash(&guide->key, guide->raw, length) ^ (nofollow ? 0x5bd1e995 : 0);
-	struct isle_seen_slot *slot = isle_seen_slot(&guide->seen, key);
+	struct isle_glance_slot *slot = isle_glance_slot(&guide->seen, key);
 
 	*ret_fresh = slot->key == key && (slot->bits & bits) == bits && guide->second - slot->when < SEEN_SECONDS;
 	if (slot->key != key)
-		*slot = (struct isle_seen_slot){.key = key};
+		*slot = (struct isle_glance_slot){.key = key};
 	return slot;
 }
 
-static void note_seen(struct isle_guide *guide, struct isle_seen_slot *slot, uint32_t bits)
+static void note_seen(struct isle_guide *guide, struct isle_glance_slot *slot, uint32_t bits)
 {
 	if (guide->second - slot->when >= SEEN_SECONDS)
 		slot->bits = 0;
@@ -161,7 +161,7 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 		return length;
 	bool nofollow = (o.flags & O_NOFOLLOW) != 0 || (o.flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 	uint32_t bits = wanted(&o);
-	struct isle_seen_slot *slot = seen(guide, (size_t)length, nofollow, bits, &fresh);
+	struct isle_glance_slot *slot = seen(guide, (size_t)length, nofollow, bits, &fresh);
 	if (fresh)
 		return 0;
 	r = isle_guide_look(guide, call, guide->raw, nofollow ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
@@ -195,7 +195,7 @@ int isle_handle_readlink(struct isle_guide *guide, const struct isle_call *call,
 					 : isle_guide_path(guide, call, at ? (int)call->args[0] : AT_FDCWD, address);
 	if (length <= 0)
 		return length;
-	struct isle_seen_slot *slot = seen(guide, (size_t)length, true, SEEN_LINK, &fresh);
+	struct isle_glance_slot *slot = seen(guide, (size_t)length, true, SEEN_LINK, &fresh);
 	if (fresh)
 		return 0;
 	r = isle_guide_look(guide, call, guide->raw, ISLE_SIGHT_NOFOLLOW, &sight);
@@ -229,7 +229,7 @@ int isle_handle_chdir(struct isle_guide *guide, const struct isle_call *call, st
 	}
 	if (length <= 0)
 		return length;
-	struct isle_seen_slot *slot = seen(guide, (size_t)length, false, SEEN_PATH, &fresh);
+	struct isle_glance_slot *slot = seen(guide, (size_t)length, false, SEEN_PATH, &fresh);
 	if (fresh)
 		return 0;
 	int r = isle_guide_look(guide, call, guide->raw, 0, &sight);
@@ -268,7 +268,7 @@ int isle_handle_stat(struct isle_guide *guide, const struct isle_call *call, str
 	int length = isle_guide_path(guide, call, dirfd, address);
 	if (length <= 0)
 		return length;
-	struct isle_seen_slot *slot = seen(guide, (size_t)length, nofollow, SEEN_STAT, &fresh);
+	struct isle_glance_slot *slot = seen(guide, (size_t)length, nofollow, SEEN_STAT, &fresh);
 	if (fresh)
 		return 0;
 	int r = isle_guide_look(guide, call, guide->raw, nofollow ? ISLE_SIGHT_NOFOLLOW : 0, &sight);

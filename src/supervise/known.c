@@ -55,9 +55,9 @@ void isle_known_done(struct isle_known *known)
 }
 
 /* Zero pages that are there when they are touched: a short run pays for a few. */
-int isle_seen_init(struct isle_seen *seen)
+int isle_glance_init(struct isle_glance *seen)
 {
-	seen->slots = mmap(NULL, ISLE_SEEN_ROOM * sizeof(*seen->slots), PROT_READ | PROT_WRITE,
+	seen->slots = mmap(NULL, ISLE_GLANCE_ROOM * sizeof(*seen->slots), PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (seen->slots != MAP_FAILED)
 		return 0;
@@ -65,16 +65,16 @@ int isle_seen_init(struct isle_seen *seen)
 	return -ENOMEM;
 }
 
-void isle_seen_forget(struct isle_seen *seen)
+void isle_glance_forget(struct isle_glance *seen)
 {
-	if (seen->slots != NULL && madvise(seen->slots, ISLE_SEEN_ROOM * sizeof(*seen->slots), MADV_DONTNEED) < 0)
-		for (size_t i = 0; i < ISLE_SEEN_ROOM; i++)
-			seen->slots[i] = (struct isle_seen_slot){0};
+	if (seen->slots != NULL && madvise(seen->slots, ISLE_GLANCE_ROOM * sizeof(*seen->slots), MADV_DONTNEED) < 0)
+		for (size_t i = 0; i < ISLE_GLANCE_ROOM; i++)
+			seen->slots[i] = (struct isle_glance_slot){0};
 }
 
-void isle_seen_done(struct isle_seen *seen)
+void isle_glance_done(struct isle_glance *seen)
 {
 	if (seen->slots != NULL)
-		munmap(seen->slots, ISLE_SEEN_ROOM * sizeof(*seen->slots));
+		munmap(seen->slots, ISLE_GLANCE_ROOM * sizeof(*seen->slots));
 	seen->slots = NULL;
 }

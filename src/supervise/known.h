@@ -27,25 +27,25 @@ struct isle_known {
 struct isle_known_slot *isle_known_slot(struct isle_known *known, uint64_t key);
 void isle_known_done(struct isle_known *known);
 
-enum { ISLE_KNOWN_LIMIT = 8 << 20, ISLE_SEEN_ROOM = 1 << 17 };
+enum { ISLE_KNOWN_LIMIT = 8 << 20, ISLE_GLANCE_ROOM = 1 << 17 };
 
-struct isle_seen_slot {
+struct isle_glance_slot {
 	uint64_t key;
 	uint32_t bits;
 	uint32_t when; /* seconds of CLOCK_MONOTONIC_COARSE at the last look */
 };
 
-struct isle_seen {
-	struct isle_seen_slot *slots; /* ISLE_SEEN_ROOM */
+struct isle_glance {
+	struct isle_glance_slot *slots; /* ISLE_GLANCE_ROOM */
 };
 
 /* 0 or -ENOMEM */
-int isle_seen_init(struct isle_seen *seen);
+int isle_glance_init(struct isle_glance *seen);
 /* The slot where this key goes; its key is another one when that was forgotten for it. */
-static inline struct isle_seen_slot *isle_seen_slot(struct isle_seen *seen, uint64_t key)
+static inline struct isle_glance_slot *isle_glance_slot(struct isle_glance *seen, uint64_t key)
 {
-	return &seen->slots[key % ISLE_SEEN_ROOM];
+	return &seen->slots[key % ISLE_GLANCE_ROOM];
 }
 /* Every path needs a second look. */
-void isle_seen_forget(struct isle_seen *seen);
-void isle_seen_done(struct isle_seen *seen);
+void isle_glance_forget(struct isle_glance *seen);
+void isle_glance_done(struct isle_glance *seen);
