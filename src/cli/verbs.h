@@ -10,6 +10,7 @@ extern const struct isle_verb isle_verb_list;
 extern const struct isle_verb isle_verb_status;
 extern const struct isle_verb isle_verb_diff;
 extern const struct isle_verb isle_verb_trace;
+extern const struct isle_verb isle_verb_explain;
 extern const struct isle_verb isle_verb_check;
 extern const struct isle_verb isle_verb_plan;
 extern const struct isle_verb isle_verb_commit;

@@ -172,6 +172,7 @@ void isle_trace_put_process(struct isle_json *json, const struct isle_trace *tra
 			    const struct isle_trace_process *process);
 void isle_trace_put_read(struct isle_json *json, const struct isle_trace_event *event);
 void isle_trace_put_write(struct isle_json *json, const struct isle_trace_event *event);
+void isle_trace_put_note(struct isle_json *json, const struct isle_trace_event *event);
 void isle_trace_put_refused(struct isle_json *json, const struct isle_trace_event *event);
 
 /* --- trace_tree.c ------------------------------------------------------------------------------------------------- */

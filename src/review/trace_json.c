@@ -158,7 +158,7 @@ static void put_net(struct isle_json *json, const struct isle_trace_event *event
 	isle_json_end(json);
 }
 
-static void put_note(struct isle_json *json, const struct isle_trace_event *event)
+void isle_trace_put_note(struct isle_json *json, const struct isle_trace_event *event)
 {
 	begin_event(json, event);
 	isle_json_str(json, "kind", isle_note_name(event->event->how));
@@ -187,7 +187,7 @@ static int put_event(const struct isle_trace_event *event, void *data)
 		put_net(json, event);
 		break;
 	case ISLE_EVENT_NOTE:
-		put_note(json, event);
+		isle_trace_put_note(json, event);
 		break;
 	case ISLE_EVENT_RUN:
 	case ISLE_EVENT_START:
