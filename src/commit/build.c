@@ -8,6 +8,7 @@
 #include "answers.h"
 #include "build_internal.h"
 #include "path.h"
+#include "subtree.h"
 #include <errno.h>
 #include <string.h>
 
@@ -216,6 +217,69 @@ static int build_once(struct isle_builder *b)
 	return r < 0 ? r : stop;
 }
 
+/* Whether all that the layer has is committed, and in such a way that it can be parked as a whole. Its root's own
+ * metadata must stay: the fresh one takes them from the host, which has them later only. */
+static bool is_taken(const struct isle_builder *b, unsigned site)
+{
+	bool exchanges = false;
+	size_t i;
+
+	if (b->layers.list[site].kind == ISLE_LAYER_FILE || b->cross[site] == 2)
+		return false;
+	for (i = 0; i < b->plan.action_count; i++) {
+		const struct isle_action *action = &b->plan.actions[i];
+
+		if (action->site != site)
+			continue;
+		if (action->upper && action->upper[0] == '\0')
+			return false;
+		exchanges |= action->kind == ISLE_ACTION_EXCHANGE && action->prepare == ISLE_PREPARE_NONE;
+	}
+	return exchanges;
+}
+
+static int take_layer(struct isle_builder *b, unsigned site)
+{
+	const struct isle_layer *layer = &b->layers.list[site];
+	auto_fd int fd = isle_layer_open(b->isle, layer);
+	struct isle_action *action;
+	struct isle_stat st;
+	size_t i;
+	int r = fd < 0 ? fd : isle_look(fd, "", &st);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i < b->plan.action_count; i++) {
+		action = &b->plan.actions[i];
+		if (action->site == site && action->kind == ISLE_ACTION_EXCHANGE &&
+		    action->prepare == ISLE_PREPARE_NONE)
+			action->flags |= ISLE_ACTION_WITHIN;
+	}
+	action = isle_plan_add(&b->plan);
+	if (!action)
+		return -ENOMEM;
+	action->kind = ISLE_ACTION_LAYER;
+	action->change = ISLE_METADATA;
+	action->flags = ISLE_ACTION_HIDDEN;
+	action->site = site;
+	action->pair = (uint32_t)(b->plan.action_count - 1);
+	action->old = (struct isle_stat){.dev = st.dev, .ino = st.ino, .mode = st.mode};
+	action->path = strdup(layer->path);
+	return action->path ? 0 : -ENOMEM;
+}
+
+/* Where nothing of a layer is left out, it goes into the record first and each changed file takes one step, not two. */
+static int take_layers(struct isle_builder *b)
+{
+	unsigned site;
+	int r = 0;
+
+	for (site = 0; b->plan.whole && site < b->layers.count && r >= 0; site++)
+		if (is_taken(b, site))
+			r = take_layer(b, site);
+	return r < 0 ? isle_err_errno(b->err, r, "cannot plan the commit") : 0;
+}
+
 int isle_plan_build(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
 		    struct isle_plan *ret_plan, struct isle_commit_result *ret_result, struct isle_err *err)
 {
@@ -225,7 +289,7 @@ int isle_plan_build(struct isle_store *store, const struct isle *isle, const str
 					      .host = ISLE_DIRS_INIT,
 					      .result = ret_result,
 					      .err = err};
-	int r = init(&b);
+	int taken, r = init(&b);
 
 	if (r < 0)
 		return r;
@@ -240,6 +304,9 @@ int isle_plan_build(struct isle_store *store, const struct isle *isle, const str
 	if (r == 0 && b.need_all)
 		return isle_err_text(err, -EUCLEAN, "the isle's layers are in a state that cannot be committed");
 	b.plan.whole = takes_all(&b);
+	taken = take_layers(&b);
+	if (taken < 0)
+		return taken;
 	if (isle_plan_sort(&b.plan) < 0 || isle_plan_identify(&b.plan) < 0)
 		return isle_err_errno(err, -ENOMEM, "cannot plan the commit");
 	ret_result->summary = b.plan.summary;

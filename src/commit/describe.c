@@ -47,6 +47,7 @@ static const char *verb_of(const struct isle_action *action)
 		return "rename";
 	case ISLE_ACTION_DROP:
 	case ISLE_ACTION_LAYER:
+	case ISLE_ACTION_CARRY:
 	case ISLE_ACTION_REVERT:
 		return "drop";
 	case ISLE_ACTION_RESTORE:

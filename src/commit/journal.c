@@ -229,7 +229,7 @@ static void code_action(struct coder *c, struct isle_action *action)
 {
 	unsigned kind = action->kind, prepare = action->prepare, change = action->change;
 
-	code_enum(c, &kind, ISLE_ACTION_LAYER);
+	code_enum(c, &kind, ISLE_ACTION_CARRY);
 	code_enum(c, &prepare, ISLE_PREPARE_BACKUP);
 	code_enum(c, &change, ISLE_METADATA);
 	action->kind = (enum isle_action_kind)kind;

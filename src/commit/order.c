@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The order of actions (CRITERIA.md section 5):
+ *   0. layers that are parked as a whole;
  *   1. what leaves its name (REMOVE, TAKE), deepest first, at the paths that the host has now;
  *   2. what gets a name, parents first, at the paths of the view; and metadata that opens a directory to its owner;
  *   3. the metadata of directories, deepest first, so that none is closed before what is in it is done.
@@ -23,18 +24,21 @@ struct order {
 static unsigned phase_of(const struct isle_action *action)
 {
 	switch (action->kind) {
+	case ISLE_ACTION_LAYER:
+	case ISLE_ACTION_CARRY:
+		return 0;
 	case ISLE_ACTION_REMOVE:
 	case ISLE_ACTION_TAKE:
-		return 0;
+		return 1;
 	case ISLE_ACTION_META:
 		if (!S_ISDIR(action->new_meta->st.stx_mode))
-			return 1;
+			return 2;
 		if (!(action->flags & ISLE_ACTION_HIDDEN) && (action->old_meta->st.stx_mode & 0300) != 0300 &&
 		    (action->new_meta->st.stx_mode & 0300) == 0300)
-			return 1;
-		return 2;
+			return 2;
+		return 3;
 	default:
-		return 1;
+		return 2;
 	}
 }
 
@@ -47,7 +51,7 @@ static int compare_order(const void *a, const void *b)
 		return x->phase < y->phase ? -1 : 1;
 	order = strcmp(x->action->path, y->action->path);
 	if (order != 0)
-		return x->phase == 1 ? order : -order;
+		return x->phase == 2 ? order : -order;
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 

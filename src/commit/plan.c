@@ -74,7 +74,7 @@ int isle_plan_set_sites(struct isle_plan *plan, const struct isle_layers *layers
 const char *isle_action_name(enum isle_action_kind kind)
 {
 	static const char *const names[] = {"remove",	"take", "place",   "create", "exchange", "write",
-					    "metadata", "drop", "restore", "revert", "layer"};
+					    "metadata", "drop", "restore", "revert", "layer",  "carry"};
 
 	return (unsigned)kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
 }

@@ -8,7 +8,7 @@
  * Each action moves one object between three places:
  *
  *   source   what the isle made: a path below the layer's upper directory; for an undo, what the operation that is
- *            taken back parked
+ *            taken back parked. A commit of all that a layer has parks the layer first and works from there
  *   parking  undo/OPERATION/INDEX where host and store share a mount, else .isle-OPERATION-INDEX in the host's
  * directory target   the path on the host
  *
@@ -33,7 +33,8 @@ enum isle_action_kind {
 	ISLE_ACTION_DROP,     /* discard: source -> parking */
 	ISLE_ACTION_RESTORE,  /* undo of it: `from`, parked by the other operation -> source */
 	ISLE_ACTION_REVERT,   /* discard: the metadata of a directory of the layer in place */
-	ISLE_ACTION_LAYER,    /* discard: the whole layer -> parking, and a fresh one; undo: the old one back */
+	ISLE_ACTION_LAYER,    /* the whole layer -> parking, and a fresh one; undo of a discard: the old one back */
+	ISLE_ACTION_CARRY,    /* undo of a commit: `from`, a layer parked by the other operation -> parking */
 };
 
 /* How the new object comes to the parking before the first step. */
@@ -54,6 +55,8 @@ enum isle_action_flags {
 	ISLE_ACTION_HIDDEN = 1 << 4,   /* part of another one, not shown */
 	ISLE_ACTION_WHITEOUT = 1 << 5, /* upper is a whiteout that goes once the operation is done */
 	ISLE_ACTION_FILE = 1 << 6,     /* of a FILE layer */
+	ISLE_ACTION_WITHIN = 1 << 7,   /* EXCHANGE: source lies in a layer that an earlier LAYER or CARRY has parked whole,
+					* and changes places with target at once: it is its own parking */
 };
 
 struct isle_action {

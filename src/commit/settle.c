@@ -9,6 +9,8 @@
  *     own, directories in it that the host has too become opaque in turn, and its own mark goes;
  *   - if everything was committed, directories that are empty now go; the host has them.
  *
+ * A layer that was parked as a whole has left all that behind already, but for its links in work/index.
+ *
  * Everything is done by looking whether it is still to be done, so it can be repeated after a crash.
  */
 #include "io.h"
@@ -101,15 +103,12 @@ static int remove_whiteout(struct isle_transaction *tx, const struct isle_action
 
 static int remove_index(struct isle_transaction *tx, const struct isle_action *action)
 {
-	auto_free char *path = NULL;
-	auto_fd int layer = -1, index = -1;
-	const struct isle_layer where = {.number = tx->plan->sites[action->site].layer,
-					 .place = tx->plan->sites[action->site].place,
-					 .path = tx->plan->sites[action->site].path};
+	auto_fd int index = -1;
+	int layer;
 
 	if (!action->index || !isle_component_valid(action->index))
 		return 0;
-	layer = isle_layer_open(tx->isle, &where);
+	layer = isle_transaction_layer(tx, action->site);
 	if (layer < 0)
 		return layer;
 	index = isle_walk(layer, "work/index", O_PATH | O_DIRECTORY);
@@ -222,7 +221,8 @@ static int collect(struct settle *s)
 		bool made = action->prepare == ISLE_PREPARE_MKDIR ||
 			    (action->kind == ISLE_ACTION_PLACE && S_ISDIR(action->new.mode));
 
-		if (action->kind > ISLE_ACTION_DROP || (action->flags & ISLE_ACTION_FILE))
+		if (action->kind > ISLE_ACTION_DROP || (action->flags & ISLE_ACTION_FILE) ||
+		    s->tx->sites[action->site].taken)
 			continue;
 		r = isle_map_set(&s->committed, action->path, s);
 		if (r >= 0 && action->upper)
@@ -341,26 +341,32 @@ static void remove_if_empty(struct settle *s, const char *key)
 	isle_dirs_forget(&s->tx->sites[where.site].upper);
 }
 
+static int settle_object(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	int r = remove_index(tx, action);
+
+	if (tx->sites[action->site].taken)
+		return r;
+	if (r >= 0 && leaves_source(action))
+		r = keep_source(tx, i);
+	if (r >= 0)
+		r = remove_whiteout(tx, action);
+	if (r >= 0)
+		r = remove_redirect(tx, action);
+	return r < 0 ? r : refresh_file(tx, i);
+}
+
 static int settle_objects(struct isle_transaction *tx)
 {
 	size_t i;
-	int r = 0;
 
-	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
-		const struct isle_action *action = &tx->plan->actions[i];
+	for (i = 0; i < tx->plan->action_count; i++) {
+		int r = settle_object(tx, i);
 
-		if (leaves_source(action))
-			r = keep_source(tx, i);
-		if (r >= 0)
-			r = remove_whiteout(tx, action);
-		if (r >= 0)
-			r = remove_index(tx, action);
-		if (r >= 0)
-			r = remove_redirect(tx, action);
-		if (r >= 0)
-			r = refresh_file(tx, i);
 		if (r < 0)
-			return isle_err_errno(tx->err, r, "cannot take '%s' out of the isle", isle_quote(action->path));
+			return isle_err_errno(tx->err, r, "cannot take '%s' out of the isle",
+					      isle_quote(tx->plan->actions[i].path));
 	}
 	return 0;
 }

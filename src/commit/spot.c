@@ -3,12 +3,14 @@
  * Where things are during an operation.
  *
  *   STORE/undo/ID/               plan, applied, and below it SHELF/INDEX, what was parked of layers in the store
+ *                                (a layer that was parked whole: SHELF/INDEX/upper/PATH)
  *   PLACES/undo-ISLE-ID/         SHELF/INDEX, what was parked of layers in a place on another file system (PLACES holds
  *                                the places)
  *   HOSTDIR/.isle-ISLE-ID-INDEX  what is parked where neither shares a mount with the host's directory; only
  *                                while the operation lasts
  */
 #include "path.h"
+#include "subtree.h"
 #include "transaction.h"
 #include <dirent.h>
 #include <errno.h>
@@ -123,22 +125,6 @@ static int tx_parking(struct isle_transaction *tx, unsigned site)
 	return parking->root;
 }
 
-static int tx_layer(struct isle_transaction *tx, unsigned site)
-{
-	struct isle_transaction_site *s = &tx->sites[site];
-
-	if (!tx->isle)
-		return -ENOENT;
-	if (s->layer < 0) {
-		const struct isle_layer layer = {.number = tx->plan->sites[site].layer,
-						 .place = tx->plan->sites[site].place,
-						 .path = tx->plan->sites[site].path};
-
-		s->layer = isle_layer_open(tx->isle, &layer);
-	}
-	return s->layer;
-}
-
 static int dirs_at(struct isle_dirs *dirs, const char *path, struct isle_spot *ret_spot)
 {
 	ret_spot->dir = isle_dirs_parent(dirs, path, &ret_spot->name);
@@ -185,6 +171,8 @@ int isle_spot_parking(struct isle_transaction *tx, size_t i, struct isle_spot *r
 	const struct isle_action *action = &tx->plan->actions[i];
 	int r;
 
+	if (action->flags & ISLE_ACTION_WITHIN)
+		return isle_spot_upper(tx, action, ret_spot);
 	if (!(action->flags & ISLE_ACTION_CROSS) || action->kind == ISLE_ACTION_WRITE)
 		return isle_spot_record(tx, i, "", ret_spot);
 	r = dirs_at(&tx->other, action->park ? action->park : action->path, ret_spot);
@@ -195,12 +183,65 @@ int isle_spot_parking(struct isle_transaction *tx, size_t i, struct isle_spot *r
 	return 0;
 }
 
+/* A directory if it is the one that this action parks. -ENOENT: it is not there. */
+static int open_taken_at(const struct isle_spot *at, const struct isle_action *action)
+{
+	struct isle_stat now;
+	int r = isle_look(at->dir, at->name, &now);
+
+	if (r < 0)
+		return r;
+	if (r == 0 || !isle_same_object(&now, &action->old))
+		return -ENOENT;
+	r = openat(at->dir, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+static int open_layer(struct isle_transaction *tx, unsigned site)
+{
+	const struct isle_layer layer = {.number = tx->plan->sites[site].layer,
+					 .place = tx->plan->sites[site].place,
+					 .path = tx->plan->sites[site].path};
+
+	return tx->isle ? isle_layer_open(tx->isle, &layer) : -ENOENT;
+}
+
+/* One that is parked as a whole: parked, or not yet. */
+static int open_taken(struct isle_transaction *tx, unsigned site)
+{
+	size_t i = tx->sites[site].taken - 1;
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot at;
+	int fd, r = isle_spot_record(tx, i, "", &at);
+
+	fd = r < 0 ? r : open_taken_at(&at, action);
+	if (fd != -ENOENT)
+		return fd;
+	if (action->kind == ISLE_ACTION_LAYER) {
+		at = (struct isle_spot){.dir = open_layer(tx, site), .name = ""};
+		if (at.dir >= 0 && open_taken_at(&at, action) == -ENOENT)
+			isle_cleanup_fd(&at.dir);
+		return at.dir;
+	}
+	r = isle_spot_source(tx, action, &at);
+	return r < 0 ? r : open_taken_at(&at, action);
+}
+
+int isle_transaction_layer(struct isle_transaction *tx, unsigned site)
+{
+	struct isle_transaction_site *s = &tx->sites[site];
+
+	if (s->layer < 0)
+		s->layer = s->taken ? open_taken(tx, site) : open_layer(tx, site);
+	return s->layer;
+}
+
 int isle_spot_upper(struct isle_transaction *tx, const struct isle_action *action, struct isle_spot *ret_spot)
 {
 	struct isle_dirs *dirs = &tx->sites[action->site].upper;
 
 	if (dirs->root < 0) {
-		int layer = tx_layer(tx, action->site);
+		int layer = isle_transaction_layer(tx, action->site);
 		int fd = layer < 0 ? layer : isle_walk(layer, "upper", O_RDONLY | O_DIRECTORY);
 
 		if (fd < 0)
@@ -222,10 +263,12 @@ int isle_spot_source(struct isle_transaction *tx, const struct isle_action *acti
 	struct isle_transaction_site *s = &tx->sites[action->site];
 	const char *name;
 
+	if (action->flags & ISLE_ACTION_WITHIN)
+		return isle_spot_upper(tx, action, ret_spot);
 	if (tx->plan->kind != ISLE_OPERATION_UNDO) {
 		if (!(action->flags & ISLE_ACTION_FILE))
 			return isle_spot_upper(tx, action, ret_spot);
-		ret_spot->dir = tx_layer(tx, action->site);
+		ret_spot->dir = isle_transaction_layer(tx, action->site);
 		ret_spot->name = "file";
 		return ret_spot->dir < 0 ? ret_spot->dir : 0;
 	}
@@ -241,6 +284,12 @@ int isle_spot_source(struct isle_transaction *tx, const struct isle_action *acti
 	return name ? dirs_at(&s->source, name, ret_spot) : -ENOENT;
 }
 
+static bool parks_whole_layer(const struct isle_plan *plan, const struct isle_action *action)
+{
+	return action->kind == ISLE_ACTION_CARRY ||
+	       (action->kind == ISLE_ACTION_LAYER && plan->kind == ISLE_OPERATION_COMMIT);
+}
+
 int isle_transaction_init(struct isle_store *store, const struct isle *isle, struct isle_plan *plan, int64_t id,
 			  struct isle_transaction *ret_tx)
 {
@@ -254,7 +303,10 @@ int isle_transaction_init(struct isle_store *store, const struct isle *isle, str
 		return -ENOMEM;
 	for (i = 0; i <= plan->site_count; i++)
 		tx.sites[i] = (struct isle_transaction_site){ISLE_DIRS_INIT, ISLE_DIRS_INIT, ISLE_DIRS_INIT,
-							     ISLE_DIRS_INIT, -1};
+							     ISLE_DIRS_INIT, -1, 0};
+	for (i = 0; i < plan->action_count; i++)
+		if (parks_whole_layer(plan, &plan->actions[i]))
+			tx.sites[plan->actions[i].site].taken = i + 1;
 	r = isle_dirs_init_host(&tx.host);
 	if (r >= 0)
 		r = isle_dirs_init_host(&tx.other);

@@ -222,10 +222,14 @@ int isle_step_prepare(struct isle_transaction *tx, size_t i)
 
 static void forget_if_directory(struct isle_transaction *tx, const struct isle_stat *st)
 {
+	size_t i;
+
 	if (!S_ISDIR(st->mode))
 		return;
 	isle_dirs_forget(&tx->host);
 	isle_dirs_forget(&tx->other);
+	for (i = 0; i < tx->plan->site_count; i++)
+		isle_dirs_forget(&tx->sites[i].upper);
 }
 
 /* Overlay attributes off an object of the layer that goes to the host. */
@@ -291,8 +295,11 @@ static int apply_create(struct isle_transaction *tx, size_t i)
 static int take_source(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *parking)
 {
 	struct isle_spot source;
-	int r = isle_spot_source(tx, action, &source);
+	int r;
 
+	if (action->flags & ISLE_ACTION_WITHIN)
+		return clean(tx, action, parking);
+	r = isle_spot_source(tx, action, &source);
 	if (r >= 0)
 		r = isle_move(source.dir, source.name, parking->dir, parking->name, RENAME_NOREPLACE);
 	return r < 0 ? r : clean(tx, action, parking);
@@ -400,6 +407,7 @@ int isle_step_apply(struct isle_transaction *tx, size_t i)
 	case ISLE_ACTION_RESTORE:
 	case ISLE_ACTION_REVERT:
 	case ISLE_ACTION_LAYER:
+	case ISLE_ACTION_CARRY:
 		return isle_layer_step_apply(tx, i);
 	}
 	return -EINVAL;

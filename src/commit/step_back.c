@@ -41,8 +41,12 @@ static int look_for(int spot_result, const struct isle_spot *at, const struct is
 
 static void forget(struct isle_transaction *tx)
 {
+	size_t i;
+
 	isle_dirs_forget(&tx->host);
 	isle_dirs_forget(&tx->other);
+	for (i = 0; i < tx->plan->site_count; i++)
+		isle_dirs_forget(&tx->sites[i].upper);
 }
 
 static int back_remove(struct isle_transaction *tx, size_t i)
@@ -83,7 +87,7 @@ static int give_back(struct isle_transaction *tx, const struct isle_action *acti
 	struct isle_spot source;
 	int r = isle_spot_source(tx, action, &source);
 
-	if (r >= 0)
+	if (r >= 0 && !(action->flags & ISLE_ACTION_WITHIN))
 		r = isle_move(from->dir, from->name, source.dir, source.name, RENAME_NOREPLACE);
 	return r < 0 ? r : isle_overlay_restore(source.dir, source.name, &action->overlay);
 }
@@ -118,6 +122,20 @@ static int back_create(struct isle_transaction *tx, size_t i)
 	return r < 0 ? 0 : 1;
 }
 
+/* The host has something else in its place now. A layer that goes back to the isle must not hold the host's old. */
+static int leave_in_record(struct isle_transaction *tx, size_t i, const struct isle_spot *parking)
+{
+	struct isle_spot record;
+	int r = 0;
+
+	if (tx->plan->actions[i].flags & ISLE_ACTION_WITHIN) {
+		r = isle_spot_record(tx, i, "", &record);
+		if (r >= 0)
+			r = isle_move(parking->dir, parking->name, record.dir, record.name, RENAME_NOREPLACE);
+	}
+	return r < 0 ? r : 0;
+}
+
 static int back_exchange(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
@@ -131,7 +149,7 @@ static int back_exchange(struct isle_transaction *tx, size_t i)
 		return new_there < 0 ? new_there : old_parked;
 	if (old_parked > 0) {
 		if (!new_there && !target_empty)
-			return 0;
+			return leave_in_record(tx, i, &parking);
 		r = isle_renameat2(parking.dir, parking.name, target.dir, target.name,
 				   new_there ? RENAME_EXCHANGE : RENAME_NOREPLACE);
 		forget(tx);
@@ -238,6 +256,7 @@ int isle_step_rollback(struct isle_transaction *tx, size_t i)
 	case ISLE_ACTION_RESTORE:
 	case ISLE_ACTION_REVERT:
 	case ISLE_ACTION_LAYER:
+	case ISLE_ACTION_CARRY:
 		return isle_layer_step_rollback(tx, i);
 	}
 	return -EINVAL;
@@ -342,6 +361,7 @@ int isle_step_is_done(struct isle_transaction *tx, size_t i)
 	case ISLE_ACTION_RESTORE:
 	case ISLE_ACTION_REVERT:
 	case ISLE_ACTION_LAYER:
+	case ISLE_ACTION_CARRY:
 		return isle_layer_step_is_done(tx, i);
 	}
 	return -EINVAL;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Steps that concern the layers alone: discard and its undo. The host is not touched.
+ * Steps that concern the layers alone: discard and its undo, and where a commit takes all of a layer. The host is not
+ * touched.
  *
  *   DROP      upper -> undo/ID/INDEX                    RESTORE   undo/OTHER/from -> upper
  *   LAYER     the directory that holds upper and work -> undo/ID/INDEX, and a fresh one in its place: constant time.
- *             In an undo the one that was parked takes the place of the present one.
+ *             In the undo of a discard the one that was parked takes the place of the present one.
+ *   CARRY     undo/OTHER/from -> undo/ID/INDEX: the layer that a commit has parked, with what it took from the host
  *   REVERT    the metadata of a directory that stays, since it holds what is not discarded
  */
 #include "kernel.h"
@@ -227,6 +229,29 @@ static int is_reverted(struct isle_transaction *tx, size_t i)
 		(ISLE_META_MODE | ISLE_META_OWNER | ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS)) == 0;
 }
 
+static int carry(struct isle_transaction *tx, size_t i, bool back)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot record, source;
+	int r = isle_spot_record(tx, i, "", &record);
+
+	if (r >= 0)
+		r = isle_spot_source(tx, action, &source);
+	if (r < 0)
+		return r;
+	if (back)
+		return isle_move(record.dir, record.name, source.dir, source.name, RENAME_NOREPLACE);
+	return isle_move(source.dir, source.name, record.dir, record.name, RENAME_NOREPLACE);
+}
+
+static int is_carried(struct isle_transaction *tx, size_t i)
+{
+	struct isle_spot record;
+	int r = isle_spot_record(tx, i, "", &record);
+
+	return r < 0 ? r : object_at(record.dir, record.name, &tx->plan->actions[i].old);
+}
+
 int isle_layer_step_apply(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
@@ -234,6 +259,10 @@ int isle_layer_step_apply(struct isle_transaction *tx, size_t i)
 
 	if (action->kind == ISLE_ACTION_LAYER)
 		return apply_layer(tx, i);
+	if (action->kind == ISLE_ACTION_CARRY) {
+		r = carry(tx, i, false);
+		return r < 0 ? failed(tx, action, r) : 0;
+	}
 	r = action->kind == ISLE_ACTION_REVERT ? revert(tx, i, false) : move_between(tx, i, false);
 	return r < 0 ? failed(tx, action, r) : 0;
 }
@@ -247,6 +276,12 @@ int isle_layer_step_rollback(struct isle_transaction *tx, size_t i)
 		return back_layer(tx, i);
 	if (action->kind == ISLE_ACTION_REVERT) {
 		r = revert(tx, i, true);
+		return r < 0 ? r : 1;
+	}
+	if (action->kind == ISLE_ACTION_CARRY) {
+		r = is_carried(tx, i);
+		if (r > 0)
+			r = carry(tx, i, true);
 		return r < 0 ? r : 1;
 	}
 	r = action->kind == ISLE_ACTION_DROP ? is_dropped(tx, i) : is_restored(tx, i);
@@ -265,6 +300,8 @@ int isle_layer_step_is_done(struct isle_transaction *tx, size_t i)
 		return is_reverted(tx, i);
 	case ISLE_ACTION_DROP:
 		return is_dropped(tx, i);
+	case ISLE_ACTION_CARRY:
+		return is_carried(tx, i);
 	default:
 		return is_restored(tx, i);
 	}

@@ -16,7 +16,7 @@
  *    durable: one syncfs(2) of every file system involved lies between.
  * 2. A step is one rename, exchange, or change of metadata; content is written in place only where a rename cannot be
  *    (a file with other names, or a mount over a single file), and then a durable copy of the old was made first.
- * 3. No step removes anything. What leaves the host goes to the parking and stays there; what leaves the layer goes to
+ * 3. No step removes anything (but a fresh layer that nobody has used yet, in rolling back). What leaves the host goes to the parking and stays there; what leaves the layer goes to
  *    the host or to the parking. So before, during and after, every object of either side exists under some name.
  * 4. Where an object is, is told by its device and inode number alone, never by a counter on disk. No object that the
  *    plan names is freed while the operation lasts (3), so a number stands for one object throughout. Each step can be
@@ -441,7 +441,8 @@ static char *summary_of(const struct isle_plan *plan)
 	const struct isle_summary *s = &plan->summary;
 	bool counted = s->create || s->modify || s->remove || s->rename || s->replace || s->metadata;
 
-	if (!counted && plan->action_count > 0 && plan->actions[0].kind == ISLE_ACTION_LAYER)
+	if (!counted && plan->kind != ISLE_OPERATION_COMMIT && plan->action_count > 0 &&
+	    plan->actions[0].kind == ISLE_ACTION_LAYER)
 		return strdup("all changes");
 	return isle_summary_text(s);
 }

@@ -16,6 +16,7 @@ struct isle_transaction_site {
 	struct isle_dirs parking; /* of this operation */
 	struct isle_dirs source;  /* of the operation that an undo takes back */
 	int layer;		  /* the directory that holds upper and work, -1 */
+	size_t taken;		  /* index + 1 of the action that parks it as a whole and works from there; 0: none */
 };
 
 struct isle_transaction {
@@ -89,6 +90,8 @@ int isle_spot_host(struct isle_transaction *tx, const char *path, struct isle_sp
 /* The layer's own: below upper, whatever the plan is. */
 int isle_spot_upper(struct isle_transaction *tx, const struct isle_action *action,
 		    struct isle_spot *ret_spot) isle_must_check;
+/* The directory that holds upper and work, wherever it is now. Borrowed. */
+int isle_transaction_layer(struct isle_transaction *tx, unsigned site) isle_must_check;
 const char *isle_site_prefix(const struct isle_site *site);
 
 /* --- steps (step.c, step_layer.c) --- */
@@ -103,7 +106,7 @@ int isle_step_is_done(struct isle_transaction *tx, size_t i) isle_must_check;
 /* Removes what was prepared and not used. */
 void isle_step_unprepare(struct isle_transaction *tx, size_t i);
 
-/* The same for the kinds DROP, RESTORE, REVERT and LAYER. */
+/* The same for the kinds DROP, RESTORE, REVERT, LAYER and CARRY. */
 int isle_layer_step_apply(struct isle_transaction *tx, size_t i) isle_must_check;
 int isle_layer_step_rollback(struct isle_transaction *tx, size_t i) isle_must_check;
 int isle_layer_step_is_done(struct isle_transaction *tx, size_t i) isle_must_check;

@@ -5,7 +5,8 @@
  *   REMOVE   -> CREATE from what was parked        CREATE   -> REMOVE
  *   EXCHANGE -> EXCHANGE with what was parked      WRITE    -> WRITE from the copy of the old
  *   TAKE a + PLACE b -> TAKE b + PLACE a           META     -> META with the sides changed
- *   DROP     -> RESTORE                            LAYER    -> LAYER
+ *   DROP     -> RESTORE                            LAYER    -> LAYER; of a commit: CARRY
+ *   CARRY    -> CARRY
  *
  * The host must be as the operation left it. What it put there is told by its inode number; that nobody has touched it
  * since, by a ctime that is not later than the end of the operation, for everything below a directory as well. Times
@@ -31,6 +32,7 @@ struct undo {
 	struct isle_plan old, plan;
 	struct isle_dirs host;
 	struct isle_dirs *parked; /* per site of the old plan: its parking, opened when needed */
+	size_t *taken;		  /* per site: index + 1 of the old action that parked its layer as a whole */
 	struct isle_map places; /* path of a PLACE -> its index + 1 */
 	struct statx_timestamp end;
 	int64_t id;
@@ -45,6 +47,7 @@ static void undo_done(struct undo *u)
 	for (i = 0; u->parked && i < u->old.site_count; i++)
 		isle_dirs_done(&u->parked[i]);
 	free(u->parked);
+	free(u->taken);
 	isle_plan_done(&u->old);
 	isle_plan_done(&u->plan);
 	isle_dirs_done(&u->host);
@@ -181,6 +184,28 @@ static int add_source(struct undo *u, size_t i, struct isle_action *action)
 	return 0;
 }
 
+/* The same for one that changed places with an object of a layer that was parked as a whole. */
+static int add_source_within(struct undo *u, const struct isle_action *old, struct isle_action *action)
+{
+	struct isle_parked_name layer = isle_parked_name(u->taken[old->site] - 1, "");
+	auto_free char *path = NULL;
+	const char *name;
+	int dir, r;
+
+	if (asprintf(&path, "%s/upper/%s", layer.text, old->upper) < 0) {
+		path = NULL;
+		return out_of_memory(u);
+	}
+	dir = parked_dir(u, old->site, path, &name);
+	r = dir < 0 ? dir : isle_look(dir, name, &action->new);
+	if (r <= 0)
+		return isle_err_errno(u->err, r < 0 ? r : -ENOENT, "what operation %" PRId64 " took of '%s' is gone",
+				      u->id, isle_quote(action->path));
+	action->flags |= ISLE_ACTION_WITHIN;
+	action->upper = strdup(old->upper);
+	return action->upper ? 0 : out_of_memory(u);
+}
+
 static int undo_remove(struct undo *u, size_t i, const struct isle_action *old)
 {
 	struct isle_action *action;
@@ -273,7 +298,9 @@ static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old
 	action->old = now;
 	action->change = ISLE_MODIFY;
 	r = follow_rename(u, action);
-	return r < 0 ? r : add_source(u, i, action);
+	if (r < 0)
+		return r;
+	return (old->flags & ISLE_ACTION_WITHIN) ? add_source_within(u, old, action) : add_source(u, i, action);
 }
 
 static int undo_in_place(struct undo *u, size_t i, const struct isle_action *old)
@@ -380,6 +407,20 @@ static int undo_layer(struct undo *u, size_t i, const struct isle_action *old)
 	return r < 0 ? isle_err_errno(u->err, r, "cannot open the layer of '%s'", site->path) : 0;
 }
 
+/* The layer that a commit parked comes along into this operation's record: the steps work on what is in it. */
+static int undo_taken(struct undo *u, size_t i, const struct isle_action *old)
+{
+	struct isle_parked_name name = isle_parked_name(i, "");
+	struct isle_action *action = inverse(u, old, ISLE_ACTION_CARRY);
+
+	if (!action || !(action->from = strdup(name.text)))
+		return out_of_memory(u);
+	action->flags |= ISLE_ACTION_HIDDEN;
+	action->old = old->old;
+	action->new = (struct isle_stat){0};
+	return 0;
+}
+
 static int invert(struct undo *u, size_t i)
 {
 	const struct isle_action *old = &u->old.actions[i];
@@ -401,7 +442,9 @@ static int invert(struct undo *u, size_t i)
 	case ISLE_ACTION_REVERT:
 		return undo_revert(u, old);
 	case ISLE_ACTION_LAYER:
-		return undo_layer(u, i, old);
+		return u->taken[old->site] ? undo_taken(u, i, old) : undo_layer(u, i, old);
+	case ISLE_ACTION_CARRY:
+		return undo_taken(u, i, old);
 	case ISLE_ACTION_TAKE: /* with its PLACE */
 	case ISLE_ACTION_RESTORE:
 		return 0;
@@ -411,7 +454,12 @@ static int invert(struct undo *u, size_t i)
 
 static bool of_layers(const struct isle_plan *plan)
 {
-	return plan->action_count > 0 && plan->actions[0].kind >= ISLE_ACTION_DROP;
+	size_t i;
+
+	for (i = 0; i < plan->action_count; i++)
+		if (plan->actions[i].kind < ISLE_ACTION_DROP)
+			return false;
+	return plan->action_count > 0;
 }
 
 /* A discard's undo is refused if the isle has changed at all since: what is there now would be hidden or lost. */
@@ -522,10 +570,14 @@ static int build(struct undo *u)
 	memcpy(u->plan.isle_id, u->old.isle_id, sizeof(u->plan.isle_id));
 	u->plan.isle_name = strdup(u->old.isle_name ? u->old.isle_name : "");
 	u->parked = calloc(u->old.site_count + 1, sizeof(*u->parked));
-	if (!u->plan.isle_name || !u->parked || copy_sites(u) < 0 || index_places(u) < 0)
+	u->taken = calloc(u->old.site_count + 1, sizeof(*u->taken));
+	if (!u->plan.isle_name || !u->parked || !u->taken || copy_sites(u) < 0 || index_places(u) < 0)
 		return out_of_memory(u);
 	for (i = 0; i < u->old.site_count; i++)
 		u->parked[i] = ISLE_DIRS_INIT;
+	for (i = 0; i < u->old.action_count && !of_layers(&u->old); i++)
+		if (u->old.actions[i].kind == ISLE_ACTION_LAYER || u->old.actions[i].kind == ISLE_ACTION_CARRY)
+			u->taken[u->old.actions[i].site] = i + 1;
 	for (i = 0; i < u->old.action_count; i++) {
 		r = invert(u, i);
 		if (r < 0)
