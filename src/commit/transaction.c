@@ -28,6 +28,9 @@
  *    but not go elsewhere.
  * 8. Between the look at an object and its rename lies one system call. For an exchange a second look follows, and it
  *    is taken back if something else came out. For a removal, the object that came out is the one that is kept.
+ * 9. Where a commit leaves nothing of a layer behind, its first step parks the layer as a whole and puts a fresh one in
+ *    its place (step_layer.c). Its files then change places with the host's where they are: one rename each instead of
+ *    two, and afterwards the parked layer holds what the host had. Taking back ends with the layer's own way back.
  *
  * Why no crash loses data. By 1 and 3 there is no moment at which an object has no name. Renames of a file system reach
  * the disk as wholes; in whatever order those of several file systems do, each single step is done or not done, and by
