@@ -356,7 +356,7 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	record.end = now();
 	record.status = status;
 	isle_ignore(isle_catalog_note_run(store, &record, NULL));
-	return isle_run_end(store, isle, q->end, &result, status);
+	return isle_run_end(store, isle, q->end, &result, record.start, status);
 }
 
 static int run_request(struct request *q)

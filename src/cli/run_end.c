@@ -13,6 +13,7 @@
 #include "quote.h"
 #include "review.h"
 #include "talk.h"
+#include "trace.h"
 #include "verbs.h"
 
 struct ending {
@@ -185,6 +186,16 @@ static void ask(struct ending *e)
 	while (!act(e, read_answer()));
 }
 
+/* What a person who tried an unknown program wants to know before anything else. */
+static void say_secrets(const struct isle *isle, int64_t start)
+{
+	if (!isatty(STDERR_FILENO) || isle_talk_get() == ISLE_TALK_QUIET)
+		return;
+	auto_free char *secrets = isle_trace_secrets(isle, start);
+	if (secrets != NULL)
+		isle_note("read likely secrets: %s; see: isle trace %s", secrets, isle->name);
+}
+
 static void finish(struct ending *e, enum isle_run_end end, const struct isle_run_result *result, int status)
 {
 	bool clean = result->outcome == ISLE_RUN_EXITED && status == 0;
@@ -216,10 +227,11 @@ static void finish(struct ending *e, enum isle_run_end end, const struct isle_ru
 }
 
 int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
-		 const struct isle_run_result *result, int status)
+		 const struct isle_run_result *result, int64_t start, int status)
 {
 	struct ending e = {.store = store, .isle = isle};
 
+	say_secrets(isle, start);
 	finish(&e, end, result, status);
 	isle_layers_done(&e.layers);
 	isle_changes_done(&e.changes);

@@ -3,6 +3,7 @@
 /* The end of a run: what became of the host is shown, and the user says what shall become of it. */
 #include "run.h"
 #include "store.h"
+#include <stdint.h>
 
 enum isle_run_end {
 	ISLE_END_ASK, /* on a terminal; else keep */
@@ -11,6 +12,6 @@ enum isle_run_end {
 	ISLE_END_KEEP,
 };
 
-/* Returns the exit status of isle: that of CMD. */
+/* start: when the run began, nanoseconds since the epoch. Returns the exit status of isle: that of CMD. */
 int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
-		 const struct isle_run_result *result, int status);
+		 const struct isle_run_result *result, int64_t start, int status);

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "store.h"
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum isle_trace_kind {
@@ -39,6 +40,7 @@ struct isle_trace_options {
 	unsigned run;	     /* 1 is the first; 0: all */
 	unsigned width;	     /* lines of the tree are cut at this column; 0: never */
 	bool all;	     /* fold nothing */
+	bool newest;	     /* only the newest run */
 };
 
 /* Returns 0, or 1 when no run was recorded (and nothing, or an empty document, was printed). */
@@ -48,5 +50,5 @@ int isle_trace_json(const struct isle *isle, const struct isle_trace_options *op
 		    struct isle_err *err) isle_must_check;
 
 /* One line about likely secrets that the newest run has read: "~/.ssh/id_rsa (cat), 2 more"; heap, NULL when there
- * were none. Reads one log. */
-char *isle_trace_secrets(const struct isle *isle);
+ * were none, or when its log is older than `since` (nanoseconds since the epoch). Reads one log. */
+char *isle_trace_secrets(const struct isle *isle, int64_t since);

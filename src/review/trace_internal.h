@@ -125,6 +125,9 @@ ssize_t isle_trace_find(const struct isle_trace *trace, size_t run, uint32_t num
 const struct isle_trace_exec *isle_trace_program(const struct isle_trace *trace,
 						 const struct isle_trace_process *process, int64_t time);
 
+/* Fills trace->homes; isle_trace_load() does that. */
+void isle_trace_find_homes(struct isle_trace *trace);
+
 /* What an absolute path of the host is to those who read it. */
 enum isle_secret isle_trace_secret(const struct isle_trace *trace, const char *path, bool exists);
 

@@ -410,7 +410,7 @@ static char *home_of(uid_t uid)
 
 /* Whose homes are not those of another: the user's, and that of the user who called sudo; and where a run was started.
  */
-static void find_homes(struct isle_trace *trace)
+void isle_trace_find_homes(struct isle_trace *trace)
 {
 	const char *home = getenv("HOME"), *sudo = getenv("SUDO_UID");
 	size_t count = 0;
@@ -425,13 +425,19 @@ static void find_homes(struct isle_trace *trace)
 			trace->homes[count++] = trace->home_memory[i];
 }
 
+static int read_logs(const struct isle_trace *trace, isle_events_each *each, void *data, struct isle_err *err)
+{
+	return trace->options->newest ? isle_events_read_newest(trace->isle, each, data, err)
+				      : isle_events_read(trace->isle, each, data, err);
+}
+
 int isle_trace_load(const struct isle *isle, const struct isle_trace_options *options, struct isle_trace *ret_trace,
 		    struct isle_err *err)
 {
 	auto_trace struct isle_trace trace = {.isle = isle, .options = options};
 
 	isle_buf_addc(&trace.strings, '\0'); /* offset 0 is the empty string */
-	int r = isle_events_read(isle, take, &trace, err);
+	int r = read_logs(&trace, take, &trace, err);
 	if (r < 0)
 		return r;
 	if (options->run > 0 && (trace.run_count == 0 || trace.runs[trace.run_count - 1].number < options->run)) {
@@ -441,7 +447,7 @@ int isle_trace_load(const struct isle *isle, const struct isle_trace_options *op
 	}
 	sort_counts(&trace);
 	link_processes(&trace);
-	find_homes(&trace);
+	isle_trace_find_homes(&trace);
 	*ret_trace = trace;
 	trace = ISLE_TRACE_INIT;
 	return 0;
@@ -546,7 +552,7 @@ static int pass_on(const struct isle_events_run *in, const struct isle_event *ev
 int isle_trace_events(struct isle_trace *trace, unsigned kinds, isle_trace_each *each, void *data, struct isle_err *err)
 {
 	struct pass pass = {.trace = trace, .kinds = kinds, .each = each, .data = data};
-	int r = isle_events_read(trace->isle, pass_on, &pass, err);
+	int r = read_logs(trace, pass_on, &pass, err);
 
 	return r < 0 ? r : 0;
 }

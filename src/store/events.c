@@ -282,7 +282,8 @@ static int is_log(const struct dirent *entry)
 	return strlen(entry->d_name) == 16 && strspn(entry->d_name, "0123456789abcdef") == 16;
 }
 
-int isle_events_read(const struct isle *isle, isle_events_each *each, void *data, struct isle_err *err)
+/* The logs from the one of index `first` on, counted from the end where it is negative. */
+static int read_logs(const struct isle *isle, int first, isle_events_each *each, void *data, struct isle_err *err)
 {
 	auto_fd int dir = openat(isle->dir, "events", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct dirent **names = NULL;
@@ -293,8 +294,10 @@ int isle_events_read(const struct isle *isle, isle_events_each *each, void *data
 	int count = scandirat(dir, ".", &names, is_log, alphasort);
 	if (count < 0)
 		return isle_err_errno(err, -errno, "cannot read what isle '%s' did", isle->name);
+	if (first < 0)
+		first += count;
 	for (int i = 0; i < count; i++) {
-		if (r == 0) {
+		if (r == 0 && i >= first) {
 			r = read_one(dir, names[i]->d_name, (unsigned)i, each, data);
 			if (r < 0)
 				isle_err_errno(err, r, "cannot read what isle '%s' did", isle->name);
@@ -303,4 +306,14 @@ int isle_events_read(const struct isle *isle, isle_events_each *each, void *data
 	}
 	free(names);
 	return r;
+}
+
+int isle_events_read(const struct isle *isle, isle_events_each *each, void *data, struct isle_err *err)
+{
+	return read_logs(isle, 0, each, data, err);
+}
+
+int isle_events_read_newest(const struct isle *isle, isle_events_each *each, void *data, struct isle_err *err)
+{
+	return read_logs(isle, -1, each, data, err);
 }

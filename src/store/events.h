@@ -162,6 +162,10 @@ typedef int isle_events_each(const struct isle_events_run *run, const struct isl
 			     void *data);
 int isle_events_read(const struct isle *isle, isle_events_each *each, void *data, struct isle_err *err) isle_must_check;
 
+/* The same for the newest run alone. */
+int isle_events_read_newest(const struct isle *isle, isle_events_each *each, void *data,
+			    struct isle_err *err) isle_must_check;
+
 /* The same over the bytes of one log; for tests and fuzzing. */
 int isle_events_parse(const void *log, size_t size, const struct isle_events_run *run, isle_events_each *each,
 		      void *data) isle_must_check;

@@ -175,3 +175,21 @@ ms=$((($(date +%s%N) - start) / 1000000))
 [ "$(wc -l <"$T/out")" -lt 120 ] || fail "a trace of 100 000 events has $(wc -l <"$T/out") lines"
 has "$(cat "$T/out")" "and 9990 more: cc (9990)"
 same "$(isle trace --json big | json 'len(d["processes"]), len(d["reads"])')" "(10001, 60000)"
+
+# After a run on a terminal a line says what secrets it read. The log is written while it goes on.
+new late
+(
+	wait_for 10 test -e "$T/started"
+	printf 'run|0|/|x\nstart|1|0|1|0\nexec|1|/bin/cat|/|cat\nread|1|1|%s/.env\nread|1|1|%s/.ssh/id_rsa\nend|0\n' "$H" "$H" | log late
+	touch "$T/written"
+) &
+cat >"$T/inside" <<SH
+touch $T/started
+while ! [ -e $T/written ]; do sleep 0.05; done
+SH
+HOME=$H timeout 60 python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$ISLE" run --keep --write "$T" -n late -- sh "$T/inside" >"$T/out" </dev/null
+wait
+has "$(cat "$T/out")" "read likely secrets: ~/.ssh/id_rsa (cat), 1 more; see: isle trace late"
+# Not of an earlier run.
+HOME=$H timeout 60 python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$ISLE" run --keep -n late -- true >"$T/out" </dev/null
+hasnt "$(cat "$T/out")" "likely secrets"
