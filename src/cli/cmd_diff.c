@@ -41,6 +41,7 @@ static int show(const struct isle_args *args, unsigned scan, enum diff_form form
 	review.isle = look.isle;
 	review.layers = &look.layers;
 	review.changes = &look.changes;
+	review.notes = &look.notes;
 	review.paths = (const char *const *)look.paths;
 	review.path_count = look.path_count;
 	r = print(&review, form);

@@ -36,6 +36,7 @@ static int show(const struct isle_args *args, unsigned scan, unsigned flags, boo
 	review.isle = look.isle;
 	review.layers = &look.layers;
 	review.changes = &look.changes;
+	review.notes = &look.notes;
 	review.paths = (const char *const *)look.paths;
 	review.path_count = look.path_count;
 	r = json ? isle_review_status_json(&review) : isle_review_status(&review);

@@ -70,11 +70,14 @@ int isle_look_open(struct isle_look *look, const struct isle_args *args, unsigne
 		r = isle_layers_read(look->isle, &look->layers, err);
 	if (r >= 0)
 		r = isle_changes_scan(look->store, look->isle, &look->layers, scan_flags, &look->changes, err);
+	if (r >= 0 && look->changes.count > 0)
+		r = isle_notes_load(look->isle, &look->notes, err);
 	return r;
 }
 
 void isle_look_done(struct isle_look *look)
 {
+	isle_notes_done(&look->notes);
 	isle_changes_done(&look->changes);
 	isle_layers_done(&look->layers);
 	isle_free(look->isle);

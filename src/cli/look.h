@@ -5,6 +5,7 @@
  * paths of the other operands.
  */
 #include "change.h"
+#include "notes.h"
 #include "verb.h"
 
 struct isle_look {
@@ -12,6 +13,7 @@ struct isle_look {
 	struct isle *isle;
 	struct isle_layers layers;
 	struct isle_changes changes;
+	struct isle_notes notes;
 	char **paths; /* absolute; NULL for none given */
 	size_t path_count;
 };

@@ -481,10 +481,29 @@ static int add_checked(struct patch *p, int (*add)(struct patch *))
 	return r < 0 ? r : isle_buf_error(buf);
 }
 
+static void add_notes(struct patch *p)
+{
+	const struct isle_path_note *note = isle_notes_find(p->review->notes, p->change->path);
+	uint32_t names = p->change->before.nlink;
+
+	if (note != NULL && note->split && names > 1) {
+		add_title(p);
+		isle_buf_addf(p->buf, "#   %u other name%s on the host keep%s the old content\n", names - 1,
+			      names == 2 ? "" : "s", names == 2 ? "s" : "");
+	}
+	if (note != NULL && note->owner != NULL) {
+		add_title(p);
+		isle_buf_adds(p->buf, "#   owner wanted: ");
+		isle_quote_add(p->buf, note->owner);
+		isle_buf_addc(p->buf, '\n');
+	}
+}
+
 static int add_all(struct patch *p)
 {
 	int r = add_meta(p);
 
+	add_notes(p);
 	return r < 0 ? r : add_body(p);
 }
 

@@ -12,6 +12,7 @@
  * return 0 or -errno; the caller flushes review->out and reports a failed write.
  */
 #include "change.h"
+#include "notes.h"
 #include <stdio.h>
 
 enum isle_review_flags {
@@ -25,6 +26,7 @@ struct isle_review {
 	const struct isle *isle;
 	const struct isle_layers *layers;
 	const struct isle_changes *changes;
+	const struct isle_notes *notes; /* NULL: none */
 	FILE *out;
 	unsigned flags;		  /* enum isle_review_flags */
 	const char *const *paths; /* only these absolute paths and what is below them; NULL: all */

@@ -92,17 +92,35 @@ static void add_detail(const struct isle_change *change, struct isle_buf *buf)
 	}
 }
 
-static void add_notes(const struct isle_change *change, struct isle_buf *buf)
+static void add_links(const struct isle_change *change, const struct isle_path_note *note, struct isle_buf *buf)
 {
+	uint32_t others = change->before.nlink - 1;
+
+	if (change->kind != ISLE_MODIFY || change->before.nlink < 2)
+		return;
+	if (note != NULL && note->split)
+		isle_buf_addf(buf, "  (%u other name%s on the host keep%s the old content)", others,
+			      others == 1 ? "" : "s", others == 1 ? "s" : "");
+	else
+		isle_buf_addf(buf, change->link_group ? "  (%u hard links)" : "  (parts from its %u hard links)",
+			      change->before.nlink);
+}
+
+static void add_notes(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
+{
+	const struct isle_path_note *note = isle_notes_find(review->notes, change->path);
 	const char *moved = moved_text(change->moved);
 
 	if (change->kind == ISLE_METADATA && !(change->diff & ~ISLE_META_MTIME))
 		isle_buf_adds(buf, "  times");
 	if (change->blind)
 		isle_buf_adds(buf, "  (cannot be read: what is in it is not shown)");
-	if (change->kind == ISLE_MODIFY && change->before.nlink > 1)
-		isle_buf_addf(buf, change->link_group ? "  (%u hard links)" : "  (parts from its %u hard links)",
-			      change->before.nlink);
+	add_links(change, note, buf);
+	if (note != NULL && note->owner != NULL) {
+		isle_buf_adds(buf, "  (owner wanted: ");
+		isle_quote_add(buf, note->owner);
+		isle_buf_addc(buf, ')');
+	}
 	if (moved)
 		isle_buf_addf(buf, "  (%s)", moved);
 }
@@ -117,7 +135,7 @@ static int add_line(const struct isle_review *review, const struct isle_change *
 	if (directory && change->path[1])
 		isle_buf_addc(buf, '/');
 	add_detail(change, buf);
-	add_notes(change, buf);
+	add_notes(review, change, buf);
 	add_marks(review, change, buf);
 	isle_buf_addc(buf, '\n');
 	return isle_buf_error(buf);

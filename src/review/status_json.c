@@ -149,6 +149,7 @@ static int put_patch(struct isle_json *json, const struct isle_review *review, c
 static void put_change(struct isle_json *json, const struct isle_review *review, const struct isle_change *change)
 {
 	uint32_t mode = change->kind == ISLE_DELETE ? change->before.mode : change->after.mode;
+	const struct isle_path_note *note = isle_notes_find(review->notes, change->path);
 
 	isle_json_path(json, "path", change->path);
 	isle_json_str(json, "kind", isle_change_kind_name(change->kind));
@@ -167,6 +168,10 @@ static void put_change(struct isle_json *json, const struct isle_review *review,
 		isle_json_str(json, "moved", moved_name(change->moved));
 	if (change->blind)
 		isle_json_bool(json, "unreadable", true);
+	if (note != NULL && note->split && change->before.nlink > 1)
+		isle_json_int(json, "links_left", change->before.nlink - 1);
+	if (note != NULL && note->owner != NULL)
+		isle_json_path(json, "owner_wanted", note->owner);
 }
 
 static int put_summary(struct isle_json *json, const struct isle_review *review, const struct isle_shown *shown)

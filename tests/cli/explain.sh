@@ -4,7 +4,7 @@
 # who read it and whether the host moved on; directories, refusals, unknown paths. The logs are written here.
 # runs-as: root user
 . "$(dirname "$0")/../lib.sh"
-need python3
+need python3 patch
 
 for make_log in "$(dirname "$ISLE")/make_log" "$(dirname "$ISLE")/../../tests/helpers/make_log"; do
 	[ ! -x "$make_log" ] || break
@@ -119,3 +119,19 @@ same "$(json 'd["known"], d["near"]' <"$T/json")" "(False, [])"
 status_is 2 isle explain e 2>/dev/null
 status_is 2 isle explain e f g 2>/dev/null
 same "$(isle explain "$H/gone" | head -n 1)" "$H/gone: deleted, file"
+
+# Notes of the runs stand beside the changes.
+echo 1 >linked
+ln linked other
+isle run -q -n notes -- sh -c 'echo 2 >linked; echo x >own'
+rm -rf "$ISLE_HOME/isles/$(basename "$(readlink "$ISLE_HOME/names/notes")")/events"
+hasnt "$(isle status notes || true)" "owner wanted"
+printf 'note\t1\t1\t%s/linked\t\nnote\t1\t2\t%s/own\t0:0\n' "$H" "$H" | "$make_log" notes
+has "$(isle status notes || true)" "$H/linked  (1 other name on the host keeps the old content)"
+has "$(isle status notes || true)" "$H/own  (owner wanted: 0:0)"
+has "$(isle diff notes || true)" "#   1 other name on the host keeps the old content"
+has "$(isle diff notes || true)" "#   owner wanted: 0:0"
+(isle status --json notes || true) >"$T/json"
+same "$(json '[(c.get("links_left"), c.get("owner_wanted")) for c in d["changes"]]' <"$T/json")" "[(1, None), (None, '0:0')]"
+(isle diff notes || true) >"$T/patch"
+(cd / && patch --dry-run -p1 <"$T/patch" >/dev/null) || fail "the patch does not apply"
