@@ -46,6 +46,12 @@ static bool is_overlay(const char *name)
 	return has_prefix(name, "trusted.overlay.") || has_prefix(name, "user.overlay.");
 }
 
+/* XFS shows root each ACL a second time, as it lies on its disk. It follows the ACL. */
+static bool is_double(const char *name)
+{
+	return strcmp(name, "trusted.SGI_ACL_FILE") == 0 || strcmp(name, "trusted.SGI_ACL_DEFAULT") == 0;
+}
+
 /* A label that the security module gives to every object, and lets nobody take away. */
 static bool is_label(const char *name)
 {
@@ -93,7 +99,7 @@ static const char **sort_names(const char *list, size_t size, size_t *ret_count)
 	if (!names)
 		return NULL;
 	for (const char *p = list; p < list + size; p += strlen(p) + 1)
-		if (!is_overlay(p))
+		if (!is_overlay(p) && !is_double(p))
 			names[count++] = p;
 	qsort(names, count, sizeof(*names), compare_names);
 	*ret_count = count;
