@@ -95,7 +95,7 @@ static int check_data(struct isle_builder *b, const struct isle_change *change)
 	r = dir < 0 ? dir : isle_look(dir, name, &now);
 	if (r < 0 && r != -ENOENT)
 		return isle_err_errno(b->err, r, "cannot look at '%s'", change->data);
-	if (r > 0 && !isle_time_after(&now.ctime, &change->base))
+	if (r > 0 && !isle_time_after(isle_touched_ctime(&b->touched, &now), &change->base))
 		return 1;
 	r = add_conflict(b, change, "changed", "its content is that of %s, which has changed on the host since",
 			 isle_quote(change->data));

@@ -5,8 +5,9 @@
  *   "isle-plan 2\n"  header  sites  actions  id[64]  checksum[64]
  *
  * A number is 7 bits in each byte, the lowest first, with the eighth bit set in all but the last; strings and blobs are
- * a number and the bytes; a string's length is plus one so that 0 is NULL. The checksum is the SHA-256 of all before it: a plan that a power loss cut short is not taken for
- * one. One table of fields serves writing, reading and hashing, so none can be forgotten in one of them.
+ * a number and the bytes; a string's length is plus one so that 0 is NULL. The checksum is the SHA-256 of all before
+ * it: a plan that a power loss cut short is not taken for one. One table of fields serves writing, reading and hashing,
+ * so none can be forgotten in one of them.
  */
 #include "plan.h"
 #include <errno.h>
@@ -205,16 +206,35 @@ static void code_meta(struct coder *c, struct isle_meta **meta)
 	code_xattrs(c, &m->xattrs, &m->xattr_count);
 }
 
-/* Access times are kept but say nothing about what is done: outside the id. */
-static void code_access_times(struct coder *c, struct isle_plan *plan)
+static void code_linked(struct coder *c, struct isle_action *action)
+{
+	uint32_t there = action->linked != NULL;
+
+	code_u32(c, &there);
+	if (c->error || there == 0)
+		return;
+	if (c->mode == READ)
+		action->linked = calloc(1, sizeof(*action->linked));
+	if (action->linked)
+		code_stat(c, action->linked);
+	else
+		c->error = -ENOMEM;
+}
+
+/* What says nothing about what is done: outside the id. */
+static void code_notes(struct coder *c, struct isle_plan *plan)
 {
 	size_t i;
 
 	for (i = 0; i < plan->action_count; i++) {
-		if (plan->actions[i].old_meta)
-			code_time(c, &plan->actions[i].old_meta->st.stx_atime);
-		if (plan->actions[i].new_meta)
-			code_time(c, &plan->actions[i].new_meta->st.stx_atime);
+		struct isle_action *action = &plan->actions[i];
+
+		if (action->old_meta)
+			code_time(c, &action->old_meta->st.stx_atime);
+		if (action->new_meta)
+			code_time(c, &action->new_meta->st.stx_atime);
+		if (action->prepare == ISLE_PREPARE_HOST)
+			code_linked(c, action);
 	}
 }
 
@@ -378,7 +398,7 @@ int isle_plan_write(const struct isle_plan *plan, struct isle_buf *buf)
 
 	isle_buf_adds(buf, magic);
 	code_core(&c, writable);
-	code_access_times(&c, writable);
+	code_notes(&c, writable);
 	code_i64(&c, &stamp);
 	code_i64(&c, &end);
 	if (c.error)
@@ -440,7 +460,7 @@ int isle_plan_read(const void *data, size_t size, struct isle_plan *ret_plan)
 	c.at = (unsigned char *)plan.storage + head;
 	c.end = (unsigned char *)plan.storage + size - 2 * hex;
 	code_core(&c, &plan);
-	code_access_times(&c, &plan);
+	code_notes(&c, &plan);
 	code_i64(&c, &plan.stamp);
 	code_i64(&c, &plan.end);
 	if (c.error)

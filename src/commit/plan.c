@@ -12,6 +12,7 @@ void isle_action_done(struct isle_action *action)
 	free(action->upper);
 	free(action->park);
 	free(action->index);
+	free(action->linked);
 	isle_meta_free(action->old_meta);
 	isle_meta_free(action->new_meta);
 	free(action->overlay.list);

@@ -76,6 +76,7 @@ struct isle_action {
 	char *park;  /* CROSS: a path in the host's directory that parks, one that no action moves; NULL: the own one */
 	char *index; /* name in work/index of the link that the index has to the upper object, or NULL */
 	struct isle_stat old, new;
+	struct isle_stat *linked; /* ISLE_PREPARE_HOST: the file `from` before it got a further name; or NULL */
 	struct isle_meta *old_meta, *new_meta; /* META (of a directory that is made: new_meta only), WRITE, REVERT;
 						* MKDIR: new_meta. NULL for all others */
 	struct isle_xattrs overlay;	       /* overlay attributes of the source */

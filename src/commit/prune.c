@@ -56,24 +56,6 @@ static int compare_descending(const void *a, const void *b)
 	return left < right ? 1 : left > right ? -1 : 0;
 }
 
-static int empty_parking(int dir)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	int r = 0;
-
-	if (!stream) {
-		r = -errno;
-		isle_cleanup_fd(&fd);
-		return r;
-	}
-	for (struct dirent *e = readdir(stream); e && r >= 0; e = readdir(stream))
-		if (isle_component_valid(e->d_name))
-			r = isle_remove_tree(dir, e->d_name);
-	closedir(stream);
-	return r;
-}
-
 /* What the operation has parked in places on other file systems. */
 static int remove_places(struct prune *prune, const struct isle_plan *plan, int64_t id)
 {
@@ -87,7 +69,7 @@ static int remove_places(struct prune *prune, const struct isle_plan *plan, int6
 		dir = isle_parking_open(prune->store, plan, site, id, 0);
 		if (dir == -ENOENT)
 			continue;
-		r = dir < 0 ? dir : empty_parking(dir);
+		r = dir < 0 ? dir : isle_tx_empty(dir);
 		if (r < 0)
 			return r;
 		isle_parking_remove(prune->store, plan, site, id);

@@ -56,14 +56,18 @@ static int recover_plan(struct isle_transaction *tx, int record, struct isle_cat
 	int64_t end = 0;
 	int r = isle_tx_read_number(record, "applied", &end);
 
-	if (r < 0 && all_done(tx)) {
+	if (r >= 0 || all_done(tx)) {
+		bool noted = r >= 0;
 		size_t i;
 
 		for (r = 0, i = 0; i < tx->plan->action_count && r >= 0; i++)
 			r = isle_tx_save(tx, i);
-		end = isle_catalog_now();
-		if (r >= 0)
-			r = isle_tx_write_number(record, "applied", end);
+		if (r < 0 && noted)
+			return r;
+		if (r >= 0 && !noted) {
+			end = isle_catalog_now();
+			r = isle_tx_note_applied(tx, record, end);
+		}
 	}
 	if (r >= 0) {
 		isle_note("completing operation %" PRId64 " on isle '%s', which was interrupted", tx->id,
@@ -82,14 +86,15 @@ static int recover_operation(struct isle_store *store, int64_t id, struct isle_c
 	auto_isle struct isle *isle = NULL;
 	auto_transaction struct isle_transaction tx = {.host = ISLE_DIRS_INIT, .other = ISLE_DIRS_INIT};
 	auto_fd int lock = -1;
+	bool begun = record >= 0 && faccessat(record, "begun", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	bool draft = false;
 	int r = record < 0 ? record : isle_tx_load_plan(record, "plan", &plan);
 
-	if (r == -ENOENT || r == -EBADMSG) {
+	if ((r == -ENOENT || r == -EBADMSG) && !begun) {
 		draft = true;
 		r = record < 0 ? record : isle_tx_load_plan(record, "draft", &plan);
 	}
-	if (r < 0 && r != -ENOENT && r != -EBADMSG)
+	if (r < 0 && ((r != -ENOENT && r != -EBADMSG) || begun))
 		return isle_err_errno(err, r, "cannot read the record of operation %" PRId64, id);
 	if (r >= 0 && find_isle_by_id(store, plan.isle_id, &isle) >= 0) {
 		lock = isle_lock(isle, ISLE_LOCK_NOWAIT, err);
@@ -117,11 +122,11 @@ int isle_recover_locked(struct isle_store *store, struct isle_err *err)
 
 	if (r == -ENOENT)
 		return 0;
-	if (r == -EBADMSG) /* cut short by a power loss: written before anything was done */
-		return unlinkat(isle_store_fd(store), "pending", 0) < 0 ? isle_err_errno(err, -errno, "pending") : 1;
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot read which operation is pending");
 	r = isle_catalog_open(store, &catalog, err);
+	if (r >= 0)
+		r = isle_catalog_durable(catalog, err);
 	if (r < 0)
 		return r;
 	mask = umask(0);

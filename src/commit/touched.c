@@ -2,6 +2,7 @@
 /*
  * One line for each object: DEV INO BEFORE_S BEFORE_NS AFTER_S AFTER_NS. An object that was touched twice keeps its
  * first BEFORE. A line holds only as long as the object's ctime is AFTER: whoever changes it later moves that on.
+ * Objects are looked up by INO and AFTER, which tell them apart well enough: DEV can be another after a restart.
  */
 #include "touched.h"
 #include "buf.h"
@@ -25,9 +26,11 @@ static int compare(const void *a, const void *b)
 {
 	const struct isle_touched_object *x = a, *y = b;
 
-	if (x->dev != y->dev)
-		return x->dev < y->dev ? -1 : 1;
-	return x->ino < y->ino ? -1 : x->ino > y->ino;
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	if (x->after.tv_sec != y->after.tv_sec)
+		return x->after.tv_sec < y->after.tv_sec ? -1 : 1;
+	return x->after.tv_nsec < y->after.tv_nsec ? -1 : x->after.tv_nsec > y->after.tv_nsec;
 }
 
 static bool parse(const char *line, struct isle_touched_object *ret)
@@ -83,12 +86,12 @@ static bool same_time(const struct statx_timestamp *a, const struct statx_timest
 
 const struct statx_timestamp *isle_touched_ctime(const struct isle_touched *touched, const struct isle_stat *st)
 {
-	const struct isle_touched_object key = {.dev = st->dev, .ino = st->ino}, *found;
+	const struct isle_touched_object key = {.ino = st->ino, .after = st->ctime}, *found;
 
 	if (!touched || touched->count == 0)
 		return &st->ctime;
 	found = bsearch(&key, touched->list, touched->count, sizeof(key), compare);
-	return found && same_time(&found->after, &st->ctime) ? &found->before : &st->ctime;
+	return found ? &found->before : &st->ctime;
 }
 
 bool isle_touched_excuses(const struct isle_touched *touched, const struct isle_change *change)
@@ -153,6 +156,24 @@ static int note(struct notes *notes, const struct isle_stat *then, const struct 
 	return isle_map_set(&notes->ours, key, notes);
 }
 
+/* What got a further name, or had one for a while. */
+static int note_linked(struct isle_transaction *tx, struct notes *notes)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
+		const struct isle_action *action = &tx->plan->actions[i];
+		struct isle_spot from;
+		struct isle_stat now;
+
+		if (action->linked && isle_spot_host(tx, action->from, &from) >= 0 &&
+		    isle_look(from.dir, from.name, &now) > 0)
+			r = note(notes, action->linked, &now);
+	}
+	return r;
+}
+
 static void save(struct isle_transaction *tx, struct notes *notes)
 {
 	char key[48];
@@ -189,7 +210,8 @@ void isle_touched_note(struct isle_transaction *tx)
 		if (note(&notes, &action->old, &now) < 0)
 			return;
 	}
-	save(tx, &notes);
+	if (note_linked(tx, &notes) >= 0)
+		save(tx, &notes);
 }
 
 void isle_touched_parents_done(struct isle_touched_parents *parents)
@@ -254,5 +276,6 @@ void isle_touched_after(struct isle_transaction *tx, const struct isle_touched_p
 		    isle_look(spot.dir, spot.name, &now) > 0 && note(&notes, slot->value, &now) < 0)
 			return;
 	}
-	save(tx, &notes);
+	if (note_linked(tx, &notes) >= 0)
+		save(tx, &notes);
 }

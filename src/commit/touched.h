@@ -15,7 +15,7 @@ struct isle_touched_object {
 };
 
 struct isle_touched {
-	struct isle_touched_object *list; /* sorted by dev and ino */
+	struct isle_touched_object *list; /* sorted by ino and after */
 	size_t count;
 };
 

@@ -9,11 +9,14 @@
  *                                   +--------------------+---> ROLLED BACK    +----------------> DONE
  *
  * Files while it goes on: STORE/pending names the operation; undo/ID/draft is the plan before anything was prepared
- * (only if something has to be prepared), undo/ID/plan the one that the steps go by, undo/ID/applied says that every
- * step is done, and when.
+ * (only if something has to be prepared), undo/ID/plan the one that the steps go by, undo/ID/devices how its devices
+ * are found after a restart. undo/ID/begun says that the plan is durable and a step may be done, undo/ID/applied that
+ * every step is done, and when.
  *
  * 1. Nothing of the host changes before undo/ID/plan, `pending` and all data that the plan will put on the host are
  *    durable: one syncfs(2) of every file system involved lies between.
+ *    undo/ID/applied is written after a sync of all file systems but the store's, so that it is on no disk before the
+ *    steps are; the store's journal has it after them.
  * 2. A step is one rename, exchange, or change of metadata; content is written in place only where a rename cannot be
  *    (a file with other names, or a mount over a single file), and then a durable copy of the old was made first.
  * 3. No step removes anything (but a fresh layer that nobody has used yet, in rolling back). What leaves the host goes to the parking and stays there; what leaves the layer goes to
@@ -47,6 +50,7 @@
 #include "talk.h"
 #include "touched.h"
 #include "transaction_internal.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -57,72 +61,18 @@
 
 enum { PLAN_LIMIT = 1 << 30 };
 
-/* --- syncing --- */
-
-/* Syncs the file system of fd unless it is among the first *count of seen. */
-static int sync_once(int fd, dev_t *seen, size_t *count)
-{
-	struct stat st;
-	size_t i;
-
-	if (fd < 0)
-		return 0;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	for (i = 0; i < *count; i++)
-		if (seen[i] == st.st_dev)
-			return 0;
-	seen[(*count)++] = st.st_dev;
-	return syncfs(fd) < 0 ? -errno : 0;
-}
-
-static bool touches_host(const struct isle_plan *plan)
-{
-	size_t i;
-
-	for (i = 0; i < plan->action_count; i++)
-		if (plan->actions[i].kind < ISLE_ACTION_DROP)
-			return true;
-	return false;
-}
-
-/* The store, and for each site that is used the parking, the host's directory. */
-static int sync_all(struct isle_transaction *tx)
-{
-	const struct isle_plan *plan = tx->plan;
-	auto_free dev_t *seen = calloc(2 * plan->site_count + 2, sizeof(*seen));
-	auto_free bool *used = calloc(plan->site_count + 1, sizeof(*used));
-	auto_fd int store = openat(isle_store_fd(tx->store), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	size_t count = 0, i;
-	int r;
-
-	if (!seen || !used)
-		return -ENOMEM;
-	if (!touches_host(plan))
-		return 0;
-	r = sync_once(store, seen, &count);
-	for (i = 0; i < plan->action_count; i++)
-		used[plan->actions[i].site] = true;
-	for (i = 0; i < plan->site_count && r >= 0; i++) {
-		auto_fd int host = -1;
-
-		if (!used[i])
-			continue;
-		r = sync_once(tx->sites[i].parking.root, seen, &count);
-		host = isle_walk(tx->host.root, plan->sites[i].path + 1, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-		if (host < 0)
-			sync(); /* not readable for this user */
-		else if (r >= 0)
-			r = sync_once(host, seen, &count);
-	}
-	return r;
-}
-
 /* --- the files of an operation --- */
 
 int isle_tx_record_dir(struct isle_store *store, int64_t id, unsigned flags)
 {
 	return isle_parking_open(store, NULL, NULL, id, flags);
+}
+
+static int sync_file(int dir, const char *name)
+{
+	auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 static int write_plan(struct isle_transaction *tx, int dir, const char *name)
@@ -138,27 +88,29 @@ int isle_tx_load_plan(int dir, const char *name, struct isle_plan *ret_plan)
 	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
 	int r = isle_read_file(dir, name, &buf, PLAN_LIMIT);
 
-	return r < 0 ? r : isle_plan_read(buf.data, buf.size, ret_plan);
+	if (r >= 0)
+		r = isle_plan_read(buf.data, buf.size, ret_plan);
+	return r < 0 ? r : isle_tx_translate_devices(dir, ret_plan);
 }
 
 int isle_tx_write_number(int dir, const char *name, int64_t number)
 {
 	char text[32];
-	int n = snprintf(text, sizeof(text), "%" PRId64 "\n", number);
 
-	return isle_replace_file(dir, name, text, (size_t)n);
+	snprintf(text, sizeof(text), "%" PRId64, number);
+	return symlinkat(text, dir, name) < 0 ? -errno : 0;
 }
 
 int isle_tx_read_number(int dir, const char *name, int64_t *ret_number)
 {
-	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
-	char *end;
-	int r = isle_read_file(dir, name, &buf, 64);
+	char text[32], *end;
+	ssize_t n = readlinkat(dir, name, text, sizeof(text) - 1);
 
-	if (r < 0)
-		return r;
-	*ret_number = buf.size > 0 ? strtoll(buf.data, &end, 10) : 0;
-	return *ret_number > 0 && *end == '\n' ? 0 : -EBADMSG;
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	*ret_number = strtoll(text, &end, 10);
+	return *ret_number > 0 && *end == '\0' ? 0 : -EBADMSG;
 }
 
 int isle_operation_load(struct isle_store *store, int64_t id, struct isle_plan *ret_plan, int64_t *ret_end,
@@ -221,6 +173,24 @@ static int roll_back(struct isle_transaction *tx, size_t steps)
 	return stuck > 0 ? -EBUSY : 0;
 }
 
+int isle_tx_empty(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	int r = 0;
+
+	if (!stream) {
+		r = -errno;
+		isle_cleanup_fd(&fd);
+		return r;
+	}
+	for (struct dirent *e = readdir(stream); e && r >= 0; e = readdir(stream))
+		if (isle_component_valid(e->d_name))
+			r = isle_remove_tree(dir, e->d_name);
+	closedir(stream);
+	return r;
+}
+
 static void remove_record(struct isle_transaction *tx)
 {
 	auto_fd int dir = isle_tx_record_dir(tx->store, tx->id, 0);
@@ -228,8 +198,13 @@ static void remove_record(struct isle_transaction *tx)
 
 	if (dir < 0)
 		return;
+	/* Nobody can say what was prepared; nothing else can be in it before the first step. */
+	if (tx->plan->action_count == 0 && faccessat(dir, "begun", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		isle_ignore(isle_tx_empty(dir));
+	unlinkat(dir, "begun", 0);
 	unlinkat(dir, "draft", 0);
 	unlinkat(dir, "plan", 0);
+	unlinkat(dir, "devices", 0);
 	unlinkat(dir, "applied", 0);
 	isle_parking_remove(tx->store, tx->plan, NULL, tx->id);
 	for (i = 0; i < tx->plan->site_count; i++)
@@ -241,32 +216,50 @@ void isle_tx_finish_rolled_back(struct isle_transaction *tx, struct isle_catalog
 {
 	int r = roll_back(tx, steps);
 
+	if (catalog) {
+		isle_ignore(isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_ROLLED_BACK, isle_catalog_now(),
+						       NULL));
+		if (tx->plan->kind == ISLE_OPERATION_UNDO)
+			isle_ignore(
+				isle_catalog_operation_set(catalog, tx->plan->target, ISLE_OPERATION_DONE, 0, NULL));
+	}
+	/* The host can be on another file system than the record of what is to be taken back. */
+	if (isle_tx_sync(tx, ISLE_SYNC_ALL) < 0) {
+		isle_note("cannot make it durable that operation %" PRId64 " was taken back; the next command will",
+			  tx->id);
+		return;
+	}
 	if (r >= 0)
 		remove_record(tx);
 	unlinkat(isle_store_fd(tx->store), "pending", 0);
-	if (catalog) {
-		r = isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_ROLLED_BACK, isle_catalog_now(), NULL);
-		(void)r;
-	}
 }
 
 /* --- completing --- */
 
-/* What is parked on the host's side is copied into the record, for undo. */
+/* What is parked on the host's side is copied into the record, for undo. A copy that is there already can be from
+ * before a power loss, which leaves its name and loses its data: as long as the original is parked, it is made anew. */
 int isle_tx_save(struct isle_transaction *tx, size_t i)
 {
+	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot parked, copy, record;
 	struct isle_stat st;
+	bool original;
 	int r;
 
-	if (!parks_on_host(&tx->plan->actions[i]))
+	if (!parks_on_host(action))
 		return 0;
-	r = isle_spot_record(tx, i, "", &record);
+	r = isle_spot_parking(tx, i, &parked);
+	if (r >= 0)
+		r = isle_look(parked.dir, parked.name, &st);
+	original = r > 0 && isle_same_object(&st, &action->old);
+	if (r >= 0)
+		r = isle_spot_record(tx, i, "", &record);
 	if (r >= 0)
 		r = isle_look(record.dir, record.name, &st);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	r = isle_spot_parking(tx, i, &parked);
+	if (r > 0 && !original)
+		return 0;
+	if (r > 0)
+		r = isle_remove_tree(record.dir, record.name);
 	if (r >= 0)
 		r = isle_spot_record(tx, i, ".part", &copy);
 	if (r >= 0)
@@ -276,7 +269,7 @@ int isle_tx_save(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_renameat2(copy.dir, copy.name, record.dir, record.name, RENAME_NOREPLACE);
 	if (r < 0)
-		return isle_err_errno(tx->err, r, "cannot keep '%s' for undo", isle_quote(tx->plan->actions[i].path));
+		return isle_err_errno(tx->err, r, "cannot keep '%s' for undo", isle_quote(action->path));
 	return 0;
 }
 
@@ -298,21 +291,33 @@ static int forget_name(struct isle_transaction *tx, size_t i)
 	return unlinkat(record.dir, record.name, 0) < 0 ? -errno : 0;
 }
 
+/* A directory gets another name before it is emptied: as long as it has the name of the parking, it is whole, and
+ * isle_tx_save() relies on that. */
 static int unpark(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot parked;
 	struct isle_stat st;
+	char emptied[sizeof(parked.buffer) + 8];
 	int r = forget_name(tx, i);
 
 	if (r < 0 || !parks_on_host(action))
 		return r;
 	r = isle_spot_parking(tx, i, &parked);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	snprintf(emptied, sizeof(emptied), "%s.emptied", parked.buffer);
+	r = isle_look(parked.dir, parked.name, &st);
+	if (r > 0 && isle_same_object(&st, &action->old)) {
+		if (!S_ISDIR(st.mode))
+			return unlinkat(parked.dir, parked.name, 0) < 0 ? -errno : 0;
+		r = isle_move(parked.dir, parked.name, parked.dir, emptied, RENAME_NOREPLACE);
+	}
 	if (r >= 0)
-		r = isle_look(parked.dir, parked.name, &st);
+		r = isle_look(parked.dir, emptied, &st);
 	if (r <= 0 || !isle_same_object(&st, &action->old))
-		return r == -ENOENT || r >= 0 ? 0 : r;
-	return isle_remove_tree(parked.dir, parked.name);
+		return r < 0 ? r : 0;
+	return isle_remove_tree(parked.dir, emptied);
 }
 
 /* From APPLIED to DONE; repeatable. */
@@ -321,42 +326,82 @@ int isle_tx_complete(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	size_t i;
 	int r = isle_settle(tx);
 
+	/* Before the sync: when `pending` is gone for good, the catalog has to say that the operation can be undone. */
+	if (catalog && r >= 0) {
+		isle_ignore(isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_DONE, end, NULL));
+		if (tx->plan->kind == ISLE_OPERATION_UNDO)
+			isle_ignore(
+				isle_catalog_operation_set(catalog, tx->plan->target, ISLE_OPERATION_UNDONE, 0, NULL));
+	}
 	if (r >= 0)
-		r = sync_all(tx);
+		r = isle_tx_sync(tx, ISLE_SYNC_STORE | ISLE_SYNC_PLACES);
 	for (i = 0; i < tx->plan->action_count && r >= 0; i++)
 		r = unpark(tx, i);
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "operation %" PRId64 " is done, but cannot be completed", tx->id);
 	if (unlinkat(isle_store_fd(tx->store), "pending", 0) < 0 && errno != ENOENT)
 		return isle_err_errno(tx->err, -errno, "cannot complete operation %" PRId64, tx->id);
-	if (catalog) {
-		r = isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_DONE, end, NULL);
-		if (r >= 0 && tx->plan->kind == ISLE_OPERATION_UNDO)
-			r = isle_catalog_operation_set(catalog, tx->plan->target, ISLE_OPERATION_UNDONE, 0, NULL);
-	}
 	return 0;
+}
+
+int isle_tx_note_applied(struct isle_transaction *tx, int record, int64_t end)
+{
+	int r = isle_tx_sync(tx, ISLE_SYNC_HOST | ISLE_SYNC_PLACES);
+
+	return r < 0 ? r : isle_tx_write_number(record, "applied", end);
 }
 
 /* --- going forward --- */
 
-static bool prepares(const struct isle_plan *plan, bool cross_only)
+/* needs_draft: only what cannot be taken back without the draft. It is outside of the record, or moves the ctime of a
+ * file of the host, which would count as changed ever after. */
+static bool prepares(const struct isle_plan *plan, bool needs_draft)
 {
 	size_t i;
 
-	for (i = 0; i < plan->action_count; i++)
-		if (plan->actions[i].prepare != ISLE_PREPARE_NONE &&
-		    (!cross_only || (plan->actions[i].flags & ISLE_ACTION_CROSS)))
+	for (i = 0; i < plan->action_count; i++) {
+		const struct isle_action *action = &plan->actions[i];
+
+		if (action->prepare != ISLE_PREPARE_NONE &&
+		    (!needs_draft || (action->flags & ISLE_ACTION_CROSS) || plan->sites[action->site].place ||
+		     action->prepare == ISLE_PREPARE_HOST))
 			return true;
+	}
 	return false;
+}
+
+/* Files that get a further name: that moves their ctime, also when it is taken back. */
+static int note_linked(struct isle_transaction *tx)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
+		struct isle_action *action = &tx->plan->actions[i];
+		struct isle_spot from;
+
+		if (action->prepare != ISLE_PREPARE_HOST)
+			continue;
+		if (!action->linked)
+			action->linked = calloc(1, sizeof(*action->linked));
+		r = action->linked ? isle_spot_host(tx, action->from, &from) : -ENOMEM;
+		if (r >= 0)
+			r = isle_look(from.dir, from.name, action->linked);
+	}
+	return r < 0 ? isle_err_errno(tx->err, r, "cannot look at what is to be linked") : 0;
 }
 
 static int prepare_all(struct isle_transaction *tx, int record)
 {
 	size_t i;
-	int r = 0;
+	int r = note_linked(tx);
 
+	if (r < 0)
+		return r;
 	if (prepares(tx->plan, false)) {
-		r = write_plan(tx, record, "draft");
+		r = isle_tx_note_devices(tx, record);
+		if (r >= 0)
+			r = write_plan(tx, record, "draft");
 		if (r >= 0 && prepares(tx->plan, true))
 			r = syncfs(record) < 0 ? -errno : 0;
 	}
@@ -404,6 +449,28 @@ static int64_t step_clock(void)
 	return end;
 }
 
+/* What a step relies on after a power loss. */
+static int write_intent(struct isle_transaction *tx, struct isle_catalog *catalog, int record)
+{
+	bool names_only = !isle_plan_touches_host(tx->plan); /* then no file is synced but those named here */
+	int r = names_only ? isle_catalog_durable(catalog, tx->err) : 0;
+
+	if (r >= 0)
+		r = isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_APPLYING, 0, tx->err);
+	if (r < 0)
+		return r;
+	r = isle_tx_note_devices(tx, record);
+	if (r >= 0)
+		r = write_plan(tx, record, "plan");
+	if (r >= 0 && names_only)
+		r = sync_file(record, "devices");
+	if (r >= 0 && names_only)
+		r = sync_file(record, "plan");
+	if (r >= 0)
+		r = isle_tx_sync(tx, ISLE_SYNC_ALL);
+	return r < 0 ? isle_err_errno(tx->err, r, "cannot make the plan durable") : 0;
+}
+
 static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, size_t *ret_steps, int64_t *ret_end)
 {
 	auto_fd int record = isle_tx_record_dir(tx->store, tx->id, ISLE_PARKING_CREATE);
@@ -418,15 +485,12 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	r = prepare_all(tx, record);
 	if (r < 0)
 		return r;
-	r = isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_APPLYING, 0, tx->err);
+	r = write_intent(tx, catalog, record);
 	if (r < 0)
 		return r;
-	r = write_plan(tx, record, "plan");
+	r = isle_tx_write_number(record, "begun", tx->id);
 	if (r >= 0)
-		r = sync_all(tx);
-	if (r < 0)
-		return isle_err_errno(tx->err, r, "cannot make the plan durable");
-	r = isle_touched_before(tx, &parents);
+		r = isle_touched_before(tx, &parents);
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "cannot begin");
 	r = apply_all(tx, ret_steps);
@@ -434,7 +498,7 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 		return r;
 	isle_touched_after(tx, &parents);
 	*ret_end = step_clock();
-	r = isle_tx_write_number(record, "applied", *ret_end);
+	r = isle_tx_note_applied(tx, record, *ret_end);
 	return r < 0 ? isle_err_errno(tx->err, r, "cannot note that the operation is applied") : 0;
 }
 

@@ -9,8 +9,9 @@
  *   CARRY    -> CARRY
  *
  * The host must be as the operation left it. What it put there is told by its inode number; that nobody has touched it
- * since, by a ctime that is not later than the end of the operation, for everything below a directory as well. Times
- * and size are compared besides. What differs is a conflict, and nothing is done.
+ * since, by a ctime that is not later than the end of the operation (but for what an undo that was taken back has
+ * moved, touched.h), for everything below a directory as well. Times and size are compared besides. What differs is a
+ * conflict, and nothing is done.
  *
  * The isle does not get back what was committed: undo is about the host. To have the changes again, undo the undo.
  */
@@ -18,6 +19,7 @@
 #include "quote.h"
 #include "select.h"
 #include "subtree.h"
+#include "touched.h"
 #include "transaction_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +35,9 @@ struct undo {
 	struct isle_dirs host;
 	struct isle_dirs *parked; /* per site of the old plan: its parking, opened when needed */
 	size_t *taken;		  /* per site: index + 1 of the old action that parked its layer as a whole */
-	struct isle_map places; /* path of a PLACE -> its index + 1 */
+	struct isle_map places;	  /* path of a PLACE -> its index + 1 */
 	struct statx_timestamp end;
+	struct isle_touched touched; /* by an undo that was taken back */
 	int64_t id;
 	struct isle_commit_result *result;
 	struct isle_err *err;
@@ -52,6 +55,7 @@ static void undo_done(struct undo *u)
 	isle_plan_done(&u->plan);
 	isle_dirs_done(&u->host);
 	isle_map_done(&u->places);
+	isle_touched_done(&u->touched);
 	isle_free(u->isle);
 }
 #define auto_undo __attribute__((cleanup(undo_done)))
@@ -113,12 +117,12 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 	if (S_ISDIR(put->mode)) {
 		if (old->kind == ISLE_ACTION_META || old->kind == ISLE_ACTION_PLACE)
 			return 1;
-		r = isle_subtree_quiet(dir, name, &u->end, NULL, &inside);
+		r = isle_subtree_quiet(dir, name, &u->end, &u->touched, &inside);
 		if (r == 0)
 			return conflict(u, old->path, "changed", ret_now, "something in it has changed since");
 		return r < 0 ? isle_err_errno(u->err, r, "cannot look through '%s'", isle_quote(old->path)) : 1;
 	}
-	if (isle_time_after(&ret_now->ctime, &u->end))
+	if (isle_time_after(isle_touched_ctime(&u->touched, ret_now), &u->end))
 		return conflict(u, old->path, "changed", ret_now, "it has changed since");
 	return 1;
 }
@@ -655,5 +659,7 @@ int isle_undo(struct isle_store *store, uint64_t operation, const struct isle_co
 	if (r < 0)
 		return isle_err_errno(err, r, "/");
 	r = isle_operation_lock(store, of_layers(&u.old) ? u.isle : NULL, options->flags, &live, &lock, err);
+	if (r >= 0 && u.isle)
+		r = isle_touched_read(u.isle, &u.touched);
 	return r < 0 ? r : undo_locked(&u, options);
 }

@@ -445,6 +445,11 @@ static int operation_insert(const struct isle_catalog *catalog, const struct isl
 	return sqlite3_step(insert) == SQLITE_DONE ? 0 : db_error(catalog, err);
 }
 
+int isle_catalog_durable(struct isle_catalog *catalog, struct isle_err *err)
+{
+	return db_exec(catalog, "PRAGMA synchronous=FULL", err);
+}
+
 int isle_catalog_operation_add(struct isle_catalog *catalog, struct isle_operation *operation, struct isle_err *err)
 {
 	int r;

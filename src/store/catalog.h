@@ -6,7 +6,7 @@
  * undo/OPERATION/plan. So a lost catalog loses history and nothing else.
  *
  * No function here syncs: WAL with synchronous=NORMAL stays consistent through a power loss, and the syncfs(2) that
- * an operation does anyway makes its row durable.
+ * an operation does anyway makes its row durable. One that does none calls isle_catalog_durable() first.
  *
  * A run must not pay for a database: isle_catalog_note_run() appends to STORE/runs, which the next
  * isle_catalog_open() takes in.
@@ -77,6 +77,9 @@ struct isle_operation {
 	int64_t bytes;
 	const char *summary; /* "3 created, 1 deleted" */
 };
+
+/* From now on each change is on the disk when its function returns. */
+int isle_catalog_durable(struct isle_catalog *catalog, struct isle_err *err) isle_must_check;
 
 /* Adds it and sets operation->id to one more than the highest that the catalog or undo/ has. */
 int isle_catalog_operation_add(struct isle_catalog *catalog, struct isle_operation *operation,
