@@ -1,0 +1,329 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A commit, an undo and a discard survive the loss of power: all that reaches a disk while they go on is logged, and what the
+# disk may hold when the power goes at some moment is built from the log, mounted, recovered and compared.
+# runs-as: root
+# time-limit: 300
+#
+# tests/powerloss/logdisk.c serves the disk and logs it, cut.c says which writes a disk may lose. A loop device stands on the
+# disk, a file system on that; the store and the work tree lie on it. A recording goes through all operations once; for each cut
+# its disk is mounted again as after a restart: new boot id, and another device number for every second one.
+#
+# POWERLOSS_FS: ext4, xfs, btrfs (default: the first two). POWERLOSS_CUTS: cuts of each operation, or "full". POWERLOSS_SEED: other cuts.
+# POWERLOSS_SETUP: plain; bind: the work tree is a mount of its own, so that everything is copied (default: both).
+. "$(dirname "$0")/../lib.sh"
+script=$(readlink -f "$0")
+
+# --- the file system under test ---
+
+# A namespace of processes and mounts of its own: whatever becomes of it, nothing stays.
+apart() {
+	unshare -mpf --mount-proc --kill-child --propagation private "$@"
+}
+
+make_fs() {
+	case $FS in
+	ext4) truncate -s 96M "$1" && mkfs.ext4 -q -F "$1" ;;
+	xfs) truncate -s 300M "$1" && mkfs.xfs -q "$1" ;;
+	btrfs) truncate -s 128M "$1" && mkfs.btrfs -q "$1" ;;
+	*) fail "unknown file system: $FS" ;;
+	esac
+}
+
+mount_fs() {
+	local options=loop
+	[ "$FS" != xfs ] || options+=,nouuid # two cuts at the same time
+	mount -t "$FS" -o $options "$1" "$M"
+	if [ "$SETUP" = bind ] && [ -d "$M/host" ]; then mount --bind "$M/host" "$M/host"; fi
+}
+
+# --- what is looked at ---
+
+# All but the times and sizes of directories, which a rollback cannot keep.
+look_at_host() {
+	(
+		cd "$M/host"
+		find . \( -type d -printf '%p %y %m %U:%G\n' \) -o -printf '%p %y %m %U:%G %s %T@ %l %n\n' | sort
+		find . -type f -print0 | sort -z | xargs -0r sha256sum --
+		getfattr -Rhd -m - . 2>/dev/null | sort
+		getfacl -Rp --skip-base . 2>/dev/null
+	)
+}
+
+# look ISLE: the host and what the isle says.
+look() {
+	look_at_host
+	echo "--- isle"
+	"$ISLE" status --all "$1" 2>&1 | sed 's/  (changed on the host since)//' || true
+}
+
+# --- recording ---
+
+seed() {
+	local f
+	mkdir -p "$M/host/d" "$M/host/gone/deep" "$M/host/mode"
+	cd "$M/host"
+	for f in f1 f2 f3 f4 f5 f6 f7 f9 type d/x d/y gone/a gone/deep/b mode/m; do echo "$f" >"$f"; done
+	setfattr -n user.old -v 1 f5
+	echo h >h1
+	ln h1 h2
+	ln -s f1 link
+	head -c 200000 /dev/urandom >big
+	cd /
+}
+
+changes='echo more >>f1; rm f2; ln f3 f3-too; chmod 600 f4; setfattr -n user.new -v 2 f5; setfacl -m u:1234:r f6; mv f7 f8
+	echo new >f9.tmp; mv f9.tmp f9; rm type; mkdir type; echo in >type/in; mv d e; echo z >e/z; rm e/y; rm -r gone; mkdir gone
+	echo z >gone/z; chmod 700 mode; echo t >>h1; rm link; ln -s f3 link; ln -s nowhere link2; mkdir n n/sub; mkfifo n/fifo
+	for i in 1 2 3 4 5 6 7 8; do echo $i >n/sub/$i; done; ln n/sub/1 n/one; head -c 100000 /dev/urandom >n/big
+	dd if=/dev/urandom of=big bs=1000 seek=50 count=1 conv=notrunc 2>/dev/null; truncate -s 1M n/hole'
+
+# operation_of PHASE: the command; isle_of PHASE: whose changes are looked at.
+operation_of() {
+	case $1 in
+	commit) echo "commit --yes c" ;;
+	discard) echo "discard --yes d" ;;
+	partial) echo "discard --yes d $M/host/f1 $M/host/n $M/host/e $M/host/f2 $M/host/mode" ;;
+	undo | redo | undiscard | unpartial) echo "undo --yes" ;;
+	esac
+}
+
+isle_of() {
+	case $1 in
+	commit | undo | redo) echo c ;;
+	*) echo d ;;
+	esac
+}
+
+next_of() {
+	case $1 in
+	commit) echo undo ;;
+	undo) echo redo ;;
+	discard) echo undiscard ;;
+	partial) echo unpartial ;;
+	esac
+}
+
+mark() {
+	echo "$1" >"$W/fuse/mark"
+}
+
+# Makes its own file durable again and again: a journal is written to the disk in the middle of everything, while data that
+# nobody asks for stays in memory.
+somebody_syncs='
+import os
+fd = os.open("busy", os.O_WRONLY | os.O_CREAT, 0o600)
+while True:
+    os.pwrite(fd, os.urandom(8), 0)
+    os.fsync(fd)
+'
+
+# phase NAME: one operation, slowly, while somebody syncs.
+phase() {
+	local name=$1 calls=renameat2,renameat,rename,linkat,unlinkat,unlink,mkdirat,symlinkat,fchmodat,setxattr,lsetxattr,syncfs busy i
+	sync -f "$M"
+	look "$(isle_of "$name")" >"$W/$name.before"
+	mark "$name-start"
+	(cd "$M" && exec python3 -c "$somebody_syncs") &
+	busy=$!
+	# shellcheck disable=SC2046
+	strace -qq -f -o /dev/null -e "trace=$calls" -e "inject=$calls:delay_exit=2000" "$ISLE" $(operation_of "$name")
+	mark "$name-done"
+	sleep 0.2
+	kill "$busy"
+	wait "$busy" || true
+	sync -f "$M"
+	mark "$name-end"
+	look "$(isle_of "$name")" >"$W/$name.after"
+}
+
+record() {
+	make_fs "$W/image"
+	cp --sparse=always "$W/image" "$W/base"
+	mkdir -p "$W/fuse"
+	"$bin/logdisk" "$W/image" "$W/log" "$W/fuse" &
+	wait_for 10 mountpoint -q "$W/fuse"
+	mount_fs "$W/fuse/disk"
+	mkdir -m 0700 "$ISLE_HOME"
+	seed
+	if [ "$SETUP" = bind ]; then mount --bind "$M/host" "$M/host"; fi
+	stat -c %d "$M" >"$W/device"
+	(cd "$M/host" && isle run -q -n c -- sh -c "$changes")
+	phase commit
+	phase undo
+	phase redo
+	isle undo -q --yes
+	(cd "$M/host" && isle run -q -n d -- sh -c "$changes")
+	phase discard
+	phase undiscard
+	phase partial
+	phase unpartial
+}
+
+# --- cuts ---
+
+# Device numbers are not the same after every start.
+mount_elsewhere() {
+	local i
+	mount_fs "$1"
+	for ((i = 0; i < 8; i++)); do
+		[ "$(stat -c %d "$M")" = "$(cat "$W/device")" ] || return 0
+		umount -R "$M"
+		truncate -s 1M "$T/other.$i"
+		losetup -f "$T/other.$i" # takes the number
+		at_end "losetup -d \"\$(losetup -nO NAME -j '$T/other.$i')\""
+		mount_fs "$1"
+	done
+	fail "cannot get another device number"
+}
+
+# judge WHAT WANTED: the state as it is now.
+judge() {
+	diff "$2" "$T/now" >&2 || fail "$1"
+}
+
+# cut PHASE RECORD HOW SEED: one line that says how it went.
+cut() {
+	local name=$1 number=$2 isle next outcome=back
+	isle=$(isle_of "$name") next=$(next_of "$name")
+	"$bin/cut" image "$W/log" "$W/base" "$T/image" "${@:2}"
+	if [ $((number % 2)) = 0 ]; then mount_fs "$T/image"; else mount_elsewhere "$T/image"; fi
+	at_end 'umount -R "$M"'
+	mount -t tmpfs -o mode=700 tmpfs "$W/fuse" # the same mounts as at the time of the recording
+	cat /proc/sys/kernel/random/uuid >"$T/boot"
+	mount --bind "$T/boot" /proc/sys/kernel/random/boot_id
+
+	"$ISLE" undo --yes 999999 >"$T/recovery" 2>&1 || true
+	cat "$T/recovery"
+	absent "$ISLE_HOME/pending"
+	look "$isle" >"$T/now"
+	if cmp -s "$T/now" "$W/$name.after"; then
+		outcome=forth
+	elif [ "$number" -gt "$(cat "$W/$name.done")" ]; then
+		judge "had succeeded" "$W/$name.after"
+	else
+		judge "between" "$W/$name.before"
+	fi
+	# The isle is whole: what was taken back can be done, what was done can be taken back.
+	if [ $outcome = back ]; then
+		# shellcheck disable=SC2046
+		"$ISLE" $(operation_of "$name")
+		look "$isle" >"$T/now"
+		judge "done again" "$W/$name.after"
+	fi
+	if [ -n "$next" ]; then
+		# shellcheck disable=SC2046
+		"$ISLE" $(operation_of "$next")
+		look "$isle" >"$T/now"
+		judge "taken back" "$W/$next.after"
+	fi
+	absent "$ISLE_HOME/pending"
+	same "$(find "$M/host" -name '.isle-*')" "" "left on the host"
+	echo "outcome $outcome"
+}
+
+# cuts PHASE: RECORD HOW SEED of each, all or a sample. The end of the operation is always there.
+cuts() {
+	awk -v phase="$1" -v count="$CUTS" -v seed="$SEED" '
+	$2 == "mark" { at[$3] = $1 }
+	$2 == "flush" { flushes[++n] = $1 }
+	function all_at(record) {
+		print record, "flush", 0
+		print record, "all", 0
+		print record, "some", seed + 1
+		print record, "torn", seed + 2
+	}
+	function any(record, how) { lines[++m] = record " " how " " int(rand() * 1000000) }
+	END {
+		srand(seed)
+		first = at[phase "-start"]; done = at[phase "-done"]; last = at[phase "-end"]
+		all_at(done + 1)
+		print last, "some", seed
+		for (i = 1; i <= n; i++) {
+			if (flushes[i] <= first || flushes[i] >= last) continue
+			if (flushes[i] > done && count != "full") continue
+			any(flushes[i] + 1, "flush")
+			for (k = 0; k < 2; k++) any(flushes[i], "some")
+			any(flushes[i], "torn")
+		}
+		for (i = 0; i < n; i++) {
+			record = first + 1 + int(rand() * (done - first - 1))
+			any(record, i % 3 == 0 ? "all" : i % 3 == 1 ? "some" : "torn")
+		}
+		if (count == "full") count = m
+		for (i = 1; i <= count && i <= m; i++) {
+			k = i + int(rand() * (m - i + 1))
+			line = lines[k]; lines[k] = lines[i]
+			print line
+		}
+	}' "$W/list"
+}
+
+# Runs one cut for xargs; what it says is shown if it failed.
+one_cut() {
+	local log=$W/out.$1.$2.$3.$4
+	if STAGE="cut" apart bash "$script" "$@" >"$log" 2>&1; then
+		tail -n 1 "$log" >>"$W/$1.outcomes"
+		rm "$log"
+	else
+		echo "cut $*" >>"$W/failed"
+		echo "FAIL: $FS $SETUP, $*:"
+		tail -n "${POWERLOSS_LINES:-30}" "$log" | sed 's/^/    /'
+	fi
+}
+
+# replay PHASE
+replay() {
+	local name=$1 made
+	awk -v mark="$name-done" '$3 == mark { print $1 }' "$W/list" >"$W/$name.done"
+	: >"$W/$name.outcomes"
+	cuts "$name" >"$W/cuts"
+	made=$(wc -l <"$W/cuts")
+	STAGE=one xargs -P "${POWERLOSS_JOBS:-2}" -L 1 bash "$script" "$name" <"$W/cuts"
+	echo "$FS $SETUP $name: $made cuts, $(grep -c back "$W/$name.outcomes" || true) taken back," \
+		"$(grep -c forth "$W/$name.outcomes" || true) done"
+}
+
+# --- stages ---
+
+test_fs() {
+	local name
+	export FS=$1 SETUP=$2
+	export W=$T/$FS-$SETUP
+	export M=$W/m
+	mkdir "$W"
+	mount -t tmpfs -o size=3G,mode=755 tmpfs "$W"
+	mkdir "$M"
+	STAGE=record TMPDIR=$W apart bash "$script"
+	"$bin/cut" list "$W/log" >"$W/list"
+	for name in ${POWERLOSS_PHASES:-commit undo redo discard undiscard partial unpartial}; do
+		TMPDIR=$W replay "$name"
+	done
+	[ ! -s "$W/failed" ] || failed=$((failed + $(wc -l <"$W/failed")))
+	umount "$W"
+}
+
+export ISLE_HOME=${M:-$T}/store
+case ${STAGE:-} in
+record) record ;;
+cut) cut "$@" ;;
+one) one_cut "$@" ;;
+apart)
+	failed=0
+	for fs in ${POWERLOSS_FS:-ext4 xfs}; do
+		for setup in ${POWERLOSS_SETUP:-plain bind}; do test_fs "$fs" "$setup"; done
+	done
+	[ $failed -eq 0 ] || fail "$failed cuts failed"
+	;;
+*)
+	need strace python3 getfattr getfacl mkfs.ext4 mkfs.xfs losetup
+	[ -e /dev/fuse ] && [ -e /dev/loop-control ] || skip "no loop devices, or no FUSE"
+	for bin in "$(dirname "$ISLE")" "$(dirname "$ISLE")/../../tests/powerloss"; do
+		[ ! -x "$bin/logdisk" ] || break
+	done
+	[ -x "$bin/logdisk" ] || skip "not built, since libfuse3-dev is not installed"
+	export bin CUTS=${POWERLOSS_CUTS:-4} SEED=${POWERLOSS_SEED:-1}
+	STAGE=apart apart bash "$script"
+	nothing_left
+	;;
+esac
