@@ -239,17 +239,49 @@ static void add_directory(struct tree *tree, const char *above, const char *dire
 	isle_buf_addc(&tree->line, ')');
 }
 
-/* Further programs that the same process turned into. */
-static int put_execs(struct tree *tree, const struct isle_trace_process *process, unsigned depth)
+/* True for the second one when it is the interpreter of the first, a script: its arguments are those of the script,
+ * with its own name before them. */
+static bool is_interpreter(const struct isle_trace *trace, const struct isle_trace_exec *script,
+			   const struct isle_trace_exec *exec)
 {
-	const struct isle_trace_exec *first = &tree->trace->execs[process->first_exec - 1];
-	const char *above = isle_trace_string(tree->trace, first->cwd);
+	const char *old = isle_trace_string(trace, script->argv), *new = isle_trace_string(trace, exec->argv);
+	size_t old_name = strnlen(old, script->argv_size), new_name = strnlen(new, exec->argv_size);
+
+	if (script->argv_size == 0 || exec->argv_size <= new_name + 1)
+		return false;
+	new += new_name + 1;
+	size_t size = exec->argv_size - new_name - 1, named = strnlen(new, size);
+	return strcmp(new, isle_trace_string(trace, script->path)) == 0 &&
+	       size - named == script->argv_size - old_name && memcmp(new + named, old + old_name, size - named) == 0;
+}
+
+/* An interpreter is named beside its script. The first exec that is none of one is returned as index + 1. */
+static uint32_t add_interpreters(struct tree *tree, const struct isle_trace_exec *exec)
+{
+	const struct isle_trace *trace = tree->trace;
+	uint32_t next = exec->next;
+
+	while (next != 0 && !trace->options->all && is_interpreter(trace, exec, &trace->execs[next - 1])) {
+		isle_buf_adds(&tree->line, "  (-> ");
+		isle_quote_add(&tree->line, isle_trace_string(trace, trace->execs[next - 1].path));
+		isle_buf_addc(&tree->line, ')');
+		next = trace->execs[next - 1].next;
+	}
+	return next;
+}
+
+/* Further programs that the same process turned into. */
+static int put_execs(struct tree *tree, uint32_t from, const char *above, unsigned depth)
+{
 	unsigned count = 0;
+	uint32_t next;
 	int r = 0;
 
-	for (uint32_t i = first->next; i != 0 && r >= 0; i = tree->trace->execs[i - 1].next) {
+	for (uint32_t i = from; i != 0 && r >= 0; i = next) {
 		const struct isle_trace_exec *exec = &tree->trace->execs[i - 1];
 		auto_buf struct isle_buf text = ISLE_BUF_INIT;
+
+		next = exec->next;
 
 		/* The last one is what it was for the longest, so that is never left out. */
 		if (++count > EXECS_SHOWN && exec->next != 0 && !tree->trace->options->all)
@@ -260,6 +292,7 @@ static int put_execs(struct tree *tree, const struct isle_trace_process *process
 		add_indent(tree, depth);
 		isle_buf_adds(&tree->line, "-> ");
 		add_command(tree, exec);
+		next = add_interpreters(tree, exec);
 		add_directory(tree, above, isle_trace_string(tree->trace, exec->cwd));
 		above = isle_trace_string(tree->trace, exec->cwd);
 		r = put_line(tree);
@@ -283,9 +316,10 @@ static int put_process(struct tree *tree, const struct isle_trace_process *proce
 	}
 	const struct isle_trace_exec *first = &trace->execs[process->first_exec - 1];
 	add_command(tree, first);
+	uint32_t next = add_interpreters(tree, first);
 	add_directory(tree, directory_above(tree, process), isle_trace_string(trace, first->cwd));
 	r = put_line(tree);
-	return r < 0 ? r : put_execs(tree, process, depth);
+	return r < 0 ? r : put_execs(tree, next, isle_trace_string(trace, first->cwd), depth);
 }
 
 /* --- going through it --- */

@@ -193,3 +193,21 @@ has "$(cat "$T/out")" "read likely secrets: ~/.ssh/id_rsa (cat), 1 more; see: is
 # Not of an earlier run.
 HOME=$H timeout 60 python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$ISLE" run --keep -n late -- true >"$T/out" </dev/null
 hasnt "$(cat "$T/out")" "likely secrets"
+
+# The real thing: what a run is recorded to have done.
+printf '#!/bin/sh\ncat "$1" >/dev/null\nls src >/dev/null\ncat absent 2>/dev/null\necho x >made\n' >"$H/script"
+chmod +x "$H/script"
+isle run -q -n live -- ./script .ssh/id_rsa || true
+isle trace --json live >"$T/json"
+same "$(json 'd["runs"][0]["command"], d["runs"][0]["track"], d["runs"][0]["complete"]' <"$T/json")" "(['./script', '.ssh/id_rsa'], 'reads', True)"
+same "$(json '[r["path"] for r in d["reads"] if r["secret"]]' <"$T/json")" "['$H/.ssh/id_rsa']"
+same "$(json '[r["how"] for r in d["reads"] if r["path"] == "'"$H"'/src"][0]' <"$T/json")" "['list']"
+same "$(json '[r["existed"] for r in d["reads"] if r["path"] == "'"$H"'/absent"]' <"$T/json")" "[False]"
+same "$(json '[(w["path"], w["how"]) for w in d["writes"]]' <"$T/json")" "[('$H/made', 'create')]"
+text=$(isle trace live)
+has "$text" "ssh key               $H/.ssh/id_rsa  by cat"
+has "$text" "    cat .ssh/id_rsa"
+has "$(isle explain live made)" "./script .ssh/id_rsa"
+has "$(isle explain live .ssh/id_rsa)" "has not changed it since it was read"
+echo other >"$H/.ssh/id_rsa"
+has "$(isle explain live .ssh/id_rsa)" "has changed it since it was read"
