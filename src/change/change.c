@@ -14,8 +14,8 @@
 #include <string.h>
 
 static const char *const kind_names[] = {
-	[ISLE_CREATE] = "create", [ISLE_MODIFY] = "modify",   [ISLE_DELETE] = "delete",
-	[ISLE_RENAME] = "rename", [ISLE_REPLACE] = "replace", [ISLE_METADATA] = "metadata",
+	[ISLE_CREATE] = "create",   [ISLE_MODIFY] = "modify",	  [ISLE_DELETE] = "delete",  [ISLE_RENAME] = "rename",
+	[ISLE_REPLACE] = "replace", [ISLE_METADATA] = "metadata", [ISLE_READ_ONLY] = "read",
 };
 
 static const struct {

@@ -19,6 +19,7 @@ enum isle_change_kind {
 	ISLE_RENAME,
 	ISLE_REPLACE, /* the type changed */
 	ISLE_METADATA,
+	ISLE_READ_ONLY, /* no change: what a conflict of the read set is about */
 };
 
 /* Risk marks. Those of ISLE_MARKS_FLAGGED need a yes of their own at commit. */
@@ -65,7 +66,7 @@ struct isle_change {
 	bool metacopy;	/* upper holds metadata only, the data are still the host's at isle_change_data() */
 	bool opaque;	/* a directory that hides the host's directory of the same name */
 	bool blind;	/* the upper directory could not be read (mode 0000): what is in it is not known */
-	bool noted;		/* notes has all attributes of the overlay that upper has */
+	bool noted;	/* notes has all attributes of the overlay that upper has */
 	struct isle_xattrs notes;
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
 	uint64_t entries;    /* a new or deleted directory: what is below it */

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 static const struct isle_option options[] = {
 	{"json", 0, NULL, "as one JSON document", 'j'},
+	ISLE_KEEP_OPTION_CRITERIA,
 	ISLE_KEEP_OPTION_EXCEPT,
 	{0},
 };
@@ -50,13 +52,23 @@ static void json_conflict(struct isle_json *j, const struct isle_finding *confli
 		if (conflict->choices & 1U << how)
 			isle_json_str(j, NULL, isle_on_conflict_name((enum isle_on_conflict)how));
 	isle_json_end(j);
-	isle_json_object(j, "then");
-	json_time(j, "not_later_than_ns", &conflict->then.ctime);
-	isle_json_end(j);
+	if (conflict->change == ISLE_READ_ONLY) {
+		json_stat(j, "then", &conflict->then);
+	} else {
+		isle_json_object(j, "then");
+		json_time(j, "not_later_than_ns", &conflict->then.ctime);
+		isle_json_end(j);
+	}
 	json_stat(j, "now", &conflict->now);
 	json_stat(j, "isle", &conflict->isle);
-	isle_json_null(j, "run");
-	isle_json_null(j, "command");
+	if (conflict->run > 0)
+		isle_json_int(j, "run", conflict->run);
+	else
+		isle_json_null(j, "run");
+	if (conflict->command)
+		isle_json_str(j, "command", conflict->command);
+	else
+		isle_json_null(j, "command");
 	isle_json_end(j);
 }
 
@@ -92,9 +104,33 @@ static int print_json(const struct isle_keep *keep, const struct isle_commit_res
 	return isle_json_done(&j);
 }
 
+static void print_state(const char *when, const struct isle_stat *st)
+{
+	char text[40] = "";
+	time_t seconds = (time_t)st->ctime.tv_sec;
+	struct tm tm;
+
+	if (st->mode == 0) {
+		printf("  %s: nothing\n", when);
+		return;
+	}
+	if (localtime_r(&seconds, &tm) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	printf("  %s: %" PRIu64 " bytes, mode %04o, inode %" PRIu64 ", last changed %s.%06u\n", when, st->size,
+	       st->mode & 07777, st->ino, text, st->ctime.tv_nsec / 1000);
+}
+
+static void print_states(const struct isle_finding *conflict)
+{
+	print_state("then", &conflict->then);
+	print_state("now", &conflict->now);
+}
+
 static void print_conflict(const struct isle_finding *conflict)
 {
-	printf("conflict: %s: %s\n", isle_quote(conflict->path), conflict->why);
+	isle_keep_print_conflict(conflict, "", stdout);
+	if (conflict->change == ISLE_READ_ONLY)
+		print_states(conflict);
 	if (conflict->choices == 0)
 		return;
 	fputs("  one of:", stdout);
@@ -110,6 +146,11 @@ static int print_text(const struct isle_commit_result *result)
 
 	for (size_t i = 0; i < result->conflicts.count; i++)
 		print_conflict(&result->conflicts.list[i]);
+	for (size_t i = 0; i < result->notes.count; i++) {
+		const struct isle_finding *note = &result->notes.list[i];
+
+		printf("note: %s%s%s\n", isle_quote(note->path), note->path[0] != '\0' ? ": " : "", note->why);
+	}
 	for (size_t i = 0; i < result->flagged.count; i++) {
 		printf("flagged: %s:", isle_quote(result->flagged.list[i].path));
 		for (unsigned bit = 1; bit <= ISLE_MARKS_FLAGGED; bit <<= 1)

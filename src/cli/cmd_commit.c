@@ -10,6 +10,7 @@ static const struct isle_option options[] = {
 	ISLE_KEEP_OPTION_EXCEPT,
 	ISLE_KEEP_OPTION_ALLOW,
 	ISLE_KEEP_OPTION_CONFLICT,
+	ISLE_KEEP_OPTION_CRITERIA,
 	{"plan", 'p', "FILE", "do exactly what 'isle plan -o FILE' has saved, or nothing", 'p'},
 	ISLE_KEEP_OPTION_WAIT,
 	{"quiet", 'q', NULL, "errors only", 'q'},

@@ -13,6 +13,7 @@ static const struct isle_option options[] = {
 	{"json", 0, NULL, "print and save it as JSON", 'j'},
 	ISLE_KEEP_OPTION_EXCEPT,
 	ISLE_KEEP_OPTION_CONFLICT,
+	ISLE_KEEP_OPTION_CRITERIA,
 	{0},
 };
 

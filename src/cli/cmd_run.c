@@ -10,6 +10,7 @@
 
 #include "buf.h"
 #include "catalog.h"
+#include "commit.h"
 #include "kernel.h"
 #include "path.h"
 #include "quote.h"
@@ -37,6 +38,7 @@ enum {
 	OPT_NEST,
 	OPT_TRACK,
 	OPT_NO_TRACK,
+	OPT_CRITERIA,
 	OPT_QUIET,
 	OPT_VERBOSE,
 };
@@ -62,6 +64,8 @@ enum {
 		{"track", 0, "reads|full", "record what is read (default), or stat and access as well", OPT_TRACK},    \
 		{"no-track", 0, NULL, "record nothing; a commit is then checked against what was written only",        \
 		 OPT_NO_TRACK},                                                                                        \
+		{"criteria", 0, "aec|lookup|write|none", "what may not change on the host until the commit",           \
+		 OPT_CRITERIA},                                                                                        \
 		{"quiet", 'q', NULL, "say nothing but errors", OPT_QUIET},                                             \
 		{"verbose", 'v', NULL, "say what is done", OPT_VERBOSE},                                               \
 	{                                                                                                              \
@@ -87,6 +91,7 @@ struct request {
 	char *start; /* the directory, absolute */
 	bool clear_environment;
 	enum isle_run_end end;
+	enum isle_criteria criteria; /* OF_ISLE: not said */
 	struct isle_run_options run;
 };
 
@@ -173,6 +178,16 @@ static int set_linger(struct request *q, const char *text)
 	q->run.linger = strtod(text, &end);
 	if (end == text || *end != '\0' || !(q->run.linger >= 0 && q->run.linger <= 1000000))
 		return isle_usage(q->verb, "%s is not a number of seconds", isle_quote(text));
+	return 0;
+}
+
+static int set_criteria(struct request *q, const char *name)
+{
+	int criteria = isle_criteria_by_name(name);
+
+	if (criteria < 0)
+		return isle_usage(q->verb, "unknown criteria %s (aec, lookup, write, none)", isle_quote(name));
+	q->criteria = (enum isle_criteria)criteria;
 	return 0;
 }
 
@@ -270,6 +285,8 @@ static int set_option(struct request *q, int id, char *value)
 		return set_linger(q, value);
 	case OPT_TRACK:
 		return set_track(q, value);
+	case OPT_CRITERIA:
+		return set_criteria(q, value);
 	default:
 		return set_flag(q, id);
 	}
@@ -349,7 +366,10 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	record.cwd = q->run.directory;
 	if (q->name == NULL)
 		isle_note("in isle '%s'", isle->name);
-	int r = isle_run(store, isle, &q->run, &result, err);
+	int r = q->criteria == ISLE_CRITERIA_OF_ISLE ? 0 : isle_criteria_note(isle, q->criteria);
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot write to isle '%s'", isle->name);
+	r = isle_run(store, isle, &q->run, &result, err);
 	if (r < 0)
 		return r;
 	int status = exit_status(&result, q->run.argv[0]);

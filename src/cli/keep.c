@@ -96,6 +96,15 @@ int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int i
 		}
 		keep->options.on_conflict = (enum isle_on_conflict)how;
 		return 1;
+	case 'c':
+		how = isle_criteria_by_name(args->value);
+		if (how < 0) {
+			isle_usage(args->verb, "--criteria takes aec, lookup, write or none, not '%s'",
+				   isle_quote(args->value));
+			return -EINVAL;
+		}
+		keep->options.criteria = (enum isle_criteria)how;
+		return 1;
 	default:
 		return 0;
 	}
@@ -145,17 +154,28 @@ int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct 
 
 static void tell_notes(const struct isle_findings *notes)
 {
-	for (size_t i = 0; i < notes->count && i < SHOWN_MAX; i++)
-		isle_note("%s: %s (%s)", notes->list[i].kind, isle_quote(notes->list[i].path), notes->list[i].why);
+	for (size_t i = 0; i < notes->count && i < SHOWN_MAX; i++) {
+		if (notes->list[i].path[0] != '\0')
+			isle_note("%s: %s (%s)", notes->list[i].kind, isle_quote(notes->list[i].path),
+				  notes->list[i].why);
+		else
+			isle_note("%s", notes->list[i].why);
+	}
 	if (notes->count > SHOWN_MAX)
 		isle_note("... and %zu more", notes->count - SHOWN_MAX);
+}
+
+void isle_keep_print_conflict(const struct isle_finding *conflict, const char *before, FILE *out)
+{
+	fprintf(out, "%sconflict: %s: %s\n", before, isle_quote(conflict->path), conflict->why);
+	if (conflict->command)
+		fprintf(out, "%s  read by: %s (run %u)\n", before, conflict->command, conflict->run);
 }
 
 static void tell_conflicts(const struct isle_findings *conflicts)
 {
 	for (size_t i = 0; i < conflicts->count; i++)
-		fprintf(stderr, "isle: conflict: %s: %s\n", isle_quote(conflicts->list[i].path),
-			conflicts->list[i].why);
+		isle_keep_print_conflict(&conflicts->list[i], "isle: ", stderr);
 }
 
 static void tell_flagged(const struct isle_findings *flagged)
@@ -198,6 +218,14 @@ static bool counted(const struct isle_summary *s)
 	return s->create || s->modify || s->remove || s->rename || s->replace || s->metadata;
 }
 
+static bool has_reads(const struct isle_findings *conflicts)
+{
+	for (size_t i = 0; i < conflicts->count; i++)
+		if (conflicts->list[i].change == ISLE_READ_ONLY)
+			return true;
+	return false;
+}
+
 int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done)
 {
 	auto_free char *summary = isle_summary_text(&result->summary);
@@ -222,7 +250,8 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 		fprintf(stderr,
 			"isle: nothing was done: the host has moved\n"
 			"hint: --on-conflict=skip leaves these in the isle, =isle overrides plain files, =host drops "
-			"them, =both keeps both\n");
+			"them, =both keeps both%s\n",
+			has_reads(&result->conflicts) ? "; --criteria=write looks only at what the isle changed" : "");
 		return ISLE_EXIT_CONFLICT;
 	case ISLE_OUTCOME_FLAGGED:
 		fprintf(stderr, "isle: nothing was done: flagged changes need a yes of their own\n");

@@ -6,6 +6,7 @@
 #include "commit.h"
 #include "plan.h"
 #include "verb.h"
+#include <stdio.h>
 
 struct isle_keep {
 	struct isle_store *store;
@@ -39,6 +40,10 @@ void isle_keep_done(struct isle_keep *keep);
 	{                                                                                                              \
 		"on-conflict", 0, "abort|skip|host|isle|both|merge|append", "what to do about conflicts", 'o'          \
 	}
+#define ISLE_KEEP_OPTION_CRITERIA                                                                                      \
+	{                                                                                                              \
+		"criteria", 0, "aec|lookup|write|none", "what may not have changed on the host", 'c'                   \
+	}
 #define ISLE_KEEP_OPTION_ALLOW                                                                                         \
 	{                                                                                                              \
 		"allow", 'A', "KIND[,...]", "a yes to flagged changes of these kinds, or all", 'A'                     \
@@ -49,6 +54,9 @@ int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int i
 
 /* operands: [NAME] [PATH...]; NAME may be left out before a PATH with a slash. Fills options.select. */
 int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err) isle_must_check;
+
+/* One conflict in a line or two, each after `before`. */
+void isle_keep_print_conflict(const struct isle_finding *conflict, const char *before, FILE *out);
 
 /* Tells on stderr what the selection pulled in or left out, conflicts and what is flagged. */
 void isle_keep_tell(const struct isle_commit_result *result);

@@ -76,7 +76,7 @@ static int change_by_name(const char *name)
 {
 	int kind;
 
-	for (kind = ISLE_CREATE; kind <= ISLE_METADATA; kind++)
+	for (kind = ISLE_CREATE; kind <= ISLE_READ_ONLY; kind++)
 		if (strcmp(name, isle_change_kind_name((enum isle_change_kind)kind)) == 0)
 			return kind;
 	return -EINVAL;

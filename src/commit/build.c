@@ -7,6 +7,7 @@
  */
 #include "answers.h"
 #include "build_internal.h"
+#include "criteria.h"
 #include "path.h"
 #include "subtree.h"
 #include <errno.h>
@@ -24,6 +25,7 @@ void isle_builder_done(struct isle_builder *b)
 	isle_dirs_done(&b->host);
 	isle_choice_done(&b->choice);
 	isle_touched_done(&b->touched);
+	isle_reads_done(&b->reads);
 	isle_changes_done(&b->changes);
 	isle_layers_done(&b->layers);
 	isle_plan_done(&b->plan);
@@ -179,7 +181,14 @@ static int decide(struct isle_builder *b)
 	if (!before)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
 	memcpy(before, b->choice.chosen, b->changes.count);
-	stop = isle_conflicts(b);
+	stop = isle_criteria_load(b);
+	if (stop >= 0)
+		stop = isle_conflicts(b);
+	if (stop >= 0) {
+		int r = isle_criteria_check(b);
+
+		stop = r < 0 ? r : stop | r;
+	}
 	if (stop < 0 || b->result->conflicts.count == 0 || !listing)
 		return stop;
 	/* Choices are made from a full list, whatever they come to. */

@@ -5,6 +5,7 @@
  */
 #include "dirs.h"
 #include "plan.h"
+#include "reads.h"
 #include "select.h"
 #include "touched.h"
 
@@ -22,6 +23,8 @@ struct isle_builder {
 	struct isle_layers layers;
 	struct isle_changes changes;
 	struct isle_touched touched;
+	struct isle_reads reads;
+	enum isle_criteria criteria; /* never OF_ISLE */
 	struct isle_choice choice;
 	struct isle_plan plan;
 	struct isle_commit_result *result;

@@ -42,6 +42,23 @@ enum isle_on_conflict {
 
 enum { ISLE_CONFLICT_COUNT = ISLE_CONFLICT_APPEND + 1 };
 
+/* What a commit is checked against (criteria.h). */
+enum isle_criteria {
+	ISLE_CRITERIA_OF_ISLE, /* as the isle was run with */
+	ISLE_CRITERIA_AEC,     /* everything that the isle read: atomic execution at commit */
+	ISLE_CRITERIA_LOOKUP,  /* the same, but of a listed directory only the names that were looked up */
+	ISLE_CRITERIA_WRITE,   /* only what the isle changed */
+	ISLE_CRITERIA_NONE,    /* nothing: the isle wins */
+};
+
+/* "aec", "lookup", "write", "none" */
+const char *isle_criteria_name(enum isle_criteria criteria);
+/* -1 when it is none. */
+int isle_criteria_by_name(const char *name);
+/* How the isle was last run (`isle run --criteria`); AEC where nothing was said. */
+enum isle_criteria isle_criteria_of(const struct isle *isle);
+int isle_criteria_note(const struct isle *isle, enum isle_criteria criteria) isle_must_check;
+
 /* "abort", ...; -1 when it is none. */
 int isle_on_conflict_by_name(const char *name);
 const char *isle_on_conflict_name(enum isle_on_conflict how);
@@ -54,6 +71,7 @@ struct isle_commit_options {
 	struct isle_select select;
 	unsigned allow; /* enum isle_mark bits the user said yes to; ISLE_MARKS_FLAGGED: all */
 	enum isle_on_conflict on_conflict;
+	enum isle_criteria criteria;
 	const struct isle_answers *answers; /* what to do about single conflicts (answers.h); NULL: as on_conflict */
 	const char *plan_id; /* do this plan or nothing; NULL: any. With answers: what the choices were made from */
 	unsigned flags;	     /* enum isle_commit_flags */
@@ -95,6 +113,8 @@ struct isle_finding {
 	enum isle_change_kind change; /* conflict: what the isle did to it */
 	unsigned choices;	      /* conflict: 1 << enum isle_on_conflict, what may be chosen for it */
 	enum isle_on_conflict choice; /* conflict: what was */
+	uint32_t run, process;	      /* conflict of what was read: who read it; run 0: it is none */
+	char *command;		      /* its command line for people, NULL: not known */
 };
 
 struct isle_findings {

@@ -5,6 +5,7 @@
  */
 #include "answers.h"
 #include "build_internal.h"
+#include "criteria.h"
 #include "path.h"
 #include "quote.h"
 #include "subtree.h"
@@ -134,6 +135,8 @@ static enum isle_on_conflict choice_of(const struct isle_builder *b, const struc
 {
 	const struct isle_answer *answer;
 
+	if (b->criteria == ISLE_CRITERIA_NONE)
+		return ISLE_CONFLICT_ISLE;
 	if (!b->options->answers)
 		return b->options->on_conflict;
 	answer = isle_answers_find(b->options->answers, change->path, change->kind);
@@ -174,6 +177,16 @@ static int resolve(struct isle_builder *b, size_t i)
 	return RESOLVE_STOP;
 }
 
+/* Written without having been looked at: the order "host, then isle" gives the same. A person would want to know. */
+static int overwrite(struct isle_builder *b, size_t i)
+{
+	int r = isle_finding_add(&b->result->notes, b->changes.list[i].path, "overwritten", NULL,
+				 "it has changed on the host since, and is replaced: the isle had not read it");
+
+	b->override[i] = ISLE_OVERRIDE_ISLE;
+	return r < 0 ? isle_err_errno(b->err, r, "cannot list what is overwritten") : 0;
+}
+
 static int check_one(struct isle_builder *b, size_t i)
 {
 	const struct isle_change *change = &b->changes.list[i];
@@ -182,6 +195,9 @@ static int check_one(struct isle_builder *b, size_t i)
 	/* Gone on both sides: agreed. */
 	if (change->kind == ISLE_DELETE && change->moved == ISLE_MOVED_DELETED)
 		return 0;
+	if (change->moved != ISLE_MOVED_NO && !isle_touched_excuses(&b->touched, change) &&
+	    isle_criteria_blind(b, change))
+		return overwrite(b, i);
 	if (change->moved != ISLE_MOVED_NO && !isle_touched_excuses(&b->touched, change)) {
 		r = add_conflict(b, change, moved_kind(change->moved), "%s", moved_why(change));
 		return r < 0 ? r : resolve(b, i);

@@ -637,6 +637,7 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 			return emit_directory(b, change, there, cover);
 		*cover = change->path;
 		return emit_put(b, change, change->path, there);
+	case ISLE_READ_ONLY: /* never among changes */
 	case ISLE_METADATA:
 		return emit_meta(b, change);
 	}

@@ -75,7 +75,7 @@ int isle_plan_set_sites(struct isle_plan *plan, const struct isle_layers *layers
 const char *isle_action_name(enum isle_action_kind kind)
 {
 	static const char *const names[] = {"remove",	"take", "place",   "create", "exchange", "write",
-					    "metadata", "drop", "restore", "revert", "layer",  "carry"};
+					    "metadata", "drop", "restore", "revert", "layer",	 "carry"};
 
 	return (unsigned)kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
 }
@@ -145,6 +145,7 @@ static void findings_done(struct isle_findings *findings)
 	for (i = 0; i < findings->count; i++) {
 		free(findings->list[i].path);
 		free(findings->list[i].why);
+		free(findings->list[i].command);
 	}
 	free(findings->list);
 	*findings = (struct isle_findings){0};

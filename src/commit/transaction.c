@@ -19,8 +19,9 @@
  *    steps are; the store's journal has it after them.
  * 2. A step is one rename, exchange, or change of metadata; content is written in place only where a rename cannot be
  *    (a file with other names, or a mount over a single file), and then a durable copy of the old was made first.
- * 3. No step removes anything (but a fresh layer that nobody has used yet, in rolling back). What leaves the host goes to the parking and stays there; what leaves the layer goes to
- *    the host or to the parking. So before, during and after, every object of either side exists under some name.
+ * 3. No step removes anything (but a fresh layer that nobody has used yet, in rolling back). What leaves the host goes
+ * to the parking and stays there; what leaves the layer goes to the host or to the parking. So before, during and
+ * after, every object of either side exists under some name.
  * 4. Where an object is, is told by its device and inode number alone, never by a counter on disk. No object that the
  *    plan names is freed while the operation lasts (3), so a number stands for one object throughout. Each step can be
  *    taken back or repeated from any state, and so can recovery itself.
@@ -45,6 +46,7 @@
 #include "kernel.h"
 #include "path.h"
 #include "quote.h"
+#include "reads.h"
 #include "select.h"
 #include "subtree.h"
 #include "talk.h"
@@ -497,6 +499,8 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	if (r < 0)
 		return r;
 	isle_touched_after(tx, &parents);
+	if (tx->isle)
+		isle_reads_settle(tx->isle, tx->plan, tx->id);
 	*ret_end = step_clock();
 	r = isle_tx_note_applied(tx, record, *ret_end);
 	return r < 0 ? isle_err_errno(tx->err, r, "cannot note that the operation is applied") : 0;

@@ -141,7 +141,8 @@ static int make_guide(struct supervisor *s, unsigned trapped)
 		.data = s,
 	};
 
-	return trapped == 0 ? 0 : isle_guide_new(&options, &s->guide, s->err);
+	/* A run that is not recorded leaves a log all the same: that it was not. */
+	return trapped == 0 && options.track != ISLE_TRACK_NONE ? 0 : isle_guide_new(&options, &s->guide, s->err);
 }
 
 static int send_request(struct supervisor *s, const sigset_t *blocked)
@@ -216,6 +217,8 @@ static int handle_started(struct supervisor *s, struct isle_wire_message *m)
 		if (r < 0)
 			return isle_err_errno(s->err, r, "cannot use the terminal");
 	}
+	if (s->guide != NULL && !started.listener && s->options->track != ISLE_TRACK_NONE)
+		isle_guide_lost(s->guide, "this kernel has no seccomp user notification");
 	if (!started.listener || next + 3 > m->fd_count || s->guide == NULL)
 		return 0;
 	s->network.options.netns = fd_take(&m->fds[next + 1]);

@@ -102,6 +102,7 @@ bool isle_has_content(const struct isle_change *change)
 	case ISLE_RENAME:
 		return S_ISREG(change->after.mode) && (change->diff & ISLE_DIFF_CONTENT);
 	case ISLE_REPLACE:
+	case ISLE_READ_ONLY:
 	case ISLE_METADATA:
 		return false;
 	}

@@ -422,6 +422,7 @@ static int add_body(struct patch *p)
 		if (S_ISLNK(change->after.mode))
 			return add_object(p, ISLE_AFTER);
 		return regular && change->before.mode ? add_modified(p) : add_object(p, ISLE_AFTER);
+	case ISLE_READ_ONLY:
 	case ISLE_METADATA:
 		return regular ? add_modified(p) : 0;
 	case ISLE_RENAME:

@@ -87,6 +87,8 @@ void isle_identity_from(const struct statx *st, struct isle_identity *ret_identi
 		.ctime = nanoseconds(&st->stx_ctime),
 		.mode = st->stx_mode,
 		.links = st->stx_nlink,
+		.uid = st->stx_uid,
+		.gid = st->stx_gid,
 	};
 }
 

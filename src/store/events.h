@@ -82,6 +82,7 @@ struct isle_identity {
 	int64_t mtime, ctime;
 	uint32_t mode;
 	uint32_t links;
+	uint32_t uid, gid;
 };
 
 void isle_identity_from(const struct statx *st, struct isle_identity *ret_identity);

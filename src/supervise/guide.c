@@ -60,7 +60,12 @@ int isle_guide_new(const struct isle_guide_options *options, struct isle_guide *
 	guide->user = options->user;
 	guide->second = guide->refreshed = seconds();
 	isle_siphash_key_new(&guide->key);
-	if ((options->traps & ISLE_TRAP_READS) != 0) {
+	if (options->track == ISLE_TRACK_NONE) {
+		r = start_log(guide);
+		isle_events_close(guide->events);
+		guide->events = NULL;
+	}
+	if (r >= 0 && (options->traps & ISLE_TRAP_READS) != 0) {
 		r = start_log(guide);
 		if (r >= 0)
 			r = isle_processes_init(&guide->processes, guide->events);
@@ -178,6 +183,14 @@ void isle_guide_handle(struct isle_guide *guide, const struct pollfd *fds)
 		guide->refreshed = guide->second;
 		guide->options.refresh(guide->options.data);
 	}
+}
+
+void isle_guide_lost(struct isle_guide *guide, const char *why)
+{
+	if (guide->events == NULL)
+		return;
+	isle_ignore(isle_guide_lose(guide, why));
+	isle_ignore(isle_events_flush(guide->events));
 }
 
 void isle_guide_end(struct isle_guide *guide, int32_t status)

@@ -54,5 +54,8 @@ void isle_guide_fds(const struct isle_guide *guide, struct pollfd *fds);
 int isle_guide_timeout(const struct isle_guide *guide);
 void isle_guide_handle(struct isle_guide *guide, const struct pollfd *fds);
 
+/* Notes that the record is not complete from here on. */
+void isle_guide_lost(struct isle_guide *guide, const char *why);
+
 /* Notes the end of the command: as wait(2) has it. */
 void isle_guide_end(struct isle_guide *guide, int32_t status);

@@ -93,5 +93,8 @@ int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight);
 /* The number of the process in the log; 0: it cannot be told. */
 uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *call);
 
+/* Says, once, that the record is not complete. */
+int isle_guide_lose(struct isle_guide *guide, const char *why);
+
 /* Names lead elsewhere from now on: a symbolic link or a directory comes, goes or moves. */
 void isle_guide_renamed(struct isle_guide *guide);

@@ -20,14 +20,19 @@
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #endif
 
-enum { LINKS_MAX = 40 };
+enum { LINKS_MAX = 40, TRIES_MAX = 10000 };
 
 static int open_in_view(const struct isle_guide *guide, const char *path, int flags)
 {
 	const struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
 				     .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 
-	return isle_openat2(guide->root, path[0] == '/' && path[1] == '\0' ? "." : path, &how);
+	int fd = -EAGAIN;
+
+	/* ".." is refused while anything on the machine is being renamed or mounted, and can be tried again. */
+	for (unsigned i = 0; i < TRIES_MAX && fd == -EAGAIN; i++)
+		fd = isle_openat2(guide->root, path[0] == '/' && path[1] == '\0' ? "." : path, &how);
+	return fd;
 }
 
 static bool is_overlay(int fd)

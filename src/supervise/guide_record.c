@@ -29,7 +29,7 @@ uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *ca
 }
 
 /* Said once; from then on the record does not prove anything. */
-static int lose(struct isle_guide *guide, const char *why)
+int isle_guide_lose(struct isle_guide *guide, const char *why)
 {
 	const struct isle_event event = {.type = ISLE_EVENT_LOST, .other = why};
 
@@ -94,7 +94,7 @@ int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, cons
 	}
 	struct isle_known_slot *slot = slot_of(guide, sight->host);
 	if (slot == NULL)
-		return lose(guide, "too many paths");
+		return isle_guide_lose(guide, "too many paths");
 	uint32_t state = state_of(guide, &sight->then);
 	if (slot->state == 0)
 		slot->state = state;
@@ -125,7 +125,7 @@ int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, con
 	struct isle_known_slot *slot = slot_of(guide, changed);
 
 	if (slot == NULL)
-		return lose(guide, "too many paths");
+		return isle_guide_lose(guide, "too many paths");
 	if ((slot->bits & WRITTEN) != 0)
 		return 0;
 	slot->bits |= WRITTEN;

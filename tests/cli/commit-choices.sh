@@ -16,7 +16,7 @@ fresh() {
 	(cd "$D" && isle run -q -n "$1" -- sh -eu -c "$2")
 	sleep 0.02
 }
-many='for f in a b c e; do echo isle >$f; done; rm f; echo new >n; echo isle >g'
+many='for f in a b c e; do : <$f; echo isle >$f; done; rm f; echo new >n; : <g; echo isle >g'
 host_moves() {
 	for f in a b c e; do echo host >"$D/$f"; done
 }
@@ -105,7 +105,7 @@ for form in text json; do
 	absent "$D/unseen"
 
 	# Lines taken out or put in are no way to leave things out: the file is refused.
-	fresh "edited-$form" 'echo isle >g; rm a'
+	fresh "edited-$form" ': <g; echo isle >g; rm a'
 	isle plan -o "$plan" "edited-$form" >/dev/null
 	if [ $form = text ]; then
 		sed -i "/^action .*\/g\$/d" "$plan"
@@ -130,7 +130,7 @@ content "$D/g" g
 content "$D/a" host
 
 # Nonsense is refused as such.
-fresh bad 'echo isle >a'
+fresh bad ': <a; echo isle >a'
 echo host >"$D/a"
 status_is 4 isle plan -o "$T/plan" bad >/dev/null 2>&1
 for edit in 's/^conflict abort/conflict maybe/' 's/^conflict abort modify/conflict isle create/' 's/^id .*/id x/' 's/^isle .*//' \
@@ -154,7 +154,7 @@ for form in text json; do
 	rm -rf "$D"
 	mkdir -p "$D"
 	for n in "${names[@]}" victim; do echo then >"$D/$n"; done
-	(cd "$D" && isle run -q -n "names-$form" -- sh -eu -c 'for f in ./*; do echo isle >"$f"; done; echo isle >victim')
+	(cd "$D" && isle run -q -n "names-$form" -- sh -eu -c 'for f in ./*; do : <"$f"; echo isle >"$f"; done; : <victim; echo isle >victim')
 	sleep 0.02
 	for n in "${names[@]}"; do echo host >"$D/$n"; done
 	plan=$T/plan.$form
@@ -198,7 +198,7 @@ rm -rf "$D"
 mkdir "$D"
 echo then >"$D/*"
 echo then >"$D/other"
-(cd "$D" && isle run -q -n drop -- sh -eu -c 'echo isle >"*"; echo isle >other')
+(cd "$D" && isle run -q -n drop -- sh -eu -c ': <"*"; : <other; echo isle >"*"; echo isle >other')
 sleep 0.02
 echo host >"$D/*"
 isle commit -q --yes --on-conflict=host drop "$D/[*]" 2>/dev/null

@@ -66,7 +66,7 @@ content "$D/new/f" 1
 
 # The host moved: nothing is touched, each conflict is named, and the choices do what they say.
 conflicts() {
-	fresh "$1" 'echo isle >a; echo isle >b; rm c; echo new >n; echo x >>old/x'
+	fresh "$1" ': <a; echo isle >a; echo isle >b; rm c; echo new >n; echo x >>old/x'
 	sleep 0.02
 	echo host >"$D/a"
 	echo host >"$D/n"

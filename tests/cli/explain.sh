@@ -106,7 +106,7 @@ same "$(isle explain --json e g | json 'd["changed_since_read"], d["change"], d[
 echo more >>f
 has "$(isle explain e f)" "conflict: $H/f"
 has "$(isle explain e f)" "would do nothing: the host has moved"
-same "$(isle explain --json e f | json 'len(d["commit"]["conflicts"])')" 1
+same "$(isle explain --json e f | json 'len(d["commit"]["conflicts"])')" 2
 
 # Unknown.
 status_is 1 isle explain e "$H/.bashr" >"$T/out"

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What counts as changed, by what was read of an object:
+ *
+ *   content, program, link, metadata   another object, or its ctime or size moved (ctime, since nobody can set it)
+ *   listing                            its names are others: quick where its ctime has not moved, else by their hash
+ *   look-up, found                     nothing of that name any more, or of another type
+ *   look-up, not found                 something of that name
+ *
+ * ctimes that operations of ours have moved are taken back in mind (touched.h). A path that is among the changes and
+ * in conflict there is not listed a second time.
+ */
+#include "criteria.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "answers.h"
+#include "boot.h"
+#include "io.h"
+#include "kernel.h"
+#include "names.h"
+#include "reads.h"
+
+static const char *const criteria_names[] = {"", "aec", "lookup", "write", "none"};
+
+const char *isle_criteria_name(enum isle_criteria criteria)
+{
+	return criteria_names[criteria];
+}
+
+int isle_criteria_by_name(const char *name)
+{
+	for (int i = 1; i < (int)ARRAY_SIZE(criteria_names); i++)
+		if (strcmp(name, criteria_names[i]) == 0)
+			return i;
+	return -1;
+}
+
+enum isle_criteria isle_criteria_of(const struct isle *isle)
+{
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+
+	if (isle_read_file(isle->dir, "criteria", &text, 64) < 0 || !text.data)
+		return ISLE_CRITERIA_AEC;
+	text.data[strcspn(text.data, "\n")] = '\0';
+	int found = isle_criteria_by_name(text.data);
+	return found < 0 ? ISLE_CRITERIA_AEC : (enum isle_criteria)found;
+}
+
+int isle_criteria_note(const struct isle *isle, enum isle_criteria criteria)
+{
+	const char *name = isle_criteria_name(criteria);
+
+	return isle_replace_file(isle->dir, "criteria", name, strlen(name));
+}
+
+static enum isle_criteria criteria(const struct isle_builder *b)
+{
+	enum isle_criteria asked = b->options->criteria;
+
+	return asked == ISLE_CRITERIA_OF_ISLE ? isle_criteria_of(b->isle) : asked;
+}
+
+static int note(struct isle_builder *b, const char *kind, unsigned count, const char *what)
+{
+	int r = count == 0 ? 0
+			   : isle_finding_add(&b->result->notes, "", kind, NULL,
+					      "what %u of the isle's runs read is not %s", count, what);
+
+	return r < 0 ? isle_err_errno(b->err, r, "cannot list what is not known") : 0;
+}
+
+int isle_criteria_load(struct isle_builder *b)
+{
+	int r = 0;
+
+	b->criteria = criteria(b);
+	if (b->criteria != ISLE_CRITERIA_NONE && b->reads.runs == 0)
+		r = isle_reads_load(b->isle, &b->reads, b->err);
+	if (r < 0 || b->criteria == ISLE_CRITERIA_WRITE)
+		return r;
+	r = note(b, "not recorded", b->reads.untracked, "known (--no-track)");
+	return r < 0 ? r : note(b, "not recorded", b->reads.lost, "completely known");
+}
+
+static bool same_time(const struct statx_timestamp *a, int64_t b)
+{
+	return a->tv_sec * INT64_C(1000000000) + a->tv_nsec == b;
+}
+
+bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change *change)
+{
+	const struct isle_read_path *one = isle_reads_find(&b->reads, change->path);
+	const struct isle_stat *now = &change->before;
+
+	if (b->criteria == ISLE_CRITERIA_WRITE || b->reads.untracked > 0 || b->reads.lost > 0 || !one)
+		return false;
+	if (change->moved != ISLE_MOVED_CHANGED || change->kind != ISLE_MODIFY || !S_ISREG(now->mode))
+		return false;
+	if (one->how & (ISLE_READ_CONTENT | ISLE_READ_EXEC | ISLE_READ_LINK))
+		return false;
+	if (one->write != ISLE_WRITE_TRUNCATE && one->write != ISLE_WRITE_RENAME)
+		return false;
+	/* All but its content is as it was: the isle's file has that from the old one. */
+	return one->kept.mode == now->mode && one->kept.links == now->nlink && one->kept.uid == now->uid &&
+	       one->kept.gid == now->gid;
+}
+
+static void stat_of(const struct isle_identity *then, struct isle_stat *ret)
+{
+	*ret = (struct isle_stat){.dev = then->dev, .ino = then->ino, .size = then->size, .mode = then->mode};
+	ret->nlink = then->links;
+	ret->uid = then->uid;
+	ret->gid = then->gid;
+	ret->mtime.tv_sec = then->mtime / 1000000000;
+	ret->mtime.tv_nsec = (uint32_t)(then->mtime % 1000000000);
+	ret->ctime.tv_sec = then->ctime / 1000000000;
+	ret->ctime.tv_nsec = (uint32_t)(then->ctime % 1000000000);
+}
+
+/* struct isle_stat has device numbers as isle_look() makes them; here only those of one host are compared. */
+static int look(const char *path, struct isle_stat *ret_now)
+{
+	struct statx st;
+	struct isle_identity id;
+	int r = isle_statx(AT_FDCWD, path, &st);
+
+	*ret_now = (struct isle_stat){0};
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+		return 0;
+	if (r < 0)
+		return r;
+	isle_identity_from(&st, &id);
+	stat_of(&id, ret_now);
+	return 0;
+}
+
+static bool same_object(const struct isle_identity *then, const struct isle_stat *now)
+{
+	return then->dev == now->dev && then->ino == now->ino && then->mode == now->mode;
+}
+
+static bool same_content(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
+{
+	if (then->mode == 0 || now->mode == 0)
+		return then->mode == now->mode;
+	if (!same_object(then, now))
+		return false;
+	if (S_ISDIR(then->mode)) /* stat(2): its entries are no part of it */
+		return then->uid == now->uid && then->gid == now->gid;
+	return then->size == now->size && same_time(isle_touched_ctime(&b->touched, now), then->ctime);
+}
+
+static bool same_names(const struct isle_builder *b, const char *path, const struct isle_read_path *one,
+		       const struct isle_stat *now)
+{
+	uint64_t hash = 0;
+
+	if (!S_ISDIR(now->mode))
+		return one->list.mode == now->mode;
+	if (b->criteria == ISLE_CRITERIA_LOOKUP)
+		return true;
+	if (same_object(&one->list, now) && same_time(isle_touched_ctime(&b->touched, now), one->list.ctime))
+		return true;
+	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return one->names != 0 && dir >= 0 && isle_names_hash(dir, &hash) >= 0 && hash == one->names;
+}
+
+static bool same_lookup(const struct isle_identity *then, const struct isle_stat *now)
+{
+	return (then->mode & S_IFMT) == (now->mode & S_IFMT);
+}
+
+/* Which of its reads does not hold any more, NULL: all do. */
+static const char *broken(const struct isle_builder *b, const char *path, const struct isle_read_path *one,
+			  const struct isle_stat *now, struct isle_identity *ret_then)
+{
+	if (one->lookup_time != 0 && !same_lookup(&one->lookup, now)) {
+		*ret_then = one->lookup;
+		if (one->lookup.mode == 0)
+			return "read-created";
+		return now->mode == 0 ? "read-deleted" : "read-changed";
+	}
+	if (one->content_time != 0 && !same_content(b, &one->content, now)) {
+		*ret_then = one->content;
+		return now->mode == 0 ? "read-deleted" : "read-changed";
+	}
+	if (one->list_time != 0 && !same_names(b, path, one, now)) {
+		*ret_then = one->list;
+		return now->mode == 0 ? "read-deleted" : "read-listed";
+	}
+	return NULL;
+}
+
+static const char *why_of(const char *kind)
+{
+	if (strcmp(kind, "read-created") == 0)
+		return "the isle looked for it and found nothing, and the host has it since";
+	if (strcmp(kind, "read-deleted") == 0)
+		return "the isle read it, and it has been deleted on the host since";
+	if (strcmp(kind, "read-listed") == 0)
+		return "the isle listed it, and names in it have come or gone on the host since";
+	return "the isle read it, and it has changed on the host since";
+}
+
+/* As for changes, but that nothing can be left out: anything may depend on what was read. */
+static int decide(struct isle_builder *b, struct isle_finding *conflict)
+{
+	enum isle_on_conflict how = b->options->on_conflict;
+
+	if (b->options->answers) {
+		const struct isle_answer *answer = isle_answers_find(b->options->answers, conflict->path,
+								     ISLE_READ_ONLY);
+
+		how = answer ? answer->how : ISLE_CONFLICT_ABORT;
+	}
+	conflict->change = ISLE_READ_ONLY;
+	conflict->choices = 1U << ISLE_CONFLICT_ABORT | 1U << ISLE_CONFLICT_ISLE;
+	conflict->choice = how == ISLE_CONFLICT_ISLE ? how : ISLE_CONFLICT_ABORT;
+	return conflict->choice == ISLE_CONFLICT_ABORT;
+}
+
+static int add_conflict(struct isle_builder *b, const char *path, const char *kind, const struct isle_read_path *one,
+			const struct isle_identity *then, const struct isle_stat *now)
+{
+	struct isle_finding *conflict;
+	int r = isle_finding_add(&b->result->conflicts, path, kind, &conflict, "%s", why_of(kind));
+
+	if (r < 0)
+		return isle_err_errno(b->err, r, "cannot list conflicts");
+	stat_of(then, &conflict->then);
+	conflict->now = *now;
+	conflict->run = one->run + 1;
+	conflict->process = one->process;
+	return decide(b, conflict);
+}
+
+/* Paths that are in conflict as changes, or for which something was chosen. */
+static int collect_decided(const struct isle_builder *b, struct isle_map *decided)
+{
+	for (size_t i = 0; i < b->result->conflicts.count; i++)
+		if (isle_map_set(decided, b->result->conflicts.list[i].path, b->result) < 0)
+			return -ENOMEM;
+	for (size_t i = 0; i < b->changes.count; i++)
+		if (b->override[i] != 0 && isle_map_set(decided, b->changes.list[i].path, b->result) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int check_path(struct isle_builder *b, const struct isle_map *decided, const char *path,
+		      const struct isle_read_path *one)
+{
+	struct isle_identity then = {0};
+	struct isle_stat now;
+
+	if (one->how == 0 || isle_map_get(decided, path))
+		return 0;
+	int r = look(path, &now);
+	if (r < 0)
+		return 0; /* what this user cannot look at, the isle could not either */
+	const char *kind = broken(b, path, one, &now, &then);
+	return kind ? add_conflict(b, path, kind, one, &then, &now) : 0;
+}
+
+static int compare_findings(const void *a, const void *b)
+{
+	return strcmp(((const struct isle_finding *)a)->path, ((const struct isle_finding *)b)->path);
+}
+
+static void name_commands(struct isle_builder *b, size_t from)
+{
+	enum { NAMED_MAX = 64 };
+
+	for (size_t i = from; i < b->result->conflicts.count && i < from + NAMED_MAX; i++) {
+		struct isle_finding *conflict = &b->result->conflicts.list[i];
+
+		isle_ignore(isle_reads_command(b->isle, conflict->run - 1, conflict->process, &conflict->command));
+	}
+}
+
+int isle_criteria_check(struct isle_builder *b)
+{
+	auto_map struct isle_map decided = ISLE_MAP_INIT;
+	size_t before = b->result->conflicts.count;
+	int stop = 0;
+
+	if (b->criteria == ISLE_CRITERIA_WRITE || b->criteria == ISLE_CRITERIA_NONE || b->changes.count == 0)
+		return 0;
+	if (collect_decided(b, &decided) < 0)
+		return isle_err_errno(b->err, -ENOMEM, "cannot list conflicts");
+	for (size_t i = 0; i < b->reads.paths.room; i++) {
+		const struct isle_map_slot *slot = &b->reads.paths.slots[i];
+		int r = slot->key ? check_path(b, &decided, slot->key, slot->value) : 0;
+
+		if (r < 0)
+			return r;
+		stop |= r;
+	}
+	if (b->result->conflicts.count > before) {
+		qsort(b->result->conflicts.list + before, b->result->conflicts.count - before,
+		      sizeof(struct isle_finding), compare_findings);
+		name_commands(b, before);
+	}
+	return stop;
+}

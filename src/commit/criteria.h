@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Atomic execution at commit: the result has to be as if all of the isle had run in the instant of the commit. So
+ * nothing that the isle read may have changed on the host since it first read it (Sun, Liang, Sekar, Venkatakrishnan:
+ * "One-way Isolation", NDSS 2005). Which parts of that are asked for: enum isle_criteria.
+ *
+ *   isle_criteria_load(b)    before the changes are looked at: the record
+ *   isle_criteria_blind()    for a change whose host object has moved: was it written without having been read?
+ *   isle_criteria_check(b)   after them: conflicts of what was read only
+ */
+#include "build_internal.h"
+
+int isle_criteria_load(struct isle_builder *b) isle_must_check;
+
+/* True for a file whose old content the isle replaced without having looked at it. */
+bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change *change);
+
+/* Lists what was read and has changed. 1: the plan must not be carried out. */
+int isle_criteria_check(struct isle_builder *b) isle_must_check;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What an isle has read, folded from the logs of its runs (events.h): for each path of the host the state it had when
+ * the isle first read it. Reads of before a commit that took all of the isle, or of a path that was committed on its
+ * own, do not count any more (isle_reads_settle()).
+ */
+#include "events.h"
+#include "map.h"
+#include "plan.h"
+
+struct isle_read_path {
+	unsigned how;		      /* enum isle_read */
+	struct isle_identity content; /* CONTENT, EXEC, LINK, STAT: at the first of these */
+	struct isle_identity list;    /* LIST */
+	struct isle_identity lookup;  /* LOOKUP */
+	uint64_t names;		      /* of the directory when it was first listed; 0: not known */
+	int64_t content_time, list_time, lookup_time;
+	uint32_t run, process;	   /* who was first; run 0 is the first of the isle */
+	unsigned write;		   /* enum isle_write: the first one; 0: none */
+	struct isle_identity kept; /* before the last run that wrote to it did so; mode 0: not known */
+};
+
+struct isle_reads {
+	struct isle_map paths; /* host path -> struct isle_read_path, heap */
+	unsigned runs;	       /* logs */
+	unsigned untracked;    /* runs that were not recorded, with --no-track */
+	unsigned lost;	       /* runs whose record is not complete */
+};
+
+#define ISLE_READS_INIT ((struct isle_reads){0})
+
+int isle_reads_load(const struct isle *isle, struct isle_reads *ret_reads, struct isle_err *err) isle_must_check;
+void isle_reads_done(struct isle_reads *reads);
+#define auto_reads __attribute__((cleanup(isle_reads_done)))
+
+/* NULL: not read or written, as far as is known. */
+const struct isle_read_path *isle_reads_find(const struct isle_reads *reads, const char *path);
+
+/* The command line of a process of a run, as text for people; heap. -ENOENT. */
+int isle_reads_command(const struct isle *isle, uint32_t run, uint32_t process, char **ret_command) isle_must_check;
+
+/* After the steps of a commit: what it put on the host is not what the isle read there any more. After an undo of it,
+ * these reads count again. A failure costs conflicts, nothing else. */
+void isle_reads_settle(const struct isle *isle, const struct isle_plan *plan, int64_t operation);
