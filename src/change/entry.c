@@ -76,8 +76,8 @@ static int compare_with_shadow(struct isle_scan *scan, struct isle_seen *seen, u
 	    ((copy.stx_mode ^ seen->st.stx_mode) & S_IFMT) != 0)
 		return isle_compare(upper_object(scan, seen), host_object(scan, seen), flags, ret_diff);
 	seen->base = copy.stx_btime;
-	return isle_compare(upper_object(scan, seen),
-			    (struct isle_object){scan->shadow_root, seen->name, &copy, false}, 0, ret_diff);
+	return isle_compare(upper_object(scan, seen), (struct isle_object){scan->shadow_root, seen->name, &copy, false},
+			    0, ret_diff);
 }
 
 static int compare_sides(struct isle_scan *scan, struct isle_seen *seen, unsigned *ret_diff)

@@ -147,8 +147,7 @@ static int compare_files(const struct pairing *p, const struct isle_change *made
 
 	if (r >= 0)
 		r = isle_compare((struct isle_object){.dir = after, .name = ""},
-				 (struct isle_object){.dir = before, .name = ""},
-				 ISLE_COMPARE_NO_DATA, &diff);
+				 (struct isle_object){.dir = before, .name = ""}, ISLE_COMPARE_NO_DATA, &diff);
 	if (r < 0)
 		return r;
 	if (made->after.size != deleted->before.size) {

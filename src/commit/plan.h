@@ -55,8 +55,8 @@ enum isle_action_flags {
 	ISLE_ACTION_HIDDEN = 1 << 4,   /* part of another one, not shown */
 	ISLE_ACTION_WHITEOUT = 1 << 5, /* upper is a whiteout that goes once the operation is done */
 	ISLE_ACTION_FILE = 1 << 6,     /* of a FILE layer */
-	ISLE_ACTION_WITHIN = 1 << 7,   /* EXCHANGE: source lies in a layer that an earlier LAYER or CARRY has parked whole,
-					* and changes places with target at once: it is its own parking */
+	ISLE_ACTION_WITHIN = 1 << 7,   /* EXCHANGE: source lies in a layer that an earlier LAYER or CARRY has parked
+					* whole,   and changes places with target at once: it is its own parking */
 };
 
 struct isle_action {

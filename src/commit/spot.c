@@ -302,8 +302,8 @@ int isle_transaction_init(struct isle_store *store, const struct isle *isle, str
 	if (!tx.sites)
 		return -ENOMEM;
 	for (i = 0; i <= plan->site_count; i++)
-		tx.sites[i] = (struct isle_transaction_site){ISLE_DIRS_INIT, ISLE_DIRS_INIT, ISLE_DIRS_INIT,
-							     ISLE_DIRS_INIT, -1, 0};
+		tx.sites[i] = (struct isle_transaction_site){
+			ISLE_DIRS_INIT, ISLE_DIRS_INIT, ISLE_DIRS_INIT, ISLE_DIRS_INIT, -1, 0};
 	for (i = 0; i < plan->action_count; i++)
 		if (parks_whole_layer(plan, &plan->actions[i]))
 			tx.sites[plan->actions[i].site].taken = i + 1;
