@@ -51,6 +51,15 @@ struct isle_stat {
 	struct statx_timestamp mtime, ctime, btime;
 };
 
+/* What lies below a new directory, when all of it has been looked at. */
+enum isle_tree {
+	ISLE_TREE_SEEN = 1 << 0,      /* the bits below hold */
+	ISLE_TREE_UNSEEN = 1 << 1,    /* ... but for a part that could not be read */
+	ISLE_TREE_NOTES = 1 << 2,     /* attributes of the overlay, or whiteouts */
+	ISLE_TREE_ELSEWHERE = 1 << 3, /* objects whose data or names are elsewhere: metacopy, redirect */
+	ISLE_TREE_LINKS = 1 << 4,     /* files with several names */
+};
+
 struct isle_change {
 	enum isle_change_kind kind;
 	unsigned diff;	/* enum isle_meta_diff; ISLE_DIFF_CONTENT where the data differ */
@@ -68,6 +77,7 @@ struct isle_change {
 	bool blind;	/* the upper directory could not be read (mode 0000): what is in it is not known */
 	bool noted;	/* notes has all attributes of the overlay that upper has */
 	struct isle_xattrs notes;
+	unsigned tree;	     /* of a new directory: enum isle_tree */
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
 	uint64_t entries;    /* a new or deleted directory: what is below it */
 	uint64_t bytes;	     /* of the data of it and below it */

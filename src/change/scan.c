@@ -319,6 +319,12 @@ static bool is_harmless(int r)
 	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EACCES || r == -ESTALE || r == -EBADF;
 }
 
+static void note_unseen(struct isle_scan *scan)
+{
+	if (scan->depth > 0)
+		isle_scan_top(scan)->sums.tree |= ISLE_TREE_UNSEEN;
+}
+
 static int fill_frame(struct isle_scan *scan, struct isle_frame *frame)
 {
 	const struct isle_frame *below = scan->depth ? isle_scan_top(scan) : NULL;
@@ -355,6 +361,7 @@ int isle_scan_push(struct isle_scan *scan, const struct isle_frame_options *opti
 		r = fill_frame(scan, &frame);
 	if (r < 0) {
 		drop_frame(scan, &frame);
+		note_unseen(scan);
 		return is_harmless(r) ? 0 : r;
 	}
 	if (scan->depth >= ISLE_OPEN_FRAMES)
@@ -457,6 +464,8 @@ static int step(struct isle_scan *scan)
 	}
 	if (r >= 0 && frame->kind == ISLE_FRAME_HIDES && !frame->hidden)
 		return turn_to_host(frame);
+	if (r < 0)
+		note_unseen(scan);
 	pop(scan);
 	return is_harmless(r) ? 0 : r;
 }

@@ -19,7 +19,7 @@ enum isle_frame_kind {
 
 struct isle_sums {
 	uint64_t entries, bytes;
-	unsigned marks;
+	unsigned marks, tree;
 	struct statx_timestamp newest; /* ctime on the host */
 };
 

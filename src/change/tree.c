@@ -33,6 +33,7 @@ static void add_up(struct isle_sums *to, const struct isle_sums *sums)
 	to->entries += sums->entries;
 	to->bytes += sums->bytes;
 	to->marks |= sums->marks;
+	to->tree |= sums->tree;
 	if (isle_later(&sums->newest, &to->newest))
 		to->newest = sums->newest;
 }
@@ -48,6 +49,8 @@ void isle_scan_sum_up(struct isle_scan *scan, struct isle_frame *frame)
 		change->entries += frame->sums.entries;
 		change->bytes += frame->sums.bytes;
 		change->marks |= frame->sums.marks;
+		if (frame->kind == ISLE_FRAME_NEW)
+			change->tree = frame->sums.tree | ISLE_TREE_SEEN;
 	}
 	if (change && frame->kind == ISLE_FRAME_GONE && isle_later(&frame->sums.newest, &frame->base))
 		change->moved = ISLE_MOVED_CHANGED;
@@ -69,6 +72,20 @@ static ssize_t add_inside(struct isle_scan *scan, enum isle_change_kind kind, co
 	return i;
 }
 
+static unsigned tree_of(const struct isle_seen *seen)
+{
+	const struct isle_upper *notes = &seen->notes;
+	unsigned tree = 0;
+
+	if (!notes->noted || notes->notes.count > 0)
+		tree |= ISLE_TREE_NOTES;
+	if (notes->metacopy || notes->redirect)
+		tree |= ISLE_TREE_ELSEWHERE;
+	if (!S_ISDIR(seen->st.stx_mode) && seen->st.stx_nlink > 1)
+		tree |= ISLE_TREE_LINKS;
+	return tree;
+}
+
 static int new_object(struct isle_scan *scan, const struct isle_seen *seen)
 {
 	struct isle_frame *frame = isle_scan_top(scan);
@@ -77,6 +94,7 @@ static int new_object(struct isle_scan *scan, const struct isle_seen *seen)
 	ssize_t i;
 	int r;
 
+	frame->sums.tree |= tree_of(seen);
 	if (S_ISDIR(seen->st.stx_mode)) {
 		r = isle_scan_redirect(scan, &seen->notes, &target);
 		if (r < 0 || target)
@@ -97,14 +115,16 @@ static int new_object(struct isle_scan *scan, const struct isle_seen *seen)
 
 int isle_scan_new(struct isle_scan *scan, const char *name)
 {
-	const struct isle_frame *frame = isle_scan_top(scan);
+	struct isle_frame *frame = isle_scan_top(scan);
 	struct isle_seen seen = {.name = name};
 	int r = isle_statx(frame->upper, name, &seen.st);
 
 	if (r < 0)
 		return vanished(r);
-	if (isle_is_whiteout(&seen.st))
+	if (isle_is_whiteout(&seen.st)) {
+		frame->sums.tree |= ISLE_TREE_NOTES;
 		return 0;
+	}
 	seen.base = seen.st.stx_btime;
 	r = isle_upper_read(frame->upper, name, isle_layer_xattr(scan->layer), &seen.st, &seen.notes);
 	if (r < 0)

@@ -460,20 +460,45 @@ static int emit_mkdir(struct isle_builder *b, const struct isle_change *change)
 	return r < 0 ? isle_err_errno(b->err, r, "cannot read the metadata of '%s'", change->path) : 0;
 }
 
+static bool has_note(const struct isle_builder *b, const struct isle_change *change, const char *note)
+{
+	size_t skip = strlen(prefix_of(b, change)), i;
+
+	for (i = 0; i < change->notes.count; i++)
+		if (strcmp(change->notes.list[i].name + skip, note) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a new directory can move whole: enum isle_subtree_state. The scan has seen all of it; only whether hard links
+ * lead out of it is not known from that. */
+static int inspect(struct isle_builder *b, const struct isle_change *change)
+{
+	const unsigned doubt = ISLE_TREE_SEEN | ISLE_TREE_UNSEEN | ISLE_TREE_LINKS;
+	const char *name;
+	int dir;
+
+	if (!change->noted || (change->tree & doubt) != ISLE_TREE_SEEN) {
+		dir = isle_builder_upper(b, change->layer, change->upper, &name);
+		return dir < 0 ? dir : isle_subtree_inspect(dir, name, prefix_of(b, change));
+	}
+	if ((change->tree & ISLE_TREE_ELSEWHERE) || has_note(b, change, "redirect") || has_note(b, change, "metacopy"))
+		return ISLE_SUBTREE_SPLIT;
+	return (change->tree & ISLE_TREE_NOTES) ? ISLE_SUBTREE_SCRUB : ISLE_SUBTREE_PLAIN;
+}
+
 /* Whether a new directory is taken whole: all below is chosen, and nothing in it is more than new. */
 static int is_whole(struct isle_builder *b, const struct isle_change *change, bool *ret_scrub)
 {
-	const char *name;
 	size_t j, end;
-	int dir, r;
+	int r;
 
 	isle_changes_below(&b->changes, change->path, &j, &end);
 	for (; j < end; j++)
 		if (!b->choice.chosen[j] || b->changes.list[j].kind == ISLE_RENAME || b->changes.list[j].metacopy ||
 		    b->override[j])
 			return 0;
-	dir = isle_builder_upper(b, change->layer, change->upper, &name);
-	r = dir < 0 ? dir : isle_subtree_inspect(dir, name, prefix_of(b, change));
+	r = inspect(b, change);
 	if (r < 0)
 		return isle_err_errno(b->err, r, "cannot look through '%s' in the isle", change->path);
 	*ret_scrub = r == ISLE_SUBTREE_SCRUB;
