@@ -3,6 +3,8 @@
 
 #include <sys/syscall.h>
 
+#include "repair.h"
+
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452 /* Linux 6.6, the same number everywhere */
 #endif
@@ -31,16 +33,16 @@ const struct isle_trapped isle_trapped_calls[] = {
 	/* who changed what; and what leads elsewhere from then on */
 	{"unlink", SYS_unlink, READS, false, isle_handle_names},
 	{"unlinkat", SYS_unlinkat, READS, false, isle_handle_names},
-	{"rename", SYS_rename, NAMES, false, isle_handle_names},
-	{"renameat", SYS_renameat, NAMES, false, isle_handle_names},
-	{"renameat2", SYS_renameat2, NAMES, false, isle_handle_names},
+	{"rename", SYS_rename, NAMES, false, isle_handle_names, isle_repair_rename},
+	{"renameat", SYS_renameat, NAMES, false, isle_handle_names, isle_repair_rename},
+	{"renameat2", SYS_renameat2, NAMES, false, isle_handle_names, isle_repair_rename},
 	{"mkdir", SYS_mkdir, READS, false, isle_handle_names},
 	{"mkdirat", SYS_mkdirat, READS, false, isle_handle_names},
 	{"rmdir", SYS_rmdir, READS, false, isle_handle_names},
 	{"symlink", SYS_symlink, READS, false, isle_handle_names},
 	{"symlinkat", SYS_symlinkat, READS, false, isle_handle_names},
-	{"link", SYS_link, NAMES, false, isle_handle_names},
-	{"linkat", SYS_linkat, NAMES, false, isle_handle_names},
+	{"link", SYS_link, NAMES, false, isle_handle_names, isle_repair_link},
+	{"linkat", SYS_linkat, NAMES, false, isle_handle_names, isle_repair_link},
 	{"mknod", SYS_mknod, READS, false, isle_handle_names},
 	{"mknodat", SYS_mknodat, READS, false, isle_handle_names},
 	{"truncate", SYS_truncate, READS, false, isle_handle_metadata},

@@ -10,6 +10,7 @@ struct isle_trapped {
 	unsigned traps; /* enum isle_trap: in which of these cases */
 	bool some;	/* only with certain arguments (trap.c) */
 	isle_handler *handler;
+	isle_handler *repair; /* comes after it, where one of ISLE_TRAP_REPAIRS is trapped; NULL: none (repair.h) */
 };
 
 extern const struct isle_trapped isle_trapped_calls[];

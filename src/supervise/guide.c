@@ -71,9 +71,9 @@ int isle_guide_new(const struct isle_guide_options *options, struct isle_guide *
 			r = isle_processes_init(&guide->processes, guide->events);
 		if (r >= 0)
 			r = isle_glance_init(&guide->seen);
-		if (r >= 0)
-			r = isle_origins_init(&guide->origins, options->isle);
 	}
+	if (r >= 0 && (options->traps & (ISLE_TRAP_READS | ISLE_TRAP_NAMES)) != 0)
+		r = isle_origins_init(&guide->origins, options->isle);
 	if (r < 0) {
 		isle_guide_free(guide);
 		return isle_err_errno(err, r, "cannot record what the run does");
@@ -141,6 +141,9 @@ static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 	bool ours = guide->processes.leader != 0 && call->tid == guide->processes.leader;
 	if (trapped != NULL && !ours && (guide->events != NULL || trapped->handler == isle_handle_socket))
 		r = trapped->handler(guide, call, &verdict);
+	if (r >= 0 && trapped != NULL && !ours && !verdict.answered && trapped->repair != NULL &&
+	    (trapped->traps & guide->options.traps & ISLE_TRAP_REPAIRS) != 0)
+		r = trapped->repair(guide, call, &verdict);
 	if (guide->events != NULL) {
 		int flushed = isle_events_flush(guide->events);
 

@@ -57,8 +57,17 @@ isle_handler isle_handle_open, isle_handle_exec, isle_handle_readlink, isle_hand
  * (/proc, a deleted directory); -errno: the kernel will find the same (-EFAULT, -ENAMETOOLONG).
  */
 int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address);
+/* The same for a path that was copied already. */
+int isle_guide_path_text(struct isle_guide *guide, const struct isle_call *call, int dirfd, const char *path);
 /* The same for the object that a descriptor stands for. */
 int isle_guide_path_of_fd(struct isle_guide *guide, const struct isle_call *call, int fd);
+
+/* Opens a path of the view (O_PATH; flags are added), never anything outside of it. A descriptor or -errno. */
+int isle_guide_open(const struct isle_guide *guide, const char *path, int flags);
+/* The path in the view of a descriptor of the supervisor's. Its length or -errno. */
+int isle_guide_path_of_object(int fd, char *path, size_t room);
+
+#define ISLE_OVERLAY_MAGIC 0x794c7630
 
 enum isle_sight_flags {
 	ISLE_SIGHT_NOFOLLOW = 1 << 0, /* the last component is not followed */

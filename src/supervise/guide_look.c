@@ -16,13 +16,9 @@
 
 #include "kernel.h"
 
-#ifndef OVERLAYFS_SUPER_MAGIC
-#define OVERLAYFS_SUPER_MAGIC 0x794c7630
-#endif
-
 enum { LINKS_MAX = 40, TRIES_MAX = 10000 };
 
-static int open_in_view(const struct isle_guide *guide, const char *path, int flags)
+int isle_guide_open(const struct isle_guide *guide, const char *path, int flags)
 {
 	const struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
 				     .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
@@ -39,11 +35,10 @@ static bool is_overlay(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+	return fstatfs(fd, &fs) == 0 && fs.f_type == ISLE_OVERLAY_MAGIC;
 }
 
-/* The path of a descriptor in the view. */
-static int path_of(int fd, char *path, size_t room)
+int isle_guide_path_of_object(int fd, char *path, size_t room)
 {
 	char name[40];
 
@@ -155,13 +150,13 @@ static int look_for_missing(struct isle_guide *guide, const struct isle_call *ca
 			return -ENOENT;
 		name = raw + (slash - parent) + 1;
 		*slash = '\0';
-		dir = open_in_view(guide, parent[0] == '\0' ? "/" : parent, O_DIRECTORY);
+		dir = isle_guide_open(guide, parent[0] == '\0' ? "/" : parent, O_DIRECTORY);
 		if (dir < 0 && dir != -ENOENT)
 			return dir;
 	}
 	if (!is_overlay(dir))
 		return -ENODATA;
-	int length = path_of(dir, sight->view, sizeof(sight->view));
+	int length = isle_guide_path_of_object(dir, sight->view, sizeof(sight->view));
 	if (length < 0)
 		return length;
 	length = length == 1 ? 0 : length;
@@ -203,12 +198,12 @@ int isle_guide_look(struct isle_guide *guide, const struct isle_call *call, cons
 	if (guide->root < 0)
 		return -ENODATA;
 	guide->depth = 0;
-	fd = open_in_view(guide, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0);
+	fd = isle_guide_open(guide, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0);
 	if (fd == -ENOENT)
 		return look_for_missing(guide, call, raw, sight);
 	if (fd < 0)
 		return fd;
-	int r = path_of(fd, sight->view, sizeof(sight->view));
+	int r = isle_guide_path_of_object(fd, sight->view, sizeof(sight->view));
 	if (r < 0)
 		return r;
 	if (!is_overlay(fd) && !isle_origins_is_file(&guide->origins, sight->view))

@@ -144,14 +144,10 @@ static int through_magic(struct isle_guide *guide, const struct isle_call *call,
 	return 0;
 }
 
-int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address)
+int isle_guide_path_text(struct isle_guide *guide, const struct isle_call *call, int dirfd, const char *path)
 {
-	char path[PATH_MAX];
-	int length = isle_peer_string(call->tid, address, path, sizeof(path));
 	int start;
 
-	if (length <= 0)
-		return length < 0 ? length : -ENOENT;
 	if (path[0] == '/')
 		start = start_at_root(guide, call);
 	else
@@ -164,6 +160,16 @@ int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int 
 		guide->raw[total] = '\0';
 	}
 	return through_magic(guide, call, total);
+}
+
+int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address)
+{
+	char path[PATH_MAX];
+	int length = isle_peer_string(call->tid, address, path, sizeof(path));
+
+	if (length <= 0)
+		return length < 0 ? length : -ENOENT;
+	return isle_guide_path_text(guide, call, dirfd, path);
 }
 
 int isle_guide_path_of_fd(struct isle_guide *guide, const struct isle_call *call, int fd)

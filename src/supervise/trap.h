@@ -17,6 +17,8 @@ enum isle_trap {
 	ISLE_TRAP_OWNERS = 1 << 5, /* chown (--fake-owner) */
 };
 
+enum { ISLE_TRAP_REPAIRS = ISLE_TRAP_NAMES | ISLE_TRAP_NODES | ISLE_TRAP_OWNERS };
+
 enum { ISLE_TRAP_ROOM = 160 };
 
 /* Writes the program, at most ISLE_TRAP_ROOM instructions, and returns how many; 0: nothing is trapped. Allocates

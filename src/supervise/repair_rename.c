@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rename(2) and link(2) in the view of an ordinary user.
+ *
+ * Its overlays cannot move a directory that the host has (no redirects in a user namespace), and are several where the
+ * host has one file system. Both are EXDEV, which natively is not to be had there. Then
+ *
+ *   the new tree is made under a name of its own beside the new place --> put in place by one rename --> the old
+ *   one removed
+ *
+ * 1. Whoever looks sees the old name, for a moment both, then the new one; never neither, and the new one always whole.
+ *    All other trapped calls of the run wait meanwhile.
+ * 2. Within one overlay the kernel is asked first, and finds every error that it would find natively. Between two the
+ *    checks are made here, in the kernel's order.
+ * 3. Anything that fails before the new tree is in place leaves things as they were. When the old one cannot be removed
+ *    after that, what is gone of it is brought back.
+ * 4. Only a user's runs come here: supervisor and program have the same rights on files.
+ */
+#include "repair.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+#include "kernel.h"
+#include "layer.h"
+#include "path.h"
+#include "trap.h"
+
+struct rename {
+	const struct isle_repair_place *from, *to;
+	unsigned flags;	    /* of renameat2(2) */
+	unsigned how_carry; /* enum isle_carry_flags */
+};
+
+typedef char temporary_name[40];
+
+static void choose_name(temporary_name name)
+{
+	uint64_t number = 0;
+
+	isle_ignore(getrandom(&number, sizeof(number), 0));
+	snprintf(name, sizeof(temporary_name), ".isle-moving.%016" PRIx64, number);
+}
+
+static bool is_there(const struct isle_repair_place *place)
+{
+	return place->st.stx_mode != 0;
+}
+
+static bool is_directory(const struct isle_repair_place *place)
+{
+	return S_ISDIR(place->st.stx_mode);
+}
+
+static bool is_mount_point(const struct isle_repair_place *place)
+{
+	return is_there(place) && place->st.stx_mnt_id != place->mount;
+}
+
+/* Whether the directory has a part on the host. */
+static bool is_of_host(struct isle_guide *guide, const struct isle_repair_place *place)
+{
+	char host[PATH_MAX];
+
+	if (!is_directory(place))
+		return false;
+	if (guide->events == NULL) /* nobody says when a directory comes or goes */
+		isle_origins_forget(&guide->origins);
+	return isle_origin_find(&guide->origins, place->view, host, sizeof(host)) != ISLE_ORIGIN_OWN;
+}
+
+/* The mount of the host that shows in the view at this place; 0: it cannot be told. */
+static uint64_t host_mount(const struct isle_guide *guide, const struct isle_repair_place *place)
+{
+	const struct isle_layer *layer = isle_layers_find(&guide->origins.layers, place->view);
+	struct statx st;
+
+	return layer == NULL || isle_statx(AT_FDCWD, layer->path, &st) < 0 ? 0 : st.stx_mnt_id;
+}
+
+/* Two overlays that are one mount on the host. */
+static bool host_would(const struct isle_guide *guide, const struct isle_repair_place *from,
+		       const struct isle_repair_place *to)
+{
+	uint64_t mount = host_mount(guide, from);
+
+	return mount != 0 && mount == host_mount(guide, to);
+}
+
+/* 0 or -errno: whether the entry may be taken out of its directory, as may_delete() of the kernel decides. */
+static int may_remove(const struct isle_repair_place *place)
+{
+	struct statx dir;
+
+	if (faccessat(place->dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return -errno;
+	int r = isle_statx(place->dir, "", &dir);
+	if (r < 0)
+		return r;
+	if ((dir.stx_mode & S_ISVTX) != 0 && dir.stx_uid != geteuid() && place->st.stx_uid != geteuid())
+		return -EPERM;
+	return 0;
+}
+
+/* One that cannot be read is left to the kernel, when it comes to be replaced. */
+static bool has_entries(const struct isle_repair_place *place)
+{
+	int fd = openat(place->dir, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry = NULL;
+
+	if (stream == NULL) {
+		isle_cleanup_fd(&fd);
+		return false;
+	}
+	do {
+		entry = readdir(stream);
+	} while (entry != NULL && !isle_component_valid(entry->d_name));
+	closedir(stream);
+	return entry != NULL;
+}
+
+/* What a rename over an existing entry needs; flags as of renameat2(2). */
+static int may_replace(const struct rename *n)
+{
+	if ((n->flags & RENAME_NOREPLACE) != 0)
+		return -EEXIST;
+	if (is_mount_point(n->to))
+		return -EBUSY;
+	int r = may_remove(n->to);
+	if (r < 0 || (n->flags & RENAME_EXCHANGE) != 0)
+		return r;
+	if (is_directory(n->from) != is_directory(n->to))
+		return is_directory(n->to) ? -EISDIR : -ENOTDIR;
+	return is_directory(n->to) && has_entries(n->to) ? -ENOTEMPTY : 0;
+}
+
+/* A directory that gets another parent is written to. */
+static int may_leave(const struct isle_repair_place *place)
+{
+	return is_directory(place) && faccessat(place->dir, place->name, W_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* What the kernel would check, had it come so far: between two overlays it says EXDEV first. */
+static int may_move(const struct rename *n)
+{
+	bool swap = (n->flags & RENAME_EXCHANGE) != 0;
+
+	if (!is_there(n->from) || (swap && !is_there(n->to)))
+		return -ENOENT;
+	if (is_mount_point(n->from))
+		return -EBUSY;
+	if (isle_path_below(n->to->view, n->from->view))
+		return -EINVAL;
+	if (isle_path_below(n->from->view, n->to->view))
+		return swap ? -EINVAL : -ENOTEMPTY;
+	if (!is_directory(n->from) && (n->from->slash || (!swap && n->to->slash)))
+		return -ENOTDIR;
+	if (swap && !is_directory(n->to) && n->to->slash)
+		return -ENOTDIR;
+	int r = may_remove(n->from);
+	if (r >= 0 && is_there(n->to))
+		r = may_replace(n);
+	else if (r >= 0 && faccessat(n->to->dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = may_leave(n->from);
+	if (r >= 0 && swap)
+		r = may_leave(n->to);
+	return r;
+}
+
+/* Puts dir/name in the place of to, an old file there into dir/name. */
+static int put_in_place(const struct rename *n, const char *name)
+{
+	bool file = is_there(n->to) && !is_directory(n->to);
+	unsigned flags = file ? RENAME_EXCHANGE : n->flags & RENAME_NOREPLACE;
+
+	return isle_renameat2(n->to->dir, name, n->to->dir, n->to->name, flags);
+}
+
+/* The new place has it all; the old one may have lost a part. */
+static int take_back(const struct rename *n, int why)
+{
+	int r = isle_carry(n->to->dir, n->to->name, n->from->dir, n->from->name, n->how_carry | ISLE_CARRY_BACK);
+
+	if (r >= 0)
+		isle_ignore(isle_remove_if_there(n->to->dir, n->to->name));
+	return why;
+}
+
+static int move(const struct rename *n)
+{
+	temporary_name name;
+
+	choose_name(name);
+	int r = isle_carry(n->from->dir, n->from->name, n->to->dir, name, n->how_carry);
+	if (r < 0)
+		return r;
+	r = put_in_place(n, name);
+	if (r >= 0) {
+		r = isle_remove_tree(n->from->dir, n->from->name);
+		if (r < 0)
+			r = take_back(n, r);
+	}
+	isle_ignore(isle_remove_if_there(n->to->dir, name));
+	return r;
+}
+
+/* dir/name takes the place of place, which is removed. */
+static int replace(const struct isle_repair_place *place, const char *name)
+{
+	int r = isle_renameat2(place->dir, name, place->dir, place->name, RENAME_EXCHANGE);
+
+	if (r >= 0)
+		return isle_remove_if_there(place->dir, name);
+	if (r != -EXDEV)
+		return r;
+	r = isle_remove_tree(place->dir, place->name);
+	return r < 0 ? r : isle_renameat2(place->dir, name, place->dir, place->name, 0);
+}
+
+/* Each in the place of the other: for a moment one of the names can be missing. */
+static int swap(const struct rename *n)
+{
+	temporary_name there;
+	temporary_name back;
+
+	choose_name(there);
+	choose_name(back);
+	int r = isle_carry(n->from->dir, n->from->name, n->to->dir, there, n->how_carry);
+	if (r < 0)
+		return r;
+	r = isle_carry(n->to->dir, n->to->name, n->from->dir, back, n->how_carry);
+	if (r >= 0)
+		r = replace(n->to, there);
+	if (r < 0) {
+		isle_ignore(isle_remove_if_there(n->to->dir, there));
+		isle_ignore(isle_remove_if_there(n->from->dir, back));
+		return r;
+	}
+	return replace(n->from, back);
+}
+
+static int note_moved(struct isle_guide *guide, const struct isle_call *call, const char *from, const char *to)
+{
+	struct isle_event event = {.type = ISLE_EVENT_NOTE, .how = ISLE_NOTE_MOVED_TREE, .path = from, .other = to};
+
+	if (guide->events == NULL)
+		return 0;
+	event.process = isle_guide_process(guide, call);
+	return isle_events_add(guide->events, &event, NULL);
+}
+
+static int note_directories(struct isle_guide *guide, const struct isle_call *call, const struct rename *n)
+{
+	int r = 0;
+
+	if (is_directory(n->from))
+		r = note_moved(guide, call, n->from->view, n->to->view);
+	if (r >= 0 && (n->flags & RENAME_EXCHANGE) != 0 && is_directory(n->to))
+		r = note_moved(guide, call, n->to->view, n->from->view);
+	return r;
+}
+
+/* Within one overlay: asks the kernel, which knows all that speaks against it, and repairs what it cannot do. */
+static int rename_within(const struct rename *n)
+{
+	int r = isle_renameat2(n->from->dir, n->from->name, n->to->dir, n->to->name, n->flags);
+
+	if (r != -EXDEV)
+		return r < 0 ? r : 1;
+	if ((n->flags & RENAME_EXCHANGE) != 0)
+		return swap(n);
+	return is_directory(n->to) && has_entries(n->to) ? -ENOTEMPTY : move(n);
+}
+
+static int rename_between(const struct rename *n)
+{
+	int r = may_move(n);
+
+	if (r < 0)
+		return r;
+	return (n->flags & RENAME_EXCHANGE) != 0 ? swap(n) : move(n);
+}
+
+/* False: the kernel does it. */
+static bool needs_repair(struct isle_guide *guide, struct rename *n)
+{
+	bool swaps = (n->flags & RENAME_EXCHANGE) != 0;
+
+	if (n->from->mount != n->to->mount)
+		return host_would(guide, n->from, n->to);
+	n->how_carry = ISLE_CARRY_LINK;
+	return is_of_host(guide, n->from) || (swaps && is_of_host(guide, n->to));
+}
+
+struct arguments {
+	int from_dir, to_dir;
+	uint64_t from, to;
+	unsigned flags;
+};
+
+static struct arguments arguments_of(const struct isle_call *call)
+{
+	const uint64_t *a = call->args;
+
+	switch (call->notif.data.nr) {
+#ifdef SYS_rename
+	case SYS_rename:
+	case SYS_link:
+		return (struct arguments){AT_FDCWD, AT_FDCWD, a[0], a[1], 0};
+#endif
+	case SYS_renameat:
+		return (struct arguments){(int)a[0], (int)a[2], a[1], a[3], 0};
+	default: /* renameat2, linkat */
+		return (struct arguments){(int)a[0], (int)a[2], a[1], a[3], (unsigned)a[4]};
+	}
+}
+
+static void answer(struct isle_verdict *verdict, int r)
+{
+	*verdict = (struct isle_verdict){.answered = true, .error = r < 0 ? -r : 0};
+}
+
+static int do_rename(struct isle_guide *guide, const struct isle_call *call, struct rename *n,
+		     struct isle_verdict *ret_verdict)
+{
+	int noted = 0;
+
+	if (!needs_repair(guide, n))
+		return 0;
+	int r = n->from->mount == n->to->mount ? rename_within(n) : rename_between(n);
+	isle_guide_renamed(guide);
+	if (guide->events != NULL)
+		isle_processes_moved(&guide->processes);
+	if (r == 0)
+		noted = note_directories(guide, call, n);
+	answer(ret_verdict, r);
+	return noted;
+}
+
+int isle_repair_rename(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	const struct arguments a = arguments_of(call);
+	auto_repair_place struct isle_repair_place from = ISLE_REPAIR_INIT;
+	auto_repair_place struct isle_repair_place to = ISLE_REPAIR_INIT;
+
+	if ((a.flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
+	    a.flags == (RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+	    !isle_repair_find(guide, call, a.from_dir, a.from, 0, &from) ||
+	    !isle_repair_find(guide, call, a.to_dir, a.to, 0, &to))
+		return 0;
+	struct rename n = {.from = &from, .to = &to, .flags = a.flags};
+	return do_rename(guide, call, &n, ret_verdict);
+}
+
+/* Between two overlays there can be no second name for a file, but there can be a file that is the same: what programs
+ * that link and then remove the first name want. */
+static int copy_link(const struct isle_repair_place *from, const struct isle_repair_place *to)
+{
+	temporary_name name;
+
+	if (is_there(to))
+		return -EEXIST;
+	if (is_directory(from))
+		return -EPERM;
+	if (to->slash)
+		return -ENOENT;
+	if (faccessat(to->dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return -errno;
+	choose_name(name);
+	int r = isle_carry(from->dir, from->name, to->dir, name, 0);
+	if (r < 0)
+		return r;
+	r = isle_renameat2(to->dir, name, to->dir, to->name, RENAME_NOREPLACE);
+	isle_ignore(isle_remove_if_there(to->dir, name));
+	return r;
+}
+
+static int note_split(struct isle_guide *guide, const struct isle_call *call, const struct isle_repair_place *to)
+{
+	struct isle_event event = {.type = ISLE_EVENT_NOTE,
+				   .how = ISLE_NOTE_LINK_SPLIT,
+				   .path = to->view,
+				   .other = "linked from another layer of the isle: a copy"};
+
+	if (guide->events == NULL)
+		return 0;
+	event.process = isle_guide_process(guide, call);
+	return isle_events_add(guide->events, &event, NULL);
+}
+
+int isle_repair_link(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	const struct arguments a = arguments_of(call);
+	auto_repair_place struct isle_repair_place from = ISLE_REPAIR_INIT;
+	auto_repair_place struct isle_repair_place to = ISLE_REPAIR_INIT;
+	unsigned follow = (a.flags & AT_SYMLINK_FOLLOW) != 0 ? ISLE_REPAIR_FOLLOW : 0;
+
+	if ((a.flags & ~(unsigned)AT_SYMLINK_FOLLOW) != 0 ||
+	    !isle_repair_find(guide, call, a.from_dir, a.from, follow, &from) ||
+	    !isle_repair_find(guide, call, a.to_dir, a.to, 0, &to) || from.mount == to.mount || !is_there(&from) ||
+	    is_mount_point(&from) || !host_would(guide, &from, &to))
+		return 0;
+	int r = copy_link(&from, &to);
+	answer(ret_verdict, r);
+	return r < 0 ? 0 : note_split(guide, call, &to);
+}
