@@ -218,10 +218,13 @@ static int open_taken(struct isle_transaction *tx, unsigned site)
 	if (fd != -ENOENT)
 		return fd;
 	if (action->kind == ISLE_ACTION_LAYER) {
-		at = (struct isle_spot){.dir = open_layer(tx, site), .name = ""};
-		if (at.dir >= 0 && open_taken_at(&at, action) == -ENOENT)
-			isle_cleanup_fd(&at.dir);
-		return at.dir;
+		auto_fd int layer = open_layer(tx, site);
+		struct isle_stat now;
+
+		r = layer < 0 ? layer : isle_look(layer, "", &now);
+		if (r < 0)
+			return r;
+		return isle_same_object(&now, &action->old) ? fd_take(&layer) : -ENOENT;
 	}
 	r = isle_spot_source(tx, action, &at);
 	return r < 0 ? r : open_taken_at(&at, action);

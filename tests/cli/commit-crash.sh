@@ -89,6 +89,7 @@ sweep() {
 			kills=$((kills + 1))
 			"$ISLE" undo --yes 999999 >/dev/null 2>"$T/recovery" || true # any verb that changes something recovers
 			absent "$ISLE_HOME/pending"
+			hasnt "$(cat "$T/recovery")" "could not take back"
 			look >"$T/now"
 			if cmp -s "$T/now" "$before"; then
 				back=$((back + 1))
