@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keep.h"
 #include "plan_file.h"
+#include "recovered.h"
 #include "talk.h"
 #include "verbs.h"
 #include <errno.h>
@@ -39,7 +40,7 @@ static int commit_plan(struct isle_keep *keep, const char *path)
 	int r = isle_plan_file_read(path, &file, &err);
 
 	if (r >= 0)
-		r = isle_store_open(&keep->store, &err);
+		r = isle_store_open_recovered(&keep->store, &err);
 	if (r >= 0)
 		r = isle_find_exact(keep->store, file.isle, &keep->isle, &err);
 	if (r == -ENOENT && !err.code)

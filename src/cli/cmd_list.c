@@ -7,6 +7,7 @@
 #include "change.h"
 #include "json.h"
 #include "layer.h"
+#include "recovered.h"
 #include "run.h"
 #include "store.h"
 #include "verbs.h"
@@ -179,7 +180,7 @@ static int list_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (args.operand_count)
 		return isle_usage(&isle_verb_list, "takes no argument");
-	if (isle_store_open(&store, &err) < 0 || isle_list(store, &entries, &err) < 0)
+	if (isle_store_open_to_look(&store, &err) < 0 || isle_list(store, &entries, &err) < 0)
 		return isle_fail(&err);
 	if (flags & LIST_NULL) {
 		print_names(&entries);

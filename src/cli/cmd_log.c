@@ -2,6 +2,7 @@
 #include "catalog.h"
 #include "json.h"
 #include "quote.h"
+#include "recovered.h"
 #include "verbs.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -136,7 +137,7 @@ static int log_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (args.operand_count)
 		return isle_usage(&isle_verb_log, "takes no argument");
-	if (isle_store_open(&store, &err) < 0 || isle_catalog_open(store, &catalog, &err) < 0 ||
+	if (isle_store_open_to_look(&store, &err) < 0 || isle_catalog_open(store, &catalog, &err) < 0 ||
 	    list(catalog, runs, json, &err) < 0)
 		return isle_fail(&err);
 	return ISLE_EXIT_OK;

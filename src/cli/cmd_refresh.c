@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "recovered.h"
 #include "run.h"
 #include "talk.h"
 #include "verbs.h"
@@ -21,7 +22,7 @@ static int refresh_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (args.operand_count > 1)
 		return isle_usage(&isle_verb_refresh, "one isle at a time");
-	int r = isle_store_open(&store, &err);
+	int r = isle_store_open_recovered(&store, &err);
 	if (r >= 0)
 		r = isle_find(store, args.operand_count == 0 ? NULL : args.operands[0], &isle, &err);
 	if (r >= 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "recovered.h"
 #include "store.h"
 #include "verbs.h"
 
@@ -16,7 +17,7 @@ static int rename_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (args.operand_count != 2)
 		return isle_usage(&isle_verb_rename, "needs the isle's NAME and its NEW name");
-	if (isle_store_open(&store, &err) < 0 || isle_find(store, args.operands[0], &isle, &err) < 0 ||
+	if (isle_store_open_recovered(&store, &err) < 0 || isle_find(store, args.operands[0], &isle, &err) < 0 ||
 	    isle_rename(store, isle->name, args.operands[1], &err) < 0)
 		return isle_fail(&err);
 	return ISLE_EXIT_OK;

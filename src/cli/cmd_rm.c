@@ -6,6 +6,7 @@
 #include "change.h"
 #include "layer.h"
 #include "quote.h"
+#include "recovered.h"
 #include "store.h"
 #include "talk.h"
 #include "verbs.h"
@@ -122,7 +123,7 @@ static int rm(char **names, int count, bool yes)
 	auto_targets struct targets targets = {0};
 	struct isle_err err = ISLE_ERR_INIT;
 
-	if (isle_store_open(&store, &err) < 0)
+	if (isle_store_open_recovered(&store, &err) < 0)
 		return isle_fail(&err);
 	targets.list = calloc((size_t)count, sizeof(*targets.list));
 	if (!targets.list) {

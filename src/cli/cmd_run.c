@@ -14,6 +14,7 @@
 #include "kernel.h"
 #include "path.h"
 #include "quote.h"
+#include "recovered.h"
 #include "run.h"
 #include "run_end.h"
 #include "talk.h"
@@ -390,7 +391,7 @@ static int run_request(struct request *q)
 	 * the keeper of an isle that lingers. A kernel without this call (before Linux 5.9) leaves it so. */
 	if (isle_close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
 		isle_verbose("descriptors of the caller stay open");
-	r = isle_store_open(&store, &err);
+	r = isle_store_open_recovered(&store, &err);
 	q->run.hide = q->hide.list;
 	q->run.write = q->write.list;
 	if (r >= 0)

@@ -8,6 +8,7 @@
 
 #include "path.h"
 #include "quote.h"
+#include "recovered.h"
 #include "talk.h"
 #include "trace.h"
 #include "verbs.h"
@@ -101,7 +102,7 @@ static int show(const char *name, const struct isle_trace_options *o, bool json)
 	auto_store struct isle_store *store = NULL;
 	auto_isle struct isle *isle = NULL;
 	struct isle_err err = ISLE_ERR_INIT;
-	int r = isle_store_open(&store, &err);
+	int r = isle_store_open_to_look(&store, &err);
 
 	if (r >= 0)
 		r = isle_find(store, name, &isle, &err);

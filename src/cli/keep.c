@@ -2,6 +2,7 @@
 #include "keep.h"
 #include "path.h"
 #include "quote.h"
+#include "recovered.h"
 #include "talk.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -139,7 +140,7 @@ static int add_path(struct isle_keep *keep, const char *operand)
 int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err)
 {
 	int first = args->operand_count > 0 && !strchr(args->operands[0], '/');
-	int r = isle_store_open(&keep->store, err);
+	int r = isle_store_open_recovered(&keep->store, err);
 
 	for (int i = first; i < args->operand_count && r >= 0; i++) {
 		r = add_path(keep, args->operands[i]);

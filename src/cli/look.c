@@ -5,6 +5,7 @@
  */
 #include "look.h"
 #include "path.h"
+#include "recovered.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ int isle_look_open(struct isle_look *look, const struct isle_args *args, unsigne
 
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot read the paths");
-	r = isle_store_open(&look->store, err);
+	r = isle_store_open_to_look(&look->store, err);
 	if (r >= 0)
 		r = isle_find(look->store, first ? args->operands[0] : NULL, &look->isle, err);
 	if (r >= 0)
