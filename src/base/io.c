@@ -140,7 +140,7 @@ static int create_temp(int dir, char *name, size_t room)
 	return fd < 0 ? -errno : fd;
 }
 
-int isle_replace_file(int dir, const char *name, const void *data, size_t size)
+static int replace(int dir, const char *name, const void *data, size_t size, bool synced)
 {
 	char temp[64];
 	auto_fd int fd = create_temp(dir, temp, sizeof(temp));
@@ -149,11 +149,23 @@ int isle_replace_file(int dir, const char *name, const void *data, size_t size)
 	if (fd < 0)
 		return fd;
 	r = isle_write_all(fd, data, size);
+	if (r == 0 && synced && fsync(fd) < 0)
+		r = -errno;
 	if (r == 0 && renameat(dir, temp, dir, name) < 0)
 		r = -errno;
 	if (r < 0)
 		unlinkat(dir, temp, 0);
 	return r;
+}
+
+int isle_replace_file(int dir, const char *name, const void *data, size_t size)
+{
+	return replace(dir, name, data, size, false);
+}
+
+int isle_replace_file_synced(int dir, const char *name, const void *data, size_t size)
+{
+	return replace(dir, name, data, size, true);
 }
 
 /* Copies [pos, end) with read and write. Returns where it ended, which is before end when the file is shorter. */

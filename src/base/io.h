@@ -28,5 +28,8 @@ int isle_write_file(int dir, const char *path, const char *data) isle_must_check
  * Its mode is 0600. No fsync: a crash leaves the old or the new content on a file system that orders them. */
 int isle_replace_file(int dir, const char *name, const void *data, size_t size) isle_must_check;
 
+/* The same, and the content is on the disk before it has the name. */
+int isle_replace_file_synced(int dir, const char *name, const void *data, size_t size) isle_must_check;
+
 /* Copies all data of from to to, holes kept, by reflink where the file system can. Both at offset 0. */
 int isle_copy_data(int from, int to) isle_must_check;

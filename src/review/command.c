@@ -183,10 +183,9 @@ const char *isle_write_name(unsigned how)
 const char *isle_note_name(unsigned how)
 {
 	static const char *const names[] = {
-		[ISLE_NOTE_LINK_SPLIT] = "link-split",
-		[ISLE_NOTE_OWNER] = "owner",
-		[ISLE_NOTE_MOVED_TREE] = "moved-tree",
-		[ISLE_NOTE_HOST_MOVED] = "host-moved",
+		[ISLE_NOTE_LINK_SPLIT] = "link-split", [ISLE_NOTE_OWNER] = "owner",
+		[ISLE_NOTE_MOVED_TREE] = "moved-tree", [ISLE_NOTE_HOST_MOVED] = "host-moved",
+		[ISLE_NOTE_FOLDED] = "folded",
 	};
 
 	return word(names, ARRAY_SIZE(names), how);
@@ -225,6 +224,10 @@ const char *isle_read_name(unsigned bit)
 
 void isle_note_add(struct isle_buf *buf, const struct isle_event *event)
 {
+	if (event->how == ISLE_NOTE_FOLDED) {
+		isle_quote_text_add(buf, event->other, strlen(event->other));
+		return;
+	}
 	isle_quote_add(buf, event->path);
 	switch (event->how) {
 	case ISLE_NOTE_LINK_SPLIT:

@@ -5,7 +5,7 @@
  *   struct head | struct isle_identity where the type has one | the union where the type uses it | path NUL other NUL
  *   text | NUL bytes up to a multiple of 8
  */
-#include "events.h"
+#include "events_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -126,10 +126,9 @@ int isle_events_create(const struct isle *isle, struct isle_events **ret_events)
 	return 0;
 }
 
-int isle_events_add(struct isle_events *events, const struct isle_event *event, uint64_t *ret_offset)
+int isle_event_encode(struct isle_buf *out, const struct isle_event *event)
 {
 	static const char zeros[8];
-	struct isle_buf *out = &events->pending;
 	size_t start = out->size;
 	struct head head = {.type = (uint8_t)event->type, .how = (uint16_t)event->how, .process = event->process};
 
@@ -154,9 +153,17 @@ int isle_events_add(struct isle_events *events, const struct isle_event *event, 
 		return -E2BIG;
 	}
 	memcpy(out->data + start, &head, sizeof(head));
-	if (ret_offset != NULL)
-		*ret_offset = events->offset + start;
 	return 0;
+}
+
+int isle_events_add(struct isle_events *events, const struct isle_event *event, uint64_t *ret_offset)
+{
+	size_t start = events->pending.size;
+	int r = isle_event_encode(&events->pending, event);
+
+	if (r >= 0 && ret_offset != NULL)
+		*ret_offset = events->offset + start;
+	return r;
 }
 
 /* What a write that broke off has put there is cut off again: a reader would stop at it. */
@@ -279,7 +286,7 @@ static int read_one(int dir, const char *name, unsigned index, isle_events_each 
 	return r;
 }
 
-static int is_log(const struct dirent *entry)
+int isle_event_is_log(const struct dirent *entry)
 {
 	return strlen(entry->d_name) == 16 && strspn(entry->d_name, "0123456789abcdef") == 16;
 }
@@ -293,7 +300,7 @@ static int read_logs(const struct isle *isle, int first, isle_events_each *each,
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : isle_err_errno(err, -errno, "cannot read what isle '%s' did", isle->name);
-	int count = scandirat(dir, ".", &names, is_log, alphasort);
+	int count = scandirat(dir, ".", &names, isle_event_is_log, alphasort);
 	if (count < 0)
 		return isle_err_errno(err, -errno, "cannot read what isle '%s' did", isle->name);
 	if (first < 0)

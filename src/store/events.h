@@ -9,7 +9,8 @@
  *
  * A log and not a database, because a run must not pay for one, and because it cannot be damaged by a kill: a record is
  * there when its write(2) has returned, and a reader stops at the first one that is not whole. Repeated events are
- * counted, not repeated; so a log is bounded by the distinct things that a run did.
+ * counted, not repeated; so a log is bounded by the distinct things that a run did, and isle_events_fold() takes out of
+ * old logs what earlier ones say, too.
  *
  * A log is read with suspicion all the same: lengths are checked, and strings end within their record.
  */
@@ -73,6 +74,7 @@ enum isle_note {
 	ISLE_NOTE_OWNER,      /* an owner the isle cannot hold; other: "UID:GID" */
 	ISLE_NOTE_MOVED_TREE, /* a directory was moved by copying; other: the new path */
 	ISLE_NOTE_HOST_MOVED, /* the host replaced or created it while the run went on */
+	ISLE_NOTE_FOLDED,     /* of the whole run: isle_events_fold() dropped reads */
 };
 
 /* What tells one state of a host object from another (CRITERIA: identity and ctime). Times in nanoseconds since the
@@ -167,6 +169,17 @@ int isle_events_read(const struct isle *isle, isle_events_each *each, void *data
 int isle_events_read_newest(const struct isle *isle, isle_events_each *each, void *data,
 			    struct isle_err *err) isle_must_check;
 
-/* The same over the bytes of one log; for tests and fuzzing. */
+/* Makes the logs of ended runs smaller, but those of the newest `keep` runs: reads are dropped that an earlier run had
+ * made of the same object in the same state. Nothing that tells when and in which state a path was first read is lost,
+ * neither for all runs nor for those after one of `boundaries`, sorted times (ns since the epoch) at which reads may
+ * cease to count: those of commits. A run keeps its number. The caller holds the live lock. *ret_saved: bytes. */
+struct isle_events_boundaries {
+	const int64_t *list;
+	size_t count;
+};
+int isle_events_fold(const struct isle *isle, unsigned keep, const struct isle_events_boundaries *boundaries,
+		     uint64_t *ret_saved, struct isle_err *err) isle_must_check;
+
+/* isle_events_read() over the bytes of one log; for tests and fuzzing. */
 int isle_events_parse(const void *log, size_t size, const struct isle_events_run *run, isle_events_each *each,
 		      void *data) isle_must_check;

@@ -211,3 +211,20 @@ has "$(isle explain live made)" "./script .ssh/id_rsa"
 has "$(isle explain live .ssh/id_rsa)" "has not changed it since it was read"
 echo other >"$H/.ssh/id_rsa"
 has "$(isle explain live .ssh/id_rsa)" "has changed it since it was read"
+
+# An isle of many runs: gc takes out of the old logs what earlier ones say, too. The runs keep their numbers and processes.
+new many
+logs=$ISLE_HOME/isles/$(basename "$(readlink "$ISLE_HOME/names/many")")/events
+for i in $(seq 25); do isle run -q -n many -- sh -c "cat a.c src/b.c >/dev/null; echo $i >number; ls src >/dev/null"; done
+before=$(du -sb "$logs" | cut -f 1)
+isle trace --json many | json 'sorted(set(r["path"] for r in d["reads"]))' >"$T/before"
+isle gc -q
+[ "$(du -sb "$logs" | cut -f 1)" -lt "$before" ] || fail "the logs are as big as before: $before"
+same "$(isle trace --json many | json 'sorted(set(r["path"] for r in d["reads"]))')" "$(cat "$T/before")"
+same "$(isle trace --json many | json '[r["run"] for r in d["runs"]] == list(range(1, 26))')" True
+same "$(isle trace --json --run 1 many | json 'len([r for r in d["reads"] if r["path"].endswith("b.c")]), [n["kind"] for n in d["notes"]]')" "(1, [])"
+same "$(isle trace --json --run 3 many | json 'len([r for r in d["reads"] if r["path"].endswith("b.c")]), [n["kind"] for n in d["notes"]]')" \
+	"(0, ['folded'])"
+same "$(isle trace --json --run 25 many | json 'len([r for r in d["reads"] if r["path"].endswith("b.c")]), [n["kind"] for n in d["notes"]]')" "(1, [])"
+has "$(isle trace --run 3 many)" "reads that earlier runs had made, too"
+has "$(isle trace --run 3 many)" "cat a.c src/b.c"

@@ -175,12 +175,122 @@ static void test_base(void **state)
 	assert_int_equal(isle_base_keep(&isle, file, &offset, &size), -EFBIG);
 }
 
+/* --- folding --- */
+
+/* A run that reads /a (in this state of it), /b, or in `special` runs /c, and more; the first and the last are counted.
+ */
+static void write_run(const struct isle *isle, uint64_t state, bool special, bool ended)
+{
+	struct isle_events *events = NULL;
+	struct isle_event run = {.type = ISLE_EVENT_RUN, .path = "/"};
+	struct isle_event read = {.type = ISLE_EVENT_READ, .how = ISLE_READ_CONTENT, .process = 1};
+	struct isle_event write = {.type = ISLE_EVENT_WRITE, .how = ISLE_WRITE_CREATE, .process = 1, .path = "/w"};
+	char often[32];
+	struct isle_event count = {.type = ISLE_EVENT_COUNT, .counted.times = 9}, end = {.type = ISLE_EVENT_END};
+
+	assert_int_equal(isle_events_create(isle, &events), 0);
+	assert_int_equal(isle_events_add(events, &run, NULL), 0);
+	read.then = (struct isle_identity){.dev = 1, .ino = 2, .ctime = (int64_t)state, .mode = S_IFREG};
+	read.path = "/a";
+	assert_int_equal(isle_events_add(events, &read, &count.counted.offset), 0);
+	assert_int_equal(isle_events_add(events, &count, NULL), 0);
+	read.path = special ? "/c" : "/b";
+	read.then.ctime = 1;
+	assert_int_equal(isle_events_add(events, &read, NULL), 0);
+	for (int i = 0; i < 10; i++) {
+		snprintf(often, sizeof(often), "/often-%d", i);
+		read.path = often;
+		assert_int_equal(isle_events_add(events, &read, NULL), 0);
+	}
+	assert_int_equal(isle_events_add(events, &write, &count.counted.offset), 0);
+	assert_int_equal(isle_events_add(events, &count, NULL), 0);
+	if (ended)
+		assert_int_equal(isle_events_add(events, &end, NULL), 0);
+	isle_events_close(events);
+}
+
+struct told {
+	struct isle_buf text;
+	uint64_t write_offset;
+	int64_t first_end; /* of the first run */
+};
+
+/* "0:/a/b/w*| ..." for each run; '*' is a count of the write before it, '!' any other. */
+static int tell(const struct isle_events_run *run, const struct isle_event *event, uint64_t offset, void *data)
+{
+	struct told *told = data;
+
+	if (event->type == ISLE_EVENT_RUN) {
+		isle_buf_addf(&told->text, "%u:", run->index);
+		told->write_offset = 0;
+	}
+	if (strncmp(event->path, "/often", 6) == 0)
+		return 0;
+	if (event->type == ISLE_EVENT_READ || event->type == ISLE_EVENT_WRITE)
+		isle_buf_adds(&told->text, event->path);
+	if (event->type == ISLE_EVENT_WRITE)
+		told->write_offset = offset;
+	if (event->type == ISLE_EVENT_COUNT)
+		isle_buf_addc(&told->text, event->counted.offset == told->write_offset ? '*' : '!');
+	if (event->type == ISLE_EVENT_NOTE)
+		isle_buf_addc(&told->text, 'N');
+	if (event->type == ISLE_EVENT_END) {
+		isle_buf_addc(&told->text, '|');
+		if (told->first_end == 0)
+			told->first_end = event->time;
+	}
+	return 0;
+}
+
+static void assert_told(const struct isle *isle, const char *want, int64_t *first_end)
+{
+	struct told told = {0};
+
+	assert_int_equal(isle_events_read(isle, tell, &told, NULL), 0);
+	assert_string_equal(told.text.data, want);
+	if (first_end != NULL)
+		*first_end = told.first_end;
+	isle_buf_done(&told.text);
+}
+
+static void test_fold(void **state)
+{
+	auto_fd int dir = unit_dir(state);
+	struct isle isle = {.name = (char *)"unit", .dir = dir};
+	int64_t moment = 0;
+	struct isle_events_boundaries boundaries = {&moment, 0};
+	uint64_t saved = 0;
+
+	assert_int_equal(isle_events_fold(&isle, 0, &boundaries, &saved, NULL), 0); /* there is no log */
+	write_run(&isle, 1, false, true);
+	write_run(&isle, 1, true, true);
+	write_run(&isle, 2, false, true);  /* another state of /a */
+	write_run(&isle, 2, false, false); /* killed */
+	write_run(&isle, 2, false, true);
+	write_run(&isle, 2, false, true);
+	assert_int_equal(isle_events_fold(&isle, 6, &boundaries, &saved, NULL), 0);
+	assert_int_equal(saved, 0);
+	assert_told(&isle, "0:/a!/b/w*|1:/a!/c/w*|2:/a!/b/w*|3:/a!/b/w*4:/a!/b/w*|5:/a!/b/w*|", &moment);
+	/* Behind a commit, the first reads are those after it. */
+	boundaries.count = 1;
+	assert_int_equal(isle_events_fold(&isle, 4, &boundaries, &saved, NULL), 0);
+	assert_int_equal(saved, 0);
+	boundaries.count = 0;
+	assert_int_equal(isle_events_fold(&isle, 1, &boundaries, &saved, NULL), 0);
+	assert_true(saved > 0);
+	/* The counts go with what they count, and the others still find it. */
+	assert_told(&isle, "0:/a!/b/w*|1:/c/w*N|2:/a!/w*N|3:/a!/b/w*4:/w*N|5:/a!/b/w*|", NULL);
+	assert_int_equal(isle_events_fold(&isle, 1, &boundaries, &saved, NULL), 0);
+	assert_int_equal(saved, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit_dir_test(test_round),
 		unit_dir_test(test_damage),
 		unit_dir_test(test_base),
+		unit_dir_test(test_fold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
