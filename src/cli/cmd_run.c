@@ -40,6 +40,7 @@ enum {
 	OPT_TRACK,
 	OPT_NO_TRACK,
 	OPT_CRITERIA,
+	OPT_JSON,
 	OPT_QUIET,
 	OPT_VERBOSE,
 };
@@ -67,6 +68,7 @@ enum {
 		 OPT_NO_TRACK},                                                                                        \
 		{"criteria", 0, "aec|lookup|write|none", "what may not change on the host until the commit",           \
 		 OPT_CRITERIA},                                                                                        \
+		{"json", 0, NULL, "tell how it ended in one line of JSON on stderr", OPT_JSON},                        \
 		{"quiet", 'q', NULL, "say nothing but errors", OPT_QUIET},                                             \
 		{"verbose", 'v', NULL, "say what is done", OPT_VERBOSE},                                               \
 	{                                                                                                              \
@@ -92,6 +94,7 @@ struct request {
 	char *start; /* the directory, absolute */
 	bool clear_environment;
 	enum isle_run_end end;
+	enum isle_run_report report;
 	enum isle_criteria criteria; /* OF_ISLE: not said */
 	struct isle_run_options run;
 };
@@ -243,6 +246,9 @@ static int set_flag(struct request *q, int id)
 	case OPT_NEST:
 		q->run.flags |= ISLE_RUN_NEST;
 		break;
+	case OPT_JSON:
+		q->report = ISLE_REPORT_JSON;
+		break;
 	case OPT_NO_TRACK:
 		q->run.track = ISLE_TRACK_NONE;
 		break;
@@ -377,7 +383,7 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	record.end = now();
 	record.status = status;
 	isle_ignore(isle_catalog_note_run(store, &record, NULL));
-	return isle_run_end(store, isle, q->end, &result, record.start, status);
+	return isle_run_end(store, isle, q->end, &result, record.start, status, q->report);
 }
 
 static int run_request(struct request *q)

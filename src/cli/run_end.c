@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "commit.h"
+#include "json.h"
 #include "quote.h"
 #include "review.h"
 #include "talk.h"
@@ -19,6 +20,8 @@
 struct ending {
 	struct isle_store *store;
 	struct isle *isle;
+	const char *became; /* of what was changed, in a word */
+	uint64_t operation; /* of that, 0: none */
 	struct isle_layers layers;
 	struct isle_changes changes;
 };
@@ -66,8 +69,12 @@ static void say_findings(const struct isle_findings *findings, const char *what)
 }
 
 /* Says what came of a commit. True when the isle needs no more question. */
-static bool say_outcome(const struct ending *e, const struct isle_commit_result *result)
+static bool say_outcome(struct ending *e, const struct isle_commit_result *result)
 {
+	static const char *const words[] = {"committed", "committed", "conflict", "flagged", "kept", "kept", "torn"};
+
+	e->became = words[result->outcome];
+	e->operation = result->operation;
 	switch (result->outcome) {
 	case ISLE_OUTCOME_DONE:
 		isle_note("committed; take it back with: isle undo %llu", (unsigned long long)result->operation);
@@ -96,7 +103,7 @@ static bool say_outcome(const struct ending *e, const struct isle_commit_result 
 	return false;
 }
 
-static bool commit(const struct ending *e, bool ask)
+static bool commit(struct ending *e, bool ask)
 {
 	struct isle_err err = ISLE_ERR_INIT;
 	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT};
@@ -118,7 +125,7 @@ static bool commit(const struct ending *e, bool ask)
 	}
 }
 
-static bool discard(const struct ending *e)
+static bool discard(struct ending *e)
 {
 	auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
 	const struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT};
@@ -128,6 +135,8 @@ static bool discard(const struct ending *e)
 		isle_err_print(&err);
 		return false;
 	}
+	e->became = "discarded";
+	e->operation = result.operation;
 	if (result.outcome == ISLE_OUTCOME_DONE)
 		isle_note("discarded; take it back with: isle undo %llu", (unsigned long long)result.operation);
 	return true;
@@ -226,13 +235,68 @@ static void finish(struct ending *e, enum isle_run_end end, const struct isle_ru
 		isle_note("kept in isle '%s'", e->isle->name);
 }
 
-int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
-		 const struct isle_run_result *result, int64_t start, int status)
+static const char *outcome_word(enum isle_run_outcome outcome)
 {
-	struct ending e = {.store = store, .isle = isle};
+	switch (outcome) {
+	case ISLE_RUN_EXITED:
+		return "exited";
+	case ISLE_RUN_SIGNALLED:
+		return "signalled";
+	case ISLE_RUN_NOT_FOUND:
+		return "not-found";
+	case ISLE_RUN_NOT_EXECUTABLE:
+		break;
+	}
+	return "not-executable";
+}
+
+static void json_changes(struct isle_json *j, const struct isle_changes *changes)
+{
+	struct isle_summary sum;
+
+	isle_commit_summary(changes, &sum);
+	isle_json_object(j, "summary");
+	isle_json_int(j, "create", (int64_t)sum.create);
+	isle_json_int(j, "modify", (int64_t)sum.modify);
+	isle_json_int(j, "delete", (int64_t)sum.remove);
+	isle_json_int(j, "rename", (int64_t)sum.rename);
+	isle_json_int(j, "replace", (int64_t)sum.replace);
+	isle_json_int(j, "metadata", (int64_t)sum.metadata);
+	isle_json_int(j, "bytes", (int64_t)sum.bytes);
+	isle_json_end(j);
+}
+
+/* One line on stderr: stdout is CMD's, byte for byte. What is left in the isle is counted after the end was dealt with.
+ */
+static void print_json(struct ending *e, const struct isle_run_result *result, int status)
+{
+	struct isle_json j;
+
+	isle_json_init(&j, stderr);
+	isle_json_object(&j, NULL);
+	isle_json_int(&j, "version", 1);
+	isle_json_str(&j, "isle", e->isle->name);
+	isle_json_str(&j, "outcome", outcome_word(result->outcome));
+	isle_json_int(&j, "status", status);
+	isle_json_int(&j, "milliseconds", (int64_t)(result->seconds * 1000));
+	isle_json_str(&j, "became", e->became);
+	if (e->operation != 0)
+		isle_json_int(&j, "operation", (int64_t)e->operation);
+	if (look(e) >= 0)
+		json_changes(&j, &e->changes);
+	isle_json_end(&j);
+	isle_ignore(isle_json_done(&j));
+}
+
+int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
+		 const struct isle_run_result *result, int64_t start, int status, enum isle_run_report report)
+{
+	struct ending e = {.store = store, .isle = isle, .became = "kept"};
 
 	say_secrets(isle, start);
 	finish(&e, end, result, status);
+	if (report == ISLE_REPORT_JSON)
+		print_json(&e, result, status);
 	isle_layers_done(&e.layers);
 	isle_changes_done(&e.changes);
 	return status;

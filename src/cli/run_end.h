@@ -12,6 +12,11 @@ enum isle_run_end {
 	ISLE_END_KEEP,
 };
 
+enum isle_run_report {
+	ISLE_REPORT_TEXT,
+	ISLE_REPORT_JSON, /* and one line of JSON at the very end, on stderr */
+};
+
 /* start: when the run began, nanoseconds since the epoch. Returns the exit status of isle: that of CMD. */
 int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
-		 const struct isle_run_result *result, int64_t start, int status);
+		 const struct isle_run_result *result, int64_t start, int status, enum isle_run_report report);

@@ -93,6 +93,7 @@ void isle_guide_free(struct isle_guide *guide)
 	isle_known_done(&guide->recorded);
 	isle_glance_done(&guide->seen);
 	isle_events_close(guide->events);
+	free(guide->repeated);
 	free(guide);
 }
 
@@ -203,6 +204,7 @@ void isle_guide_end(struct isle_guide *guide, int32_t status)
 	if (guide->events == NULL)
 		return;
 	isle_processes_reap(&guide->processes);
+	isle_guide_count(guide);
 	isle_ignore(isle_events_add(guide->events, &event, NULL));
 	isle_ignore(isle_events_flush(guide->events));
 }

@@ -9,6 +9,10 @@
 #include <linux/seccomp.h>
 #include <sys/stat.h>
 
+struct isle_repeated {
+	uint64_t offset, times;
+};
+
 struct isle_guide {
 	struct isle_guide_options options;
 	struct isle_events *events; /* NULL: nothing is recorded */
@@ -27,6 +31,8 @@ struct isle_guide {
 	uint32_t second;    /* CLOCK_MONOTONIC_COARSE, at this call */
 	uint32_t refreshed; /* when the view was last refreshed */
 	char raw[2 * PATH_MAX];
+	struct isle_repeated *repeated; /* records that stand for several events */
+	size_t repeated_count, repeated_room;
 };
 
 /* The call that waits. */
@@ -95,6 +101,11 @@ int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, con
 		     const char *other);
 /* Keeps what the host has of a file that is about to be written to or replaced. */
 int isle_guide_keep(struct isle_guide *guide, const struct isle_sight *sight);
+
+/* Adds a record whose event may come again; slot->state remembers it. */
+int isle_guide_repeat(struct isle_guide *guide, struct isle_known_slot *slot, const struct isle_event *event);
+/* Writes how often they did. */
+void isle_guide_count(struct isle_guide *guide);
 
 /* Notes that other names of a host file will not see what is written. */
 int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight);

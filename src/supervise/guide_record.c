@@ -171,6 +171,43 @@ int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight)
 	return note_links(guide, sight);
 }
 
+int isle_guide_repeat(struct isle_guide *guide, struct isle_known_slot *slot, const struct isle_event *event)
+{
+	if (slot->state != 0) {
+		guide->repeated[slot->state - 1].times++;
+		return 0;
+	}
+	if (guide->repeated_count == guide->repeated_room) {
+		size_t room = guide->repeated_room == 0 ? 16 : guide->repeated_room * 2;
+		struct isle_repeated *list = reallocarray(guide->repeated, room, sizeof(*list));
+
+		if (list == NULL)
+			return -ENOMEM;
+		guide->repeated = list;
+		guide->repeated_room = room;
+	}
+	uint64_t offset = 0;
+	int r = isle_events_add(guide->events, event, &offset);
+	if (r < 0)
+		return r;
+	guide->repeated[guide->repeated_count++] = (struct isle_repeated){offset, 1};
+	slot->state = (uint32_t)guide->repeated_count;
+	return 0;
+}
+
+void isle_guide_count(struct isle_guide *guide)
+{
+	for (size_t i = 0; i < guide->repeated_count; i++) {
+		struct isle_event event = {.type = ISLE_EVENT_COUNT};
+
+		event.counted.offset = guide->repeated[i].offset;
+		event.counted.times = guide->repeated[i].times;
+		if (event.counted.times > 1)
+			isle_ignore(isle_events_add(guide->events, &event, NULL));
+	}
+	guide->repeated_count = 0;
+}
+
 void isle_guide_renamed(struct isle_guide *guide)
 {
 	isle_glance_forget(&guide->seen);

@@ -14,8 +14,6 @@
 
 #include "peer.h"
 
-enum { RECORDED = 1 };
-
 union address {
 	struct sockaddr any;
 	struct sockaddr_in in;
@@ -47,8 +45,10 @@ static int note_refused(struct isle_guide *guide, const struct isle_call *call, 
 				   .other = "connect: services of the host are not reached from an isle (view)",
 				   .refused.error = ECONNREFUSED};
 
+	struct isle_known_slot *slot = isle_known_slot(&guide->recorded,
+						       isle_siphash(&guide->key, path, strlen(path)) ^ 1);
 	event.process = isle_guide_process(guide, call);
-	return isle_events_add(guide->events, &event, NULL);
+	return slot == NULL ? isle_guide_lose(guide, "too many paths") : isle_guide_repeat(guide, slot, &event);
 }
 
 static int handle_unix(struct isle_guide *guide, const struct isle_call *call, const struct sockaddr_un *un,
@@ -91,10 +91,7 @@ static int note_address(struct isle_guide *guide, const struct isle_call *call, 
 	event.process = isle_guide_process(guide, call);
 	uint64_t key[5] = {event.process, event.room[0], event.room[1], event.room[2], event.room[3]};
 	slot = isle_known_slot(&guide->recorded, isle_siphash(&guide->key, key, sizeof(key)));
-	if (slot == NULL || (slot->bits & RECORDED) != 0)
-		return 0;
-	slot->bits |= RECORDED;
-	return isle_events_add(guide->events, &event, NULL);
+	return slot == NULL ? isle_guide_lose(guide, "too many addresses") : isle_guide_repeat(guide, slot, &event);
 }
 
 int isle_handle_net(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
