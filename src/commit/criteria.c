@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,12 +122,48 @@ static void stat_of(const struct isle_identity *then, struct isle_stat *ret)
 	ret->ctime.tv_nsec = (uint32_t)(then->ctime % 1000000000);
 }
 
+/* The directory of the last path: the next one is mostly in it, too, and is found there without a walk. */
+struct place {
+	int dir;
+	size_t length;
+	char path[PATH_MAX];
+};
+
+static void place_done(struct place *place)
+{
+	isle_cleanup_fd(&place->dir);
+}
+
+/* The descriptor and the name that path means in it; the whole path where the directory cannot be opened. */
+static int find_place(struct place *place, const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	size_t length = slash ? (size_t)(slash - path) : 0;
+
+	*ret_name = path;
+	if (length == 0 || length >= sizeof(place->path))
+		return AT_FDCWD;
+	if (length != place->length || memcmp(place->path, path, length) != 0) {
+		isle_cleanup_fd(&place->dir);
+		memcpy(place->path, path, length);
+		place->path[length] = '\0';
+		place->length = length;
+		place->dir = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (place->dir < 0)
+		return AT_FDCWD;
+	*ret_name = slash + 1;
+	return place->dir;
+}
+
 /* struct isle_stat has device numbers as isle_look() makes them; here only those of one host are compared. */
-static int look(const char *path, struct isle_stat *ret_now)
+static int look(struct place *place, const char *path, struct isle_stat *ret_now)
 {
 	struct statx st;
 	struct isle_identity id;
-	int r = isle_statx(AT_FDCWD, path, &st);
+	const char *name;
+	int dir = find_place(place, path, &name);
+	int r = isle_statx(dir, name, &st);
 
 	*ret_now = (struct isle_stat){0};
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
@@ -250,15 +287,16 @@ static int collect_decided(const struct isle_builder *b, struct isle_map *decide
 	return 0;
 }
 
-static int check_path(struct isle_builder *b, const struct isle_map *decided, const char *path,
+static int check_path(struct isle_builder *b, const struct isle_map *decided, struct place *place,
 		      const struct isle_read_path *one)
 {
+	const char *path = one->path;
 	struct isle_identity then = {0};
 	struct isle_stat now;
 
-	if (one->how == 0 || isle_map_get(decided, path))
+	if (one->how == 0 || (decided->count > 0 && isle_map_get(decided, path)))
 		return 0;
-	int r = look(path, &now);
+	int r = look(place, path, &now);
 	if (r < 0)
 		return 0; /* what this user cannot look at, the isle could not either */
 	const char *kind = broken(b, path, one, &now, &then);
@@ -284,6 +322,7 @@ static void name_commands(struct isle_builder *b, size_t from)
 int isle_criteria_check(struct isle_builder *b)
 {
 	auto_map struct isle_map decided = ISLE_MAP_INIT;
+	__attribute__((cleanup(place_done))) struct place place = {.dir = -1};
 	size_t before = b->result->conflicts.count;
 	int stop = 0;
 
@@ -291,9 +330,8 @@ int isle_criteria_check(struct isle_builder *b)
 		return 0;
 	if (collect_decided(b, &decided) < 0)
 		return isle_err_errno(b->err, -ENOMEM, "cannot list conflicts");
-	for (size_t i = 0; i < b->reads.paths.room; i++) {
-		const struct isle_map_slot *slot = &b->reads.paths.slots[i];
-		int r = slot->key ? check_path(b, &decided, slot->key, slot->value) : 0;
+	for (const struct isle_read_path *one = b->reads.first; one; one = one->next) {
+		int r = check_path(b, &decided, &place, one);
 
 		if (r < 0)
 			return r;

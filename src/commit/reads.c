@@ -130,11 +130,18 @@ static struct isle_read_path *get(struct isle_reads *reads, const char *path)
 
 	if (one)
 		return one;
-	one = calloc(1, sizeof(*one));
+	one = calloc(1, sizeof(*one) + strlen(path) + 1);
 	if (one && isle_map_set(&reads->paths, path, one) < 0) {
 		free(one);
 		one = NULL;
 	}
+	if (!one)
+		return NULL;
+	memcpy(one->path, path, strlen(path) + 1);
+	if (!reads->last)
+		reads->last = &reads->first;
+	*reads->last = one;
+	reads->last = &one->next;
 	return one;
 }
 
@@ -230,6 +237,7 @@ int isle_reads_load(const struct isle *isle, struct isle_reads *ret_reads, struc
 	if (r < 0)
 		return r;
 	*ret_reads = reads;
+	ret_reads->last = NULL; /* nothing is added any more; it could point into what has moved */
 	reads = ISLE_READS_INIT;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "plan.h"
 
 struct isle_read_path {
+	struct isle_read_path *next;  /* in the order of first reads, which goes through directories one by one */
 	unsigned how;		      /* enum isle_read */
 	struct isle_identity content; /* CONTENT, EXEC, LINK, STAT: at the first of these */
 	struct isle_identity list;    /* LIST */
@@ -19,9 +20,11 @@ struct isle_read_path {
 	uint32_t run, process;	   /* who was first; run 0 is the first of the isle */
 	unsigned write;		   /* enum isle_write: the first one; 0: none */
 	struct isle_identity kept; /* before the last run that wrote to it did so; mode 0: not known */
+	char path[];
 };
 
 struct isle_reads {
+	struct isle_read_path *first, **last;
 	struct isle_map paths; /* host path -> struct isle_read_path, heap */
 	unsigned runs;	       /* logs */
 	unsigned untracked;    /* runs that were not recorded, with --no-track */
