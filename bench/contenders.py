@@ -22,6 +22,7 @@ class Place:
         self.prefix = prefix
         self.isle = os.path.join(build, "src/cli/isle")
         self.bare = os.path.join(build, "bench/bench-bare")
+        self.rename = os.path.join(build, "bench/bench-rename")
         self.timeit = os.path.join(build, "bench/bench-timeit")
         self.environment = dict(os.environ, ISLE_HOME=os.path.join(directory, "store"), HOME=directory,
                                 LC_ALL="C.UTF-8", GIT_CONFIG_GLOBAL="/dev/null")

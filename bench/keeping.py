@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What comes after a run: status, commit and discard of isles with many changes. strace tells what the syncs took and
+"""What comes after a run: status, commit and discard of isles with many new files. strace tells what the syncs took and
 how many renames there were; it stops the program at those calls only."""
 import os
 import re
@@ -46,13 +46,13 @@ def status(place, count, rounds):
     return samples.median("isle")
 
 
-def commit(place, name):
-    """Commits an isle; what it wrote is on disk already, as it would be some seconds after a run."""
+def commit(place, name, calls=f"{SYNCS},{RENAMES}"):
+    """Commits an isle, and counts these calls; what it wrote is on disk already, as it would be some seconds after a run."""
     os.sync()
     trace = place.path(f"trace-{name}")
     command = _isle(place, "commit", "--yes", name)
-    seconds = measure.time_one(place, ["strace", "-f", "--seccomp-bpf", "-T", "-e", f"trace={SYNCS},{RENAMES}", "-o",
-                                       trace] + command)
+    seconds = measure.time_one(place, ["strace", "-f", "--seccomp-bpf", "-T", "-e", f"trace={calls}", "-o", trace] +
+                                command)
     if seconds is None:
         raise RuntimeError(f"the commit of {name} fails: {place.call(command, check=False).stderr}")
     syncs = renames = 0
@@ -71,30 +71,19 @@ def commit(place, name):
     return Commit(seconds, syncs, sync_seconds, renames)
 
 
-def commit_new_tree(place, count):
-    target = place.path(f"committed-{count}")
-    tar = place.path("tree.tar")
-    if count < 1000:
-        small = place.path(f"small-{count}")
-        trees.make_files(small, count)
-        trees.own(small)
-        script = f"cp -r {shlex.quote(small)} {shlex.quote(target)}"
-    else:
-        script = f"mkdir {shlex.quote(target)} && tar -xf {shlex.quote(tar)} -C {shlex.quote(target)}"
-    _run(place, f"tree-{count}", script)
-    result = commit(place, f"tree-{count}")
+def commit_new_tree(place, count, times=1):
+    """The commit of a directory with `times` copies of a tree of `count` files, and the seconds of the check before."""
+    source, target, name = place.path(f"source-{count}"), place.path(f"committed-{count}"), f"tree-{count}"
+    trees.make_files(source, count)
+    trees.own(source)
+    script = "mkdir $2 && for i in $(seq $3); do cp -r $1 $2/$i || exit 1; done"
+    place.call(_isle(place, "run", "-q", "--keep", "-n", name, "--", "sh", "-c", script, "-", source, target, str(times)))
+    os.sync()
+    check = measure.time_one(place, _isle(place, "check", name))
+    result = commit(place, name)
     if not os.path.isdir(target):
         raise RuntimeError("the commit did not bring the tree")
-    return result
-
-
-def commit_changed(place, count):
-    target = place.path("changing")
-    trees.make_files(target, count, largest=2000)
-    trees.own(target)
-    append = "sh -c 'for f; do echo more >>\"$f\"; done' - {} +"
-    _run(place, "changed", f"find {shlex.quote(target)} -type f -exec {append}")
-    return commit(place, "changed")
+    return result, check
 
 
 def discard(place, counts):
@@ -116,17 +105,15 @@ def discard(place, counts):
 class Keep:
     """All of the above for one identity."""
 
-    def __init__(self, place, files, tell):
+    def __init__(self, place, files, copies, tell):
         self.files = files
-        self.changed_files = files // 2
         tell(f"{place.name}: status after {files} files")
         self.status = status(place, files, 5)
         tell(f"{place.name}: commit of new trees")
         commit_new_tree(place, 1)  # the first commit of a store makes its catalog
-        self.small_tree = commit_new_tree(place, 20)
-        self.tree = commit_new_tree(place, files)
-        tell(f"{place.name}: commit of {self.changed_files} changed files")
-        self.changed = commit_changed(place, self.changed_files)
+        self.small_tree, _ = commit_new_tree(place, 20)
+        self.tree_files = files * copies
+        self.tree, self.check = commit_new_tree(place, files, copies)
         tell(f"{place.name}: discard")
         self.discard = discard(place, (20, files))
 
@@ -135,9 +122,10 @@ def table(keeps):
     rows = [["what", "as", "ms", "of that syncs, ms", "syncs", "renames"]]
     for place, keep in keeps.items():
         rows.append([f"status after {keep.files} new files", place, measure.milliseconds(keep.status), "-", "-", "-"])
-        for name, one in (("new tree of 20 files", keep.small_tree), (f"new tree of {keep.files} files", keep.tree),
-                          (f"{keep.changed_files} changed files", keep.changed)):
-            rows.append([f"commit of a {name}" if "tree" in name else f"commit of {name}", place,
+        rows.append([f"check of a new tree of {keep.tree_files} files", place, measure.milliseconds(keep.check), "-", "-",
+                     "-"])
+        for files, one in ((20, keep.small_tree), (keep.tree_files, keep.tree)):
+            rows.append([f"commit of a new tree of {files} files", place,
                          measure.milliseconds(one.seconds), measure.milliseconds(one.sync_seconds), str(one.syncs),
                          str(one.renames)])
         for files, seconds in keep.discard.items():

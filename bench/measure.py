@@ -45,7 +45,7 @@ def time_turns(place, commands, rounds, warmup=0, before=None, pause=0):
     output = place.call(argv, stdout=subprocess.PIPE).stdout
     samples, names = Samples(), list(commands)
     for line in output.splitlines():
-        command, ns, _, _, status = line.split()
+        command, ns, _, _, status, _ = line.split()
         samples.add(names[int(command)], int(ns) / 1e9 if status == "0" else None)
     return samples
 
@@ -53,8 +53,17 @@ def time_turns(place, commands, rounds, warmup=0, before=None, pause=0):
 def time_one(place, argv, good=(0,)):
     """Seconds, or None when its wait status is none of `good`."""
     output = place.call([place.timeit, "--"] + argv, stdout=subprocess.PIPE).stdout
-    _, ns, _, _, status = output.split()
+    _, ns, _, _, status, _ = output.split()
     return int(ns) / 1e9 if int(status) in good else None
+
+
+def time_and_peak(place, argv):
+    """Seconds and MB of resident memory at its most."""
+    output = place.call([place.timeit, "--"] + argv, stdout=subprocess.PIPE).stdout
+    _, ns, _, _, status, peak = output.split()
+    if status != "0":
+        raise RuntimeError(f"{' '.join(argv)} fails")
+    return int(ns) / 1e9, int(peak) >> 10
 
 
 def drop_caches():

@@ -11,6 +11,8 @@ START_NOISE = 0.02
 QUICK_NOISE = 0.1  # seconds: small trees are mostly start-up
 STATUS_LIMIT = 0.100
 CHANGED_RATE = 50000
+RENAME_LIMIT, UNDO_LIMIT = 1.3, 1.3
+PLAN_LIMIT, PLAN_FILES, PLAN_MEMORY = 1.0, 100000, 200
 DISCARD_GROWTH, DISCARD_NOISE = 1.5, 0.002  # constant time: no more than noise above that of a few files
 START_LIMITS = {"user": 0.003, "root": 0.002}
 JOIN_LIMIT = 0.0015
@@ -68,13 +70,9 @@ def _keep(results, slack):
         out.append(Target(f"status after {keep.files} new files, {place}", f"{milliseconds(limit)} ms",
                           f"{milliseconds(keep.status)} ms", None if keep.status is None else keep.status <= limit))
         tree, small = keep.tree, keep.small_tree
-        out.append(Target(f"commit of a new tree of {keep.files} files, {place}", "as many renames and syncs as for 20 files",
+        out.append(Target(f"commit of a new tree of {keep.tree_files} files, {place}", "as many renames and syncs as for 20 files",
                           f"{tree.renames} renames, {tree.syncs} syncs", (tree.renames, tree.syncs) == (
                               small.renames, small.syncs)))
-        seconds = keep.changed.before_sync()
-        rate, limit = keep.changed_files / seconds, keep.changed_files / CHANGED_RATE * slack
-        out.append(Target(f"commit of {keep.changed_files} changed files, {place}", f"{CHANGED_RATE} files/s",
-                          f"{rate:.0f} files/s", seconds <= limit + (4 * QUICK_NOISE if slack > 1 else 0)))
         few, many = keep.discard.values()
         limit = few * DISCARD_GROWTH * slack + DISCARD_NOISE * slack
         out.append(Target(f"discard of {keep.files} files against 20, {place}", f"{milliseconds(limit)} ms",
@@ -82,9 +80,29 @@ def _keep(results, slack):
     return out
 
 
+def _changing(results, slack):
+    out = []
+    noise = QUICK_NOISE if slack > 1 else 0
+    for place, one in results.changing.items():
+        what = f"of {one.files} changed files, {place}"
+        seconds, limit = one.traced.before_sync(), one.files / CHANGED_RATE * slack
+        out.append(Target(f"commit {what}, before the syncs", f"{CHANGED_RATE} files/s", f"{one.files / seconds:.0f} files/s",
+                          seconds <= limit + 4 * noise))
+        for name, base, limit in (("commit", "rename", RENAME_LIMIT), ("undo", "commit", UNDO_LIMIT)):
+            ratio, above = one.ratio(name, base), one.samples.above(name, base)
+            against = "plain rename and two syncs" if base == "rename" else "its commit"
+            out.append(Target(f"{name} {what}", f"{limit:.2f} x {against}", f"{ratio:.2f}", ratio <= limit or above <= noise))
+        limit = one.plan_files / PLAN_FILES * PLAN_LIMIT * slack + noise
+        out.append(Target(f"plan of {one.plan_files} changes, {place}", f"{milliseconds(limit)} ms, {PLAN_MEMORY} MB",
+                          f"{milliseconds(one.plan)} ms, {one.plan_peak} MB",
+                          one.plan <= limit and one.plan_peak <= PLAN_MEMORY))
+    return out
+
+
 def judge(results, quick):
     slack = SLACK if quick else 1.0
-    return _start(results, slack) + _work(results, slack) + _keep(results, slack)
+    return _start(results, slack) + _work(results, slack) + _keep(results, slack) + _changing(
+        results, slack)
 
 
 def exit_status(results, quick):

@@ -12,7 +12,7 @@
  * The commands take turns: each round runs each of them once, starting with another one each time, so that a slow
  * second of the machine and what one command leaves to the next hits all of them alike. One line comes out
  * for each sample: number of the command, nanoseconds, user and system microseconds of the process and what it waited
- * for, wait status.
+ * for, wait status, peak of resident memory in KiB.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ enum { COMMANDS_MAX = 32 };
 
 struct sample {
 	int command, status;
-	long long ns, user_us, system_us;
+	long long ns, user_us, system_us, peak_kb;
 };
 
 struct setup {
@@ -81,6 +81,7 @@ static struct sample measure(char **argv, posix_spawn_file_actions_t *actions)
 	s.ns = now() - start;
 	s.user_us = microseconds(usage.ru_utime);
 	s.system_us = microseconds(usage.ru_stime);
+	s.peak_kb = usage.ru_maxrss;
 	return s;
 }
 
@@ -166,7 +167,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < setup.rounds * setup.count; i++) {
 		struct sample s = samples[i];
 
-		printf("%d %lld %lld %lld %d\n", s.command, s.ns, s.user_us, s.system_us, s.status);
+		printf("%d %lld %lld %lld %d %lld\n", s.command, s.ns, s.user_us, s.system_us, s.status, s.peak_kb);
 	}
 	free(samples);
 	return fflush(stdout) ? 125 : 0;
