@@ -114,8 +114,7 @@ static unsigned traps(const struct supervisor *s)
 		traps |= ISLE_TRAP_READS;
 	if (o->track == ISLE_TRACK_FULL)
 		traps |= ISLE_TRAP_STATS;
-	if (!isle_view_is_root())
-		traps |= ISLE_TRAP_NAMES;
+	traps |= isle_view_is_root() ? ISLE_TRAP_NODES : ISLE_TRAP_NAMES;
 	return traps;
 }
 

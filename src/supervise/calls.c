@@ -11,6 +11,7 @@
 
 #define READS ISLE_TRAP_READS
 #define NAMES (ISLE_TRAP_READS | ISLE_TRAP_NAMES)
+#define NODES (ISLE_TRAP_READS | ISLE_TRAP_NODES)
 #define STATS ISLE_TRAP_STATS
 
 /* The most frequent first: the filter compares in this order. */
@@ -43,8 +44,8 @@ const struct isle_trapped isle_trapped_calls[] = {
 	{"symlinkat", SYS_symlinkat, READS, false, isle_handle_names},
 	{"link", SYS_link, NAMES, false, isle_handle_names, isle_repair_link},
 	{"linkat", SYS_linkat, NAMES, false, isle_handle_names, isle_repair_link},
-	{"mknod", SYS_mknod, READS, false, isle_handle_names},
-	{"mknodat", SYS_mknodat, READS, false, isle_handle_names},
+	{"mknod", SYS_mknod, NODES, false, isle_handle_names, isle_repair_node},
+	{"mknodat", SYS_mknodat, NODES, false, isle_handle_names, isle_repair_node},
 	{"truncate", SYS_truncate, READS, false, isle_handle_metadata},
 	{"chmod", SYS_chmod, READS, false, isle_handle_metadata},
 	{"fchmodat", SYS_fchmodat, READS, false, isle_handle_metadata},

@@ -67,7 +67,7 @@ static int start_at_fd(struct isle_guide *guide, const struct isle_call *call, i
 /* A process that changed its root directory means that one by "/". */
 static int start_at_root(struct isle_guide *guide, const struct isle_call *call)
 {
-	if (!guide->chroots)
+	if (!guide->chroots && guide->events != NULL) /* without a record chroot(2) is not trapped */
 		return 0;
 	int length = isle_peer_link(call->tid, "root", guide->raw, PATH_MAX);
 	return length <= 1 ? 0 : length;

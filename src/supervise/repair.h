@@ -11,6 +11,7 @@
  * answers the rest. What it does, it does with arguments that were copied once, below the root of the view (never out
  * of it through a symbolic link), and with no more rights than the caller has.
  */
+#include "caller.h"
 #include "guide_internal.h"
 #include <stdbool.h>
 
@@ -48,4 +49,4 @@ enum isle_carry_flags {
  */
 int isle_carry(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) isle_must_check;
 
-isle_handler isle_repair_rename, isle_repair_link;
+isle_handler isle_repair_rename, isle_repair_link, isle_repair_node;

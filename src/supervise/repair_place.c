@@ -19,13 +19,15 @@ void isle_repair_place_done(const struct isle_repair_place *place)
 	isle_cleanup_fd(&place->dir);
 }
 
-/* The directory that "/" means for the caller, and where in *text (absolute in the view) what is below it begins. -1:
+/* Without a record (--no-track) chroot(2) is not trapped.
+ *
+ * The directory that "/" means for the caller, and where in *text (absolute in the view) what is below it begins. -1:
  * that of the view. */
 static int open_root(const struct isle_guide *guide, const struct isle_call *call, const char **text)
 {
 	char root[PATH_MAX];
 
-	if (!guide->chroots)
+	if (!guide->chroots && guide->events != NULL)
 		return -1;
 	int length = isle_peer_link(call->tid, "root", root, sizeof(root));
 	if (length <= 1 || !isle_path_below(*text, root))
