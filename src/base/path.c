@@ -252,6 +252,21 @@ char *isle_path_absolute(const char *path)
 	return absolute;
 }
 
+const struct dirent *isle_next_entry(DIR *stream, int *r)
+{
+	const struct dirent *entry = NULL;
+
+	while (*r >= 0) {
+		errno = 0;
+		entry = readdir(stream);
+		if (!entry && errno != 0)
+			*r = -errno;
+		if (!entry || isle_component_valid(entry->d_name))
+			break;
+	}
+	return entry;
+}
+
 int isle_readlink(int dir, const char *name, char **ret_target)
 {
 	size_t room = 256;

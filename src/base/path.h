@@ -5,6 +5,7 @@
  * through isle_walk(), which never follows a symbolic link and never leaves the directory it starts in.
  */
 #include "macros.h"
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -38,6 +39,12 @@ char *isle_path_join(const char *dir, const char *name);
 /* The absolute path with ".", "//" and ".." resolved as text (no symbolic link is read); relative to cwd when
  * it is not absolute. NULL when out of memory or cwd cannot be read. */
 char *isle_path_absolute(const char *path);
+
+/* The next entry of a directory but "." and "..": NULL at the end, after an error, which is stored in *r as -errno, and
+ * at once when *r is negative already. So that no list is taken for whole that is not:
+ *	while ((entry = isle_next_entry(stream, &r)))
+ *		r = ...; */
+const struct dirent *isle_next_entry(DIR *stream, int *r);
 
 /* Reads a link of any length; NUL-terminated heap string. */
 int isle_readlink(int dir, const char *name, char **ret_target) isle_must_check;

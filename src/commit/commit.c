@@ -87,7 +87,7 @@ static int commit_locked(struct isle_store *store, const struct isle *isle, cons
 		return 0;
 	}
 	if (r < 0)
-		return isle_err_prefix(err, r, "nothing was committed");
+		return r == -EINPROGRESS ? r : isle_err_prefix(err, r, "nothing was committed");
 	result->operation = (uint64_t)id;
 	result->outcome = ISLE_OUTCOME_DONE;
 	isle_ignore(isle_torn_forgive(isle)); /* kept, it asks again, no more */

@@ -270,14 +270,13 @@ static bool count_down(int dir, unsigned *left)
 {
 	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = again < 0 ? NULL : fdopendir(again);
-	struct dirent *entry;
+	const struct dirent *entry;
 	bool fits = stream != NULL;
+	int r = 0;
 
-	while (fits && (entry = readdir(stream))) {
+	while (fits && (entry = isle_next_entry(stream, &r))) {
 		auto_fd int sub = -1;
 
-		if (!isle_component_valid(entry->d_name))
-			continue;
 		if (*left > 0 && entry->d_type == DT_DIR)
 			sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		fits = *left > 0 && (*left)-- > 0 && (sub < 0 || count_down(sub, left));
@@ -286,7 +285,7 @@ static bool count_down(int dir, unsigned *left)
 		closedir(stream);
 	else
 		isle_cleanup_fd(&again);
-	return fits;
+	return fits && r == 0;
 }
 
 /* What is dropped, for the log: only where telling takes no time worth speaking of. False where it was not counted. */

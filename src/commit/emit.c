@@ -225,29 +225,35 @@ static int find_unchanged_name(struct isle_builder *b, const struct isle_change 
 {
 	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = again < 0 ? NULL : fdopendir(again);
-	struct dirent *entry;
+	const struct dirent *entry;
 	int r = 0;
 
-	while (stream && r == 0 && (entry = readdir(stream))) {
-		auto_free char *path = NULL;
+	if (!stream) {
+		r = -errno;
+		isle_cleanup_fd(&again);
+		return r;
+	}
+	while (r == 0 && (entry = isle_next_entry(stream, &r))) {
+		auto_free char *path = isle_path_join(below, entry->d_name);
 		auto_fd int sub = -1;
 		struct isle_stat st;
 
-		if (!isle_component_valid(entry->d_name) || isle_look(dir, entry->d_name, &st) <= 0)
+		r = path ? isle_look(dir, entry->d_name, &st) : -ENOMEM;
+		if (r <= 0)
 			continue;
-		path = isle_path_join(below, entry->d_name);
-		if (!path)
-			r = -ENOMEM;
-		else if (S_ISDIR(st.mode) &&
-			 (sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) >= 0)
-			r = find_unchanged_name(b, change, path, sub, ret_path);
-		else if (st.ino == change->after.ino && isle_changes_find(&b->changes, path) < 0) {
+		r = 0;
+		if (S_ISDIR(st.mode)) {
+			sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (sub >= 0)
+				r = find_unchanged_name(b, change, path, sub, ret_path);
+			else if (errno != EACCES)
+				r = -errno;
+		} else if (st.ino == change->after.ino && isle_changes_find(&b->changes, path) < 0) {
 			*ret_path = ptr_take(&path);
 			r = 1;
 		}
 	}
-	if (stream)
-		closedir(stream);
+	closedir(stream);
 	return r;
 }
 

@@ -70,9 +70,10 @@ static int remove_places(struct prune *prune, const struct isle_plan *plan, int6
 		if (dir == -ENOENT)
 			continue;
 		r = dir < 0 ? dir : isle_tx_empty(dir);
+		if (r >= 0)
+			r = isle_parking_remove(prune->store, plan, site, id);
 		if (r < 0)
 			return r;
-		isle_parking_remove(prune->store, plan, site, id);
 	}
 	return 0;
 }
@@ -121,6 +122,7 @@ static int look_at_all(struct prune *prune)
 {
 	int fd = openat(prune->undo, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
 	int r = 0;
 
 	if (!stream) {
@@ -128,9 +130,8 @@ static int look_at_all(struct prune *prune)
 		isle_cleanup_fd(&fd);
 		return r;
 	}
-	for (struct dirent *e = readdir(stream); e && r >= 0; e = readdir(stream))
-		if (isle_component_valid(e->d_name))
-			r = look_at(prune, e->d_name);
+	while ((e = isle_next_entry(stream, &r)))
+		r = look_at(prune, e->d_name);
 	closedir(stream);
 	return r;
 }

@@ -3,12 +3,14 @@
  * Locks, and what an interrupted operation left behind (the states: transaction.c).
  *
  * STORE/pending is there from before the first change until after the last: finding none is one failed look-up. If the
- * operation's plan was never written whole, no step was done, and only what was prepared is removed.
+ * operation's plan was never written whole, no step was done, and only what was prepared is removed. An error while
+ * looking is never taken for an answer: recovery fails then, and the next command tries again.
  *
  * Lock order: the isle's live lock, then the commit lock. Recovery takes the live lock last and without waiting:
  * whoever holds it and waits for the commit lock gives both up when he finds something pending, and begins again.
  */
 #include "io.h"
+#include "quote.h"
 #include "talk.h"
 #include "transaction_internal.h"
 #include <errno.h>
@@ -41,42 +43,71 @@ static int find_isle_by_id(struct isle_store *store, const char *id, struct isle
 	return r < 0 ? r : -ENOENT;
 }
 
-static bool all_done(struct isle_transaction *tx)
+/* 1: all steps are done, 0: not. */
+static int all_done(struct isle_transaction *tx)
 {
 	size_t i;
 
-	for (i = 0; i < tx->plan->action_count; i++)
-		if (isle_step_is_done(tx, i) <= 0)
-			return false;
-	return true;
+	for (i = 0; i < tx->plan->action_count; i++) {
+		int r = isle_step_is_done(tx, i);
+
+		if (r < 0 && r != -ENOENT && r != -EACCES && r != -EPERM)
+			return isle_err_errno(tx->err, r, "cannot look at '%s'", isle_quote(tx->plan->actions[i].path));
+		if (r <= 0)
+			return 0;
+	}
+	return 1;
+}
+
+/* All steps are done. Copies for undo can have lost their data with the power: those are made anew. */
+static int confirm_applied(struct isle_transaction *tx, int record, bool noted, int64_t *end)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < tx->plan->action_count && r >= 0; i++)
+		r = isle_tx_save(tx, i);
+	if (r < 0 || noted)
+		return r;
+	*end = isle_catalog_now();
+	return isle_tx_note_applied(tx, record, *end);
 }
 
 static int recover_plan(struct isle_transaction *tx, int record, struct isle_catalog *catalog)
 {
 	int64_t end = 0;
 	int r = isle_tx_read_number(record, "applied", &end);
+	bool noted = r >= 0;
+	int done = 1;
 
-	if (r >= 0 || all_done(tx)) {
-		bool noted = r >= 0;
-		size_t i;
-
-		for (r = 0, i = 0; i < tx->plan->action_count && r >= 0; i++)
-			r = isle_tx_save(tx, i);
-		if (r < 0 && noted)
-			return r;
-		if (r >= 0 && !noted) {
-			end = isle_catalog_now();
-			r = isle_tx_note_applied(tx, record, end);
-		}
-	}
+	/* What cannot be read now may well be there: nothing of an applied operation is taken back. */
+	if (r < 0 && r != -ENOENT && r != -EBADMSG)
+		return isle_err_errno(tx->err, r, "cannot tell whether it was applied");
+	if (!noted)
+		done = all_done(tx);
+	if (done < 0)
+		return done;
+	if (done > 0)
+		r = confirm_applied(tx, record, noted, &end);
+	if (r < 0 && noted)
+		return r;
 	if (r >= 0) {
 		isle_note("completing operation %" PRId64 " on isle '%s', which was interrupted", tx->id,
 			  tx->plan->isle_name);
 		return isle_tx_complete(tx, catalog, end);
 	}
 	isle_note("taking back operation %" PRId64 " on isle '%s', which was interrupted", tx->id, tx->plan->isle_name);
-	isle_tx_finish_rolled_back(tx, catalog, tx->plan->action_count);
-	return 0;
+	return isle_tx_roll_back(tx, catalog, tx->plan->action_count, tx->err);
+}
+
+/* 1: the plan was durable, so that a step may have been done. */
+static int has_begun(int record)
+{
+	if (record < 0)
+		return 0;
+	if (faccessat(record, "begun", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
 }
 
 static int recover_operation(struct isle_store *store, int64_t id, struct isle_catalog *catalog, struct isle_err *err)
@@ -86,9 +117,12 @@ static int recover_operation(struct isle_store *store, int64_t id, struct isle_c
 	auto_isle struct isle *isle = NULL;
 	auto_transaction struct isle_transaction tx = {.host = ISLE_DIRS_INIT, .other = ISLE_DIRS_INIT};
 	auto_fd int lock = -1;
-	bool begun = record >= 0 && faccessat(record, "begun", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	int begun = has_begun(record);
 	bool draft = false;
 	int r = record < 0 ? record : isle_tx_load_plan(record, "plan", &plan);
+
+	if (begun < 0)
+		return isle_err_errno(err, begun, "cannot read the record of operation %" PRId64, id);
 
 	if ((r == -ENOENT || r == -EBADMSG) && !begun) {
 		draft = true;
@@ -96,9 +130,12 @@ static int recover_operation(struct isle_store *store, int64_t id, struct isle_c
 	}
 	if (r < 0 && ((r != -ENOENT && r != -EBADMSG) || begun))
 		return isle_err_errno(err, r, "cannot read the record of operation %" PRId64, id);
-	if (r >= 0 && find_isle_by_id(store, plan.isle_id, &isle) >= 0) {
-		lock = isle_lock(isle, ISLE_LOCK_NOWAIT, err);
-		if (lock < 0)
+	if (r >= 0) {
+		r = find_isle_by_id(store, plan.isle_id, &isle);
+		if (r < 0 && r != -ENOENT)
+			return isle_err_errno(err, r, "cannot open isle '%s'", plan.isle_name);
+		lock = r < 0 ? -1 : isle_lock(isle, ISLE_LOCK_NOWAIT, err);
+		if (r >= 0 && lock < 0)
 			return lock;
 	}
 	/* Without a plan nothing was done; an empty one stands for it. */
@@ -109,8 +146,7 @@ static int recover_operation(struct isle_store *store, int64_t id, struct isle_c
 	if (!draft)
 		return recover_plan(&tx, record, catalog);
 	isle_note("operation %" PRId64 " was interrupted before it began; nothing had been changed", id);
-	isle_tx_finish_rolled_back(&tx, catalog, 0);
-	return 0;
+	return isle_tx_roll_back(&tx, catalog, 0, err);
 }
 
 int isle_recover_locked(struct isle_store *store, struct isle_err *err)

@@ -299,14 +299,13 @@ static int uncover_all(struct settle *s, int upper, const char *host_path, const
 {
 	int fd = isle_walk(s->tx->host.root, host_path + 1, O_RDONLY | O_DIRECTORY);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	const struct dirent *entry;
 	int r = fd < 0 ? fd : 0;
 
 	if (!stream)
 		return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r < 0 ? r : -errno;
-	while (r >= 0 && (entry = readdir(stream)))
-		if (isle_component_valid(entry->d_name))
-			r = uncover(s, upper, host_path, entry->d_name, dirfd(stream), prefix);
+	while ((entry = isle_next_entry(stream, &r)))
+		r = uncover(s, upper, host_path, entry->d_name, dirfd(stream), prefix);
 	closedir(stream);
 	return r;
 }

@@ -47,6 +47,9 @@ static int parking_parent(struct isle_store *store, const struct isle_plan *plan
 
 	if (!site || !site->place) {
 		snprintf(name, 64, "%" PRId64, id);
+		fd = isle_walk(isle_store_fd(store), "undo", O_PATH | O_DIRECTORY);
+		if (fd != -ENOENT)
+			return fd;
 		if (mkdirat(isle_store_fd(store), "undo", 0700) < 0 && errno != EEXIST)
 			return -errno;
 		return isle_walk(isle_store_fd(store), "undo", O_PATH | O_DIRECTORY);
@@ -83,32 +86,41 @@ int isle_parking_open(struct isle_store *store, const struct isle_plan *plan, co
 	return fd_take(&fd);
 }
 
-static void remove_shelves(int parent, const char *name)
+static int remove_shelves(int parent, const char *name)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	const struct dirent *entry;
+	int r = 0;
 
 	if (!stream) {
+		r = -errno;
 		isle_cleanup_fd(&fd);
-		return;
+		return r;
 	}
-	while ((entry = readdir(stream)))
-		if (strncmp(entry->d_name, shelf_prefix, sizeof(shelf_prefix) - 1) == 0)
-			unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR);
+	while ((entry = isle_next_entry(stream, &r)))
+		if (strncmp(entry->d_name, shelf_prefix, sizeof(shelf_prefix) - 1) == 0 &&
+		    unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST)
+			r = -errno;
 	closedir(stream);
+	return r;
 }
 
-void isle_parking_remove(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
-			 int64_t id)
+int isle_parking_remove(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
+			int64_t id)
 {
 	char name[64];
 	auto_fd int parent = parking_parent(store, plan, site, id, name);
+	int r;
 
 	if (parent < 0)
-		return;
-	remove_shelves(parent, name);
-	unlinkat(parent, name, AT_REMOVEDIR);
+		return parent == -ENOENT ? 0 : parent;
+	r = remove_shelves(parent, name);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST)
+		return 0;
+	return -errno;
 }
 
 static int tx_parking(struct isle_transaction *tx, unsigned site)

@@ -4,7 +4,7 @@
  * object is, is told by its inode number, so this works after a crash as well as after an error, and twice in a row.
  *
  * What the host has put in the way meanwhile is never touched. Then what was there before stays in the parking, and
- * the caller says where.
+ * the caller says where. Any other error (a disk that is full, fails, or is read-only now) is for a later try.
  */
 #include "io.h"
 #include "kernel.h"
@@ -39,6 +39,23 @@ static int look_for(int spot_result, const struct isle_spot *at, const struct is
 	return spot_result < 0 ? spot_result : is_at(at, wanted, ret_empty);
 }
 
+/* What a rollback returns: 0 where the host, or a user, has moved on so that trying again would not help. */
+static int verdict(int r)
+{
+	switch (r) {
+	case -ENOENT:
+	case -ENOTDIR:
+	case -ELOOP:
+	case -EEXIST:
+	case -ENOTEMPTY:
+	case -EACCES:
+	case -EPERM:
+		return 0;
+	default:
+		return r < 0 ? r : 1;
+	}
+}
+
 static void forget(struct isle_transaction *tx)
 {
 	size_t i;
@@ -62,7 +79,7 @@ static int back_remove(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_move(parking.dir, parking.name, target.dir, target.name, RENAME_NOREPLACE);
 	forget(tx);
-	return r < 0 ? 0 : 1;
+	return verdict(r);
 }
 
 static int back_place(struct isle_transaction *tx, size_t i)
@@ -78,7 +95,7 @@ static int back_place(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_move(target.dir, target.name, parking.dir, parking.name, RENAME_NOREPLACE);
 	forget(tx);
-	return r < 0 ? r : 1;
+	return verdict(r);
 }
 
 /* From the host, or the parking, back into the layer. */
@@ -103,23 +120,22 @@ static int back_create(struct isle_transaction *tx, size_t i)
 		return r;
 	if (r == 0) {
 		/* Perhaps only its overlay attributes are off. */
-		if (action->prepare == ISLE_PREPARE_NONE &&
-		    look_for(isle_spot_source(tx, action, &other), &other, &action->new, &empty) > 0)
-			return isle_overlay_restore(other.dir, other.name, &action->overlay) < 0 ? 0 : 1;
-		return 1;
+		if (action->prepare == ISLE_PREPARE_NONE)
+			r = look_for(isle_spot_source(tx, action, &other), &other, &action->new, &empty);
+		return verdict(r > 0 ? isle_overlay_restore(other.dir, other.name, &action->overlay) : r);
 	}
 	forget(tx);
 	r = isle_spot_target(tx, action, &target);
 	if (r < 0)
 		return r;
 	if (action->prepare == ISLE_PREPARE_MKDIR)
-		return unlinkat(target.dir, target.name, AT_REMOVEDIR) < 0 ? 0 : 1;
+		return verdict(unlinkat(target.dir, target.name, AT_REMOVEDIR) < 0 ? -errno : 0);
 	if (action->prepare == ISLE_PREPARE_NONE)
-		return give_back(tx, action, &target) < 0 ? 0 : 1;
+		return verdict(give_back(tx, action, &target));
 	r = isle_spot_parking(tx, i, &other);
 	if (r >= 0)
 		r = isle_move(target.dir, target.name, other.dir, other.name, RENAME_NOREPLACE);
-	return r < 0 ? 0 : 1;
+	return verdict(r);
 }
 
 /* The host has something else in its place now. A layer that goes back to the isle must not hold the host's old. */
@@ -154,14 +170,14 @@ static int back_exchange(struct isle_transaction *tx, size_t i)
 				   new_there ? RENAME_EXCHANGE : RENAME_NOREPLACE);
 		forget(tx);
 		if (r < 0)
-			return r;
+			return verdict(r);
 	}
 	if (action->prepare != ISLE_PREPARE_NONE)
 		return 1;
 	r = look_for(isle_spot_parking(tx, i, &parking), &parking, &action->new, &parking_empty);
 	if (r <= 0)
 		return r < 0 ? r : 1;
-	return give_back(tx, action, &parking) < 0 ? 0 : 1;
+	return verdict(give_back(tx, action, &parking));
 }
 
 static int back_meta(struct isle_transaction *tx, size_t i)
@@ -176,7 +192,7 @@ static int back_meta(struct isle_transaction *tx, size_t i)
 	r = look_for(isle_spot_target(tx, action, &target), &target, &action->old, &empty);
 	if (r <= 0)
 		return r < 0 ? r : 1;
-	return isle_meta_apply(target.dir, target.name, action->old_meta, action->what) < 0 ? 0 : 1;
+	return verdict(isle_meta_apply(target.dir, target.name, action->old_meta, action->what));
 }
 
 /* 1: the same data, 0: not. */
@@ -230,14 +246,17 @@ static int back_write(struct isle_transaction *tx, size_t i)
 	if (r == 0) {
 		in = isle_open_own(backup.dir, backup.name, O_RDONLY);
 		out = isle_open_own(target.dir, target.name, O_WRONLY);
-		if (in < 0 || out < 0 || isle_copy_data(in, out) < 0)
-			return 0;
+		r = in < 0 ? in : out < 0 ? out : isle_copy_data(in, out);
+		if (r < 0)
+			return verdict(r);
 	}
-	return isle_meta_apply(target.dir, target.name, action->old_meta, action->what | ISLE_APPLY_TIMES) < 0 ? 0 : 1;
+	return verdict(isle_meta_apply(target.dir, target.name, action->old_meta, action->what | ISLE_APPLY_TIMES));
 }
 
 int isle_step_rollback(struct isle_transaction *tx, size_t i)
 {
+	int r;
+
 	switch (tx->plan->actions[i].kind) {
 	case ISLE_ACTION_REMOVE:
 	case ISLE_ACTION_TAKE:
@@ -257,26 +276,31 @@ int isle_step_rollback(struct isle_transaction *tx, size_t i)
 	case ISLE_ACTION_REVERT:
 	case ISLE_ACTION_LAYER:
 	case ISLE_ACTION_CARRY:
-		return isle_layer_step_rollback(tx, i);
+		r = isle_layer_step_rollback(tx, i);
+		return r < 0 ? verdict(r) : r;
 	}
 	return -EINVAL;
 }
 
-void isle_step_unprepare(struct isle_transaction *tx, size_t i)
+int isle_step_unprepare(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot parking;
 	bool empty;
 	int r;
 
-	if (action->prepare == ISLE_PREPARE_NONE || isle_spot_parking(tx, i, &parking) < 0)
-		return;
+	if (action->prepare == ISLE_PREPARE_NONE)
+		return 0;
+	r = isle_spot_parking(tx, i, &parking);
+	if (r < 0)
+		return verdict(r) < 0 ? r : 0;
 	/* Never the host's old object, which has the same place once the step is done. */
-	if (action->old.mode != 0 && action->prepare != ISLE_PREPARE_BACKUP &&
-	    is_at(&parking, &action->old, &empty) != 0)
-		return;
-	r = isle_remove_tree(parking.dir, parking.name);
-	(void)r;
+	if (action->old.mode != 0 && action->prepare != ISLE_PREPARE_BACKUP) {
+		r = is_at(&parking, &action->old, &empty);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	return isle_remove_if_there(parking.dir, parking.name);
 }
 
 static int target_is(struct isle_transaction *tx, const struct isle_action *action, const struct isle_stat *wanted)

@@ -174,11 +174,10 @@ static int note_linked(struct isle_transaction *tx, struct notes *notes)
 	return r;
 }
 
-static void save(struct isle_transaction *tx, struct notes *notes)
+static int save(struct isle_transaction *tx, struct notes *notes)
 {
 	char key[48];
 	size_t i;
-	int r;
 
 	for (i = 0; i < notes->known.count; i++) {
 		const struct isle_touched_object *object = &notes->known.list[i];
@@ -186,20 +185,21 @@ static void save(struct isle_transaction *tx, struct notes *notes)
 		if (!isle_map_get(&notes->ours, object_key(object->dev, object->ino, key)))
 			add_known(&notes->text, object);
 	}
-	if (notes->ours.count == 0 || isle_buf_error(&notes->text) < 0)
-		return;
-	r = isle_replace_file(tx->isle->dir, "touched", notes->text.data, notes->text.size);
-	(void)r; /* costs conflicts, no more */
+	if (isle_buf_error(&notes->text) < 0)
+		return isle_buf_error(&notes->text);
+	return notes->ours.count == 0 ? 0
+				      : isle_replace_file(tx->isle->dir, "touched", notes->text.data, notes->text.size);
 }
 
-void isle_touched_note(struct isle_transaction *tx)
+int isle_touched_note(struct isle_transaction *tx)
 {
 	auto_notes struct notes notes = {0};
 	size_t i;
+	int r = tx->isle ? isle_touched_read(tx->isle, &notes.known) : 0;
 
-	if (!tx->isle || isle_touched_read(tx->isle, &notes.known) < 0)
-		return;
-	for (i = 0; i < tx->plan->action_count; i++) {
+	if (!tx->isle)
+		return 0;
+	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
 		const struct isle_action *action = &tx->plan->actions[i];
 		struct isle_spot target;
 		struct isle_stat now;
@@ -207,11 +207,11 @@ void isle_touched_note(struct isle_transaction *tx)
 		if (action->old.mode == 0 || action->kind >= ISLE_ACTION_DROP ||
 		    isle_spot_target(tx, action, &target) < 0 || isle_look(target.dir, target.name, &now) <= 0)
 			continue;
-		if (note(&notes, &action->old, &now) < 0)
-			return;
+		r = note(&notes, &action->old, &now);
 	}
-	if (note_linked(tx, &notes) >= 0)
-		save(tx, &notes);
+	if (r >= 0)
+		r = note_linked(tx, &notes);
+	return r < 0 ? r : save(tx, &notes);
 }
 
 void isle_touched_parents_done(struct isle_touched_parents *parents)
@@ -260,22 +260,24 @@ int isle_touched_before(struct isle_transaction *tx, struct isle_touched_parents
 	return r;
 }
 
-void isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents)
+int isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents)
 {
 	auto_notes struct notes notes = {0};
 	size_t i;
+	int r;
 
-	if (parents->states.count == 0 || isle_touched_read(tx->isle, &notes.known) < 0)
-		return;
-	for (i = 0; i < parents->states.room; i++) {
+	if (parents->states.count == 0)
+		return 0;
+	r = isle_touched_read(tx->isle, &notes.known);
+	for (i = 0; i < parents->states.room && r >= 0; i++) {
 		const struct isle_map_slot *slot = &parents->states.slots[i];
 		struct isle_spot spot;
 		struct isle_stat now;
 
-		if (slot->key && isle_spot_host(tx, slot->key, &spot) >= 0 &&
-		    isle_look(spot.dir, spot.name, &now) > 0 && note(&notes, slot->value, &now) < 0)
-			return;
+		if (slot->key && isle_spot_host(tx, slot->key, &spot) >= 0 && isle_look(spot.dir, spot.name, &now) > 0)
+			r = note(&notes, slot->value, &now);
 	}
-	if (note_linked(tx, &notes) >= 0)
-		save(tx, &notes);
+	if (r >= 0)
+		r = note_linked(tx, &notes);
+	return r < 0 ? r : save(tx, &notes);
 }

@@ -39,7 +39,7 @@ struct isle_touched_parents {
 void isle_touched_parents_done(struct isle_touched_parents *parents);
 #define auto_touched_parents __attribute__((cleanup(isle_touched_parents_done)))
 int isle_touched_before(struct isle_transaction *tx, struct isle_touched_parents *parents) isle_must_check;
-void isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents);
+int isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents) isle_must_check;
 
-/* After a rollback: notes what stands as it stood, but for its ctime. Failing costs conflicts, nothing else. */
-void isle_touched_note(struct isle_transaction *tx);
+/* After a rollback: notes what stands as it stood, but for its ctime. Repeatable. */
+int isle_touched_note(struct isle_transaction *tx) isle_must_check;

@@ -138,47 +138,52 @@ static bool parks_on_host(const struct isle_action *action)
 	       (action->kind == ISLE_ACTION_REMOVE || action->kind == ISLE_ACTION_EXCHANGE);
 }
 
-/* What isle_tx_save() has copied for undo. */
-static void unsave(struct isle_transaction *tx, size_t i)
+/* What isle_tx_save() has copied for undo, and half copied. */
+static int unsave(struct isle_transaction *tx, size_t i)
 {
+	static const char *const suffixes[] = {"", ".part"};
 	struct isle_spot record;
+	size_t k;
+	int r = 0;
 
-	if (parks_on_host(&tx->plan->actions[i]) && isle_spot_record(tx, i, "", &record) >= 0) {
-		int r = isle_remove_tree(record.dir, record.name);
-
-		(void)r;
+	if (!parks_on_host(&tx->plan->actions[i]))
+		return 0;
+	for (k = 0; k < ARRAY_SIZE(suffixes) && r >= 0; k++) {
+		r = isle_spot_record(tx, i, suffixes[k], &record);
+		if (r >= 0)
+			r = isle_remove_if_there(record.dir, record.name);
 	}
+	return r;
 }
 
-/* Takes back all steps up to `steps`; says what could not be. */
-static int roll_back(struct isle_transaction *tx, size_t steps)
+/* Takes back all steps up to `steps`. The number of those that cannot be, ever; < 0: some may be later. */
+static int take_back(struct isle_transaction *tx, size_t steps, struct isle_err *err)
 {
-	size_t i, stuck = 0;
+	size_t i;
+	int stuck = 0, failed = 0;
 
 	for (i = steps; i-- > 0;) {
+		const char *path = isle_quote(tx->plan->actions[i].path);
 		int r = isle_step_rollback(tx, i);
 
-		if (r > 0)
-			continue;
-		stuck++;
-		isle_note("could not take back '%s'; what was there before is in %s/undo/%" PRId64 "/%s",
-			  isle_quote(tx->plan->actions[i].path), isle_store_path(tx->store), tx->id,
-			  isle_parked_name(i, "").text);
+		if (r == 0) {
+			stuck++;
+			isle_note("could not take back '%s'; what was there before is in %s/undo/%" PRId64 "/%s", path,
+				  isle_store_path(tx->store), tx->id, isle_parked_name(i, "").text);
+		} else if (r < 0 && failed == 0) {
+			failed = isle_err_errno(err, r, "cannot take back '%s'", path);
+		}
 	}
 	isle_dirs_forget(&tx->host);
 	isle_dirs_forget(&tx->other);
-	for (i = 0; i < tx->plan->action_count && stuck == 0; i++) {
-		isle_step_unprepare(tx, i);
-		unsave(tx, i);
-	}
-	isle_touched_note(tx);
-	return stuck > 0 ? -EBUSY : 0;
+	return failed < 0 ? failed : stuck;
 }
 
 int isle_tx_empty(int dir)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
 	int r = 0;
 
 	if (!stream) {
@@ -186,38 +191,57 @@ int isle_tx_empty(int dir)
 		isle_cleanup_fd(&fd);
 		return r;
 	}
-	for (struct dirent *e = readdir(stream); e && r >= 0; e = readdir(stream))
-		if (isle_component_valid(e->d_name))
-			r = isle_remove_tree(dir, e->d_name);
+	while ((e = isle_next_entry(stream, &r)))
+		r = isle_remove_tree(dir, e->d_name);
 	closedir(stream);
 	return r;
 }
 
-static void remove_record(struct isle_transaction *tx)
+static int remove_prepared(struct isle_transaction *tx)
 {
-	auto_fd int dir = isle_tx_record_dir(tx->store, tx->id, 0);
 	size_t i;
+	int r = 0;
 
-	if (dir < 0)
-		return;
-	/* Nobody can say what was prepared; nothing else can be in it before the first step. */
-	if (tx->plan->action_count == 0 && faccessat(dir, "begun", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		isle_ignore(isle_tx_empty(dir));
-	unlinkat(dir, "begun", 0);
-	unlinkat(dir, "draft", 0);
-	unlinkat(dir, "plan", 0);
-	unlinkat(dir, "devices", 0);
-	unlinkat(dir, "applied", 0);
-	isle_parking_remove(tx->store, tx->plan, NULL, tx->id);
-	for (i = 0; i < tx->plan->site_count; i++)
-		if (tx->plan->sites[i].place)
-			isle_parking_remove(tx->store, tx->plan, &tx->plan->sites[i], tx->id);
+	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
+		r = isle_step_unprepare(tx, i);
+		if (r >= 0)
+			r = unsave(tx, i);
+	}
+	return r;
 }
 
-void isle_tx_finish_rolled_back(struct isle_transaction *tx, struct isle_catalog *catalog, size_t steps)
+static int remove_record(struct isle_transaction *tx)
 {
-	int r = roll_back(tx, steps);
+	static const char *const names[] = {"begun", "draft", "plan", "devices", "applied"};
+	auto_fd int dir = isle_tx_record_dir(tx->store, tx->id, 0);
+	size_t i;
+	int r = 0;
 
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	/* Nobody can say what was prepared; nothing else can be in it before the first step. */
+	if (tx->plan->action_count == 0 && faccessat(dir, "begun", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		r = isle_tx_empty(dir);
+	for (i = 0; i < tx->plan->site_count && r >= 0; i++)
+		if (tx->plan->sites[i].place)
+			r = isle_parking_remove(tx->store, tx->plan, &tx->plan->sites[i], tx->id);
+	if (r < 0)
+		return r;
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (unlinkat(dir, names[i], 0) < 0 && errno != ENOENT)
+			return -errno;
+	return isle_parking_remove(tx->store, tx->plan, NULL, tx->id);
+}
+
+int isle_tx_roll_back(struct isle_transaction *tx, struct isle_catalog *catalog, size_t steps, struct isle_err *err)
+{
+	int stuck = take_back(tx, steps, err), r = stuck;
+
+	if (r < 0)
+		return r;
+	r = isle_touched_note(tx);
+	if (stuck == 0 && r >= 0)
+		r = remove_prepared(tx);
 	if (catalog) {
 		isle_ignore(isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_ROLLED_BACK, isle_catalog_now(),
 						       NULL));
@@ -226,14 +250,13 @@ void isle_tx_finish_rolled_back(struct isle_transaction *tx, struct isle_catalog
 				isle_catalog_operation_set(catalog, tx->plan->target, ISLE_OPERATION_DONE, 0, NULL));
 	}
 	/* The host can be on another file system than the record of what is to be taken back. */
-	if (isle_tx_sync(tx, ISLE_SYNC_ALL) < 0) {
-		isle_note("cannot make it durable that operation %" PRId64 " was taken back; the next command will",
-			  tx->id);
-		return;
-	}
 	if (r >= 0)
-		remove_record(tx);
-	unlinkat(isle_store_fd(tx->store), "pending", 0);
+		r = isle_tx_sync(tx, ISLE_SYNC_ALL);
+	if (stuck == 0 && r >= 0)
+		r = remove_record(tx);
+	if (r >= 0 && unlinkat(isle_store_fd(tx->store), "pending", 0) < 0 && errno != ENOENT)
+		r = -errno;
+	return r < 0 ? isle_err_errno(err, r, "cannot clean up after operation %" PRId64, tx->id) : 0;
 }
 
 /* --- completing --- */
@@ -475,15 +498,17 @@ static int write_intent(struct isle_transaction *tx, struct isle_catalog *catalo
 
 static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, size_t *ret_steps, int64_t *ret_end)
 {
-	auto_fd int record = isle_tx_record_dir(tx->store, tx->id, ISLE_PARKING_CREATE);
 	auto_touched_parents struct isle_touched_parents parents = {ISLE_MAP_INIT};
+	auto_fd int record = -1;
 	int r;
 
-	if (record < 0)
-		return isle_err_errno(tx->err, record, "cannot make the record of the operation");
+	/* First, so that whatever is made from now on is found. */
 	r = isle_tx_write_number(isle_store_fd(tx->store), "pending", tx->id);
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "cannot note the operation");
+	record = isle_tx_record_dir(tx->store, tx->id, ISLE_PARKING_CREATE);
+	if (record < 0)
+		return isle_err_errno(tx->err, record, "cannot make the record of the operation");
 	r = prepare_all(tx, record);
 	if (r < 0)
 		return r;
@@ -498,7 +523,9 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	r = apply_all(tx, ret_steps);
 	if (r < 0)
 		return r;
-	isle_touched_after(tx, &parents);
+	r = isle_touched_after(tx, &parents);
+	if (r < 0)
+		return isle_err_errno(tx->err, r, "cannot note what was touched");
 	if (tx->isle)
 		isle_reads_settle(tx->isle, tx->plan, tx->id);
 	*ret_end = step_clock();
@@ -545,6 +572,7 @@ int isle_transaction_run(struct isle_store *store, const struct isle *isle, stru
 {
 	auto_catalog struct isle_catalog *catalog = NULL;
 	auto_transaction struct isle_transaction tx = {.host = ISLE_DIRS_INIT, .other = ISLE_DIRS_INIT};
+	struct isle_err later = ISLE_ERR_INIT;
 	size_t steps = 0;
 	int64_t end = 0;
 	mode_t mask;
@@ -563,10 +591,12 @@ int isle_transaction_run(struct isle_store *store, const struct isle *isle, stru
 	mask = umask(0);
 	r = carry_out(&tx, catalog, &steps, &end);
 	if (r < 0) {
-		isle_tx_finish_rolled_back(&tx, catalog, steps);
+		if (isle_tx_roll_back(&tx, catalog, steps, &later) < 0) {
+			isle_note("%s", later.text);
+			isle_err_hint(err, "it is left unfinished: the next command takes it back or completes it");
+			r = -EINPROGRESS;
+		}
 	} else {
-		struct isle_err later = ISLE_ERR_INIT;
-
 		/* The host has everything: what fails now is for the next command to complete. */
 		tx.err = &later;
 		if (isle_tx_complete(&tx, catalog, end) < 0)

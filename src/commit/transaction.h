@@ -36,7 +36,8 @@ void isle_transaction_done(struct isle_transaction *tx);
 #define auto_transaction __attribute__((cleanup(isle_transaction_done)))
 
 /* Adds the operation to the catalog and does the plan. 0: done. -ESTALE: the host has moved; conflicts say where;
- * everything was rolled back. Other errors: rolled back as well. *ret_id is the operation's number. */
+ * everything was rolled back. -EINPROGRESS: it failed, and rolling back failed, too; recovery is to do it. Other
+ * errors: rolled back as well. *ret_id is the operation's number. */
 int isle_transaction_run(struct isle_store *store, const struct isle *isle, struct isle_plan *plan,
 			 struct isle_findings *conflicts, int64_t *ret_id, struct isle_err *err) isle_must_check;
 
@@ -61,9 +62,9 @@ int isle_operation_load(struct isle_store *store, int64_t id, struct isle_plan *
 enum isle_parking_flags { ISLE_PARKING_CREATE = 1 << 0 };
 int isle_parking_open(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site, int64_t id,
 		      unsigned flags) isle_must_check;
-/* Removes it and its shelves if they are empty. */
-void isle_parking_remove(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
-			 int64_t id);
+/* Removes it and its shelves if it is there and they are empty. */
+int isle_parking_remove(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
+			int64_t id) isle_must_check;
 
 /* The name below a parking of what action i has parked. Many names in one directory make each new one dear (a file
  * system reads through a block of them), so few share a shelf. */
@@ -99,12 +100,12 @@ const char *isle_site_prefix(const struct isle_site *site);
 int isle_step_prepare(struct isle_transaction *tx, size_t i) isle_must_check;
 int isle_step_apply(struct isle_transaction *tx, size_t i) isle_must_check;
 /* Takes back whatever of the step was done; by inode numbers, so also after a crash. 1: nothing is left to do by hand,
- * 0: the host has moved on, and what was there before stays in the undo record. */
+ * 0: the host has moved on, and what was there before stays in the undo record, < 0: to be tried again later. */
 int isle_step_rollback(struct isle_transaction *tx, size_t i) isle_must_check;
 /* 1 if the step is done as a whole, 0 if not. */
 int isle_step_is_done(struct isle_transaction *tx, size_t i) isle_must_check;
 /* Removes what was prepared and not used. */
-void isle_step_unprepare(struct isle_transaction *tx, size_t i);
+int isle_step_unprepare(struct isle_transaction *tx, size_t i) isle_must_check;
 
 /* The same for the kinds DROP, RESTORE, REVERT, LAYER and CARRY. */
 int isle_layer_step_apply(struct isle_transaction *tx, size_t i) isle_must_check;

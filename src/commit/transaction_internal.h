@@ -25,7 +25,9 @@ int isle_tx_note_applied(struct isle_transaction *tx, int record, int64_t end) i
 int isle_tx_empty(int dir) isle_must_check;
 /* Copies what action i has parked on the host's side into the record. Repeatable. */
 int isle_tx_save(struct isle_transaction *tx, size_t i) isle_must_check;
-/* Takes back the first `steps` actions and all that was prepared. */
-void isle_tx_finish_rolled_back(struct isle_transaction *tx, struct isle_catalog *catalog, size_t steps);
+/* Takes back the first `steps` actions and all that was prepared. < 0: not all of it could be; the operation stays
+ * pending, and the next command tries again. *err may be NULL. */
+int isle_tx_roll_back(struct isle_transaction *tx, struct isle_catalog *catalog, size_t steps,
+		      struct isle_err *err) isle_must_check;
 /* From APPLIED to DONE. Repeatable. */
 int isle_tx_complete(struct isle_transaction *tx, struct isle_catalog *catalog, int64_t end) isle_must_check;

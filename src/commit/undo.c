@@ -627,7 +627,7 @@ static int undo_locked(struct undo *u, const struct isle_commit_options *options
 		return 0;
 	}
 	if (r < 0)
-		return isle_err_prefix(u->err, r, "nothing was undone");
+		return r == -EINPROGRESS ? r : isle_err_prefix(u->err, r, "nothing was undone");
 	result->operation = (uint64_t)id;
 	result->outcome = ISLE_OUTCOME_DONE;
 	return 0;

@@ -130,10 +130,10 @@ int isle_composite_read(int host_dir, struct isle_composite *ret_composite)
 	if (dir == NULL && errno != EACCES)
 		return -errno;
 	if (dir != NULL) {
-		for (struct dirent *e = readdir(dir); e != NULL && r == 0; e = readdir(dir)) {
-			if (isle_component_valid(e->d_name))
-				r = add_entry(&c, &room, host_dir, e->d_name);
-		}
+		const struct dirent *e;
+
+		while ((e = isle_next_entry(dir, &r)) != NULL)
+			r = add_entry(&c, &room, host_dir, e->d_name);
 		closedir(dir);
 	}
 	if (r < 0)

@@ -36,6 +36,7 @@ static int for_each_entry(int dir, const char *name, int (*fn)(int folder, const
 {
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
 	int r = 0;
 
 	if (stream == NULL) {
@@ -43,10 +44,8 @@ static int for_each_entry(int dir, const char *name, int (*fn)(int folder, const
 		isle_cleanup_fd(&fd);
 		return r;
 	}
-	for (struct dirent *e = readdir(stream); e != NULL && r >= 0; e = readdir(stream)) {
-		if (isle_component_valid(e->d_name))
-			r = fn(dirfd(stream), e->d_name, data);
-	}
+	while ((e = isle_next_entry(stream, &r)) != NULL)
+		r = fn(dirfd(stream), e->d_name, data);
 	closedir(stream);
 	return r;
 }
@@ -93,8 +92,9 @@ static int collect_id(int folder, const char *entry, void *data)
 	char id[32];
 	ssize_t n = readlinkat(folder, entry, id, sizeof(id) - 1);
 
+	/* An isle whose name cannot be read must not be taken for one without a name. */
 	if (n <= 0)
-		return 0;
+		return n < 0 && errno != ENOENT && errno != EINVAL ? -errno : 0;
 	id[n] = '\0';
 	return isle_map_set(data, id, data);
 }
@@ -122,8 +122,8 @@ static int sweep_isle(int folder, const char *entry, void *data)
 	}
 	struct isle isle = {.dir = openat(folder, entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)};
 	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
-	if (isle.dir < 0)
-		return 0;
+	if (isle.dir < 0) /* nor its shadows for unused */
+		return errno == ENOENT ? 0 : -errno;
 	int r = isle_layers_read(&isle, &layers, NULL);
 	isle_cleanup_fd(&isle.dir);
 	for (size_t i = 0; r >= 0 && i < layers.count; i++) {

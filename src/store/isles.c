@@ -193,9 +193,12 @@ static int compare_entries(const void *a, const void *b)
 static int add_entry(struct isle_store *store, const char *name, struct isle_entries *entries, size_t *room)
 {
 	struct isle_entry entry = {0};
+	int r = read_id(store, name, entry.id);
 
-	if (read_id(store, name, entry.id) < 0)
-		return 0; /* removed meanwhile, or not ours */
+	if (r == -ENOENT || r == -EINVAL || r == -EUCLEAN) /* removed meanwhile, or not ours */
+		return 0;
+	if (r < 0)
+		return r;
 	if (entries->count == *room) {
 		size_t more = *room == 0 ? 64 : *room * 2;
 		struct isle_entry *list = reallocarray(entries->list, more, sizeof(*list));
@@ -219,10 +222,14 @@ int isle_list(struct isle_store *store, struct isle_entries *ret_entries, struct
 	int r = 0;
 	int fd = openat(store->names, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
 
-	if (dir == NULL)
-		return isle_err_errno(err, -errno, "cannot list the isles");
-	for (struct dirent *e = readdir(dir); e != NULL && r == 0; e = readdir(dir)) {
+	if (dir == NULL) {
+		r = -errno;
+		isle_cleanup_fd(&fd);
+		return isle_err_errno(err, r, "cannot list the isles");
+	}
+	while ((e = isle_next_entry(dir, &r)) != NULL) {
 		if (name_valid(e->d_name))
 			r = add_entry(store, e->d_name, &entries, &room);
 	}
