@@ -73,6 +73,7 @@ struct isle_change {
 	char *upper;	/* its path below the layer's upper directory, "" for the root; NULL for FILE layers.
 			 * Of a delete: the whiteout, or NULL when an opaque directory above hides it */
 	bool metacopy;	/* upper holds metadata only, the data are still the host's at isle_change_data() */
+	bool another;	/* a file that is known to have been put in the place of a host's file with several names */
 	bool opaque;	/* a directory that hides the host's directory of the same name */
 	bool blind;	/* the upper directory could not be read (mode 0000): what is in it is not known */
 	bool noted;	/* notes has all attributes of the overlay that upper has */

@@ -71,8 +71,11 @@ static inline bool isle_is_whiteout(const struct statx *st)
 
 /* True if dir/name is the object of this handle. */
 bool isle_handle_is(int dir, const char *name, const struct isle_note_handle *handle);
-/* False if the object of this handle is certainly gone from the file system of dir. */
-bool isle_handle_alive(int dir, const struct isle_note_handle *handle);
+/* True if objects of this file system have handles. */
+bool isle_handle_exists(int dir, const char *name);
+/* False if the object of this handle is certainly gone from the file system of dir. *ret_ino is its inode number, 0
+ * where it is not known. */
+bool isle_handle_alive(int dir, const struct isle_note_handle *handle, uint64_t *ret_ino);
 
 /* --- compare.c ---------------------------------------------------------------------------------------------------- */
 
@@ -128,7 +131,15 @@ struct isle_candidate {
 int isle_directories_settle(const struct isle *isle, const struct isle_layers *layers,
 			    struct isle_changes *changes) isle_must_check;
 
+/* Inode numbers of the host's files that a scan has met: those that the isle changed, removed or renamed. */
+struct isle_met {
+	uint64_t *list;
+	size_t count, room;
+};
+
+int isle_met_add(struct isle_met *met, uint64_t ino) isle_must_check;
+
 /* Pairs what was deleted with what was made, and settles what is left of copied-up objects without a
- * counterpart. infos[i] belongs to changes->list[i]; dropped changes are compacted away. */
+ * counterpart. infos[i] belongs to changes->list[i]; dropped changes are compacted away. met gets sorted. */
 int isle_renames_settle(const struct isle *isle, const struct isle_layers *layers, struct isle_changes *changes,
-			struct isle_candidate *infos) isle_must_check;
+			struct isle_candidate *infos, struct isle_met *met) isle_must_check;

@@ -100,6 +100,17 @@ static bool both_made(const struct isle_scan *scan, const struct isle_seen *seen
 	return !seen->notes.origin && scan->shadow_root < 0 && isle_later(&seen->host.stx_btime, &seen->base);
 }
 
+/* Not the host's file, written to, but one that was put in its place. Of a file with several names this is known only
+ * where the layer has an index: as root, and if the host's file system knows handles. */
+static bool is_another(struct isle_scan *scan, const struct isle_seen *seen)
+{
+	int host = isle_scan_top(scan)->host;
+
+	if (!S_ISREG(seen->st.stx_mode) || scan->layer->user || !isle_handle_exists(host, seen->name))
+		return false;
+	return !isle_handle_is(host, seen->name, &seen->notes.handle);
+}
+
 static int same_type(struct isle_scan *scan, struct isle_seen *seen)
 {
 	unsigned diff = 0;
@@ -113,13 +124,15 @@ static int same_type(struct isle_scan *scan, struct isle_seen *seen)
 	i = add_difference(scan, seen, diff);
 	if (i >= 0 && both_made(scan, seen))
 		scan->changes.list[i].kind = ISLE_CREATE;
+	if (i >= 0 && seen->host.stx_nlink > 1)
+		scan->changes.list[i].another = is_another(scan, seen);
 	return i < ISLE_NO_CHANGE ? (int)i : 0;
 }
 
 static int replaced(struct isle_scan *scan, struct isle_seen *seen)
 {
 	struct isle_frame_options options = {.base = seen->base};
-	ssize_t i = isle_scan_add(scan, ISLE_REPLACE, seen);
+	ssize_t i = seen->notes.metacopy ? isle_scan_metacopy(scan, seen) : isle_scan_add(scan, ISLE_REPLACE, seen);
 
 	if (i < 0)
 		return (int)i;
@@ -209,6 +222,24 @@ static int host_stat(const struct isle_scan *scan, const char *path, struct stat
 	return fd < 0 ? fd : isle_statx(fd, "", ret_stat);
 }
 
+bool isle_scan_is_directory(const struct isle_scan *scan, const char *target)
+{
+	struct statx there;
+
+	return host_stat(scan, target, &there) >= 0 && S_ISDIR(there.stx_mode);
+}
+
+int isle_scan_moved_away_from(struct isle_scan *scan, const struct isle_seen *seen)
+{
+	struct isle_frame_options options = {.kind = ISLE_FRAME_NEW};
+
+	options.change = isle_scan_add(scan, ISLE_CREATE, seen);
+	if (options.change < 0)
+		return (int)options.change;
+	scan->changes.list[options.change].moved = ISLE_MOVED_DELETED;
+	return isle_scan_push(scan, &options);
+}
+
 /* The host's object at the new place is neither merged nor moved away. */
 static int displace(struct isle_scan *scan, const struct isle_seen *seen, const char *place)
 {
@@ -294,15 +325,14 @@ static int directory(struct isle_scan *scan, struct isle_seen *seen)
 {
 	enum isle_frame_kind kind = isle_scan_top(scan)->kind;
 	auto_free char *target = NULL;
-	struct statx there;
 	int r = isle_scan_redirect(scan, &seen->notes, &target);
 
 	if (r < 0)
 		return r;
 	/* One that was renamed back to where it was is merged again. */
-	if (target && strcmp(target, scan->host.data) != 0 && host_stat(scan, target, &there) >= 0 &&
-	    S_ISDIR(there.stx_mode))
-		return isle_scan_renamed(scan, seen, target);
+	if (target && strcmp(target, scan->host.data) != 0)
+		return isle_scan_is_directory(scan, target) ? isle_scan_renamed(scan, seen, target)
+							    : isle_scan_moved_away_from(scan, seen);
 	if (!seen->on_host)
 		return created_directory(scan, seen);
 	if (!S_ISDIR(seen->host.stx_mode))
@@ -319,18 +349,25 @@ static int directory(struct isle_scan *scan, struct isle_seen *seen)
 
 ssize_t isle_scan_metacopy(struct isle_scan *scan, const struct isle_seen *seen)
 {
+	enum isle_change_kind kind = ISLE_CREATE;
 	auto_free char *target = NULL;
-	struct statx there;
+	struct statx there = {0};
 	ssize_t i;
 	int r = isle_scan_redirect(scan, &seen->notes, &target);
 
 	if (r < 0)
 		return r;
-	if (target && host_stat(scan, target, &there) < 0) {
-		free(target);
-		target = NULL;
+	if (target) {
+		r = host_stat(scan, target, &there);
+		/* What the host has removed is told as a change of what was relied on. */
+		if (r < 0 && r != -ENOENT && r != -ENOTDIR) {
+			free(target);
+			target = NULL;
+		}
 	}
-	i = isle_scan_add(scan, seen->on_host ? ISLE_MODIFY : ISLE_CREATE, seen);
+	if (seen->on_host)
+		kind = (seen->st.stx_mode ^ seen->host.stx_mode) & S_IFMT ? ISLE_REPLACE : ISLE_MODIFY;
+	i = isle_scan_add(scan, kind, seen);
 	if (i < 0 || !target)
 		return i;
 	scan->changes.list[i].data = ptr_take(&target);
@@ -403,6 +440,8 @@ static int look_at_host(struct isle_scan *scan, struct isle_seen *seen)
 		return 0;
 	r = isle_statx(frame->host, seen->name, &seen->host);
 	seen->on_host = r >= 0;
+	if (seen->on_host)
+		return isle_scan_met(scan, &seen->host);
 	return r >= 0 || r == -ENOENT || r == -ENOTDIR || r == -EACCES ? 0 : r;
 }
 

@@ -215,18 +215,30 @@ bool isle_handle_is(int dir, const char *name, const struct isle_note_handle *ha
 	       memcmp(full.head.f_handle, handle->bytes, handle->size) == 0;
 }
 
-bool isle_handle_alive(int dir, const struct isle_note_handle *handle)
+bool isle_handle_exists(int dir, const char *name)
+{
+	struct full_handle full = {.head.handle_bytes = ISLE_HANDLE_MAX};
+	int mount_id;
+
+	return name_to_handle_at(dir, name, &full.head, &mount_id, *name ? 0 : AT_EMPTY_PATH) == 0;
+}
+
+bool isle_handle_alive(int dir, const struct isle_note_handle *handle, uint64_t *ret_ino)
 {
 	struct full_handle full = {.head = {.handle_bytes = handle->size, .handle_type = handle->type}};
 	auto_fd int fd = -1;
 	struct stat st;
 
+	*ret_ino = 0;
 	if (handle->size == 0)
 		return true;
 	memcpy(full.head.f_handle, handle->bytes, handle->size);
 	fd = open_by_handle_at(dir, &full.head, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return errno != ESTALE;
+	if (fstat(fd, &st) < 0)
+		return true;
+	*ret_ino = st.st_ino;
 	/* One that was removed lives on as long as somebody has it open. */
-	if (fd >= 0)
-		return fstat(fd, &st) < 0 || st.st_nlink > 0;
-	return errno != ESTALE;
+	return st.st_nlink > 0;
 }

@@ -6,11 +6,14 @@
  * rename leaves a whiteout at the old name and a copied-up file at the new one. They are paired
  *   1. by the redirect of a metacopy file, when what it leads to is gone in the isle;
  *   2. by the origin handle, which is that of the deleted host file (root only);
- *   3. by equal size, mtime and mode, and then equal data. Empty files are all alike and never paired so.
- * The bytes compared for 3 are bounded; past that a rename stays a deletion and a creation, which is no less right.
+ *   3. by equal size, mtime and mode, and then equal data. Empty files are all alike and never paired so, nor are files
+ * with several names, of which the others would come along. Only where there is one candidate: in the same directory,
+ * or of the same name in another. The bytes compared for 3 are bounded; past that a rename stays a deletion and a
+ * creation, which is no less right.
  *
  * A copied-up file that is new in the isle, unpaired, and could have lost its counterpart only by the host's doing is
- * a MODIFY of something the host has deleted since.
+ * a MODIFY of something the host has deleted since, or renamed: then the original is still there, but under no name at
+ * which the isle has anything.
  */
 #include "change_internal.h"
 #include "kernel.h"
@@ -32,6 +35,7 @@ struct pairing {
 	const struct isle_layers *layers;
 	struct isle_change *changes;
 	struct isle_candidate *infos;
+	const struct isle_met *met;
 	size_t count;
 	bool *drop;
 	struct index by_path, by_data;
@@ -171,9 +175,7 @@ static int pair_metacopy(struct pairing *p, struct isle_change *made, const stru
 
 	if (r < 0)
 		return r;
-	if (deleted && p->drop[deleted - p->changes])
-		return 0;
-	if (!above)
+	if (!above || info->data.mode == 0 || (deleted && p->drop[deleted - p->changes]))
 		return 0;
 	/* Deleted by itself, or with a directory above it. */
 	made->from = ptr_take(&made->data);
@@ -221,9 +223,36 @@ static struct isle_change *find_by_handle(const struct pairing *p, const struct 
 
 /* --- 3 --- */
 
-static struct isle_change *find_by_data(struct pairing *p, const struct isle_change *made, unsigned *ret_diff)
+static bool same_directory(const char *a, const char *b)
 {
-	struct isle_change key = {.before = made->after}, *wanted = &key;
+	const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
+
+	return x && y && x - a == y - b && strncmp(a, b, (size_t)(x - a)) == 0;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
+
+	return x && y && strcmp(x, y) == 0;
+}
+
+/* Renamed within its directory, or moved to another. */
+static bool may_be_renamed(const struct pairing *p, const struct isle_change *made, const struct isle_change *deleted,
+			   bool within)
+{
+	const char *path = isle_change_host(deleted);
+
+	return !p->drop[deleted - p->changes] && deleted->layer == made->layer && deleted->before.nlink < 2 &&
+	       deleted->before.mode == made->after.mode &&
+	       (within ? same_directory(made->path, path) : same_name(made->path, path));
+}
+
+/* The only candidate, or NULL. */
+static struct isle_change *find_by_data(struct pairing *p, const struct isle_change *made, bool within,
+					unsigned *ret_diff)
+{
+	struct isle_change key = {.before = made->after}, *wanted = &key, *only = NULL;
 	size_t low = 0, high = p->by_data.count;
 
 	while (low < high) {
@@ -238,30 +267,31 @@ static struct isle_change *find_by_data(struct pairing *p, const struct isle_cha
 		struct isle_change *deleted = p->by_data.list[low];
 		unsigned diff;
 
-		if (p->drop[deleted - p->changes] || deleted->layer != made->layer ||
-		    deleted->before.mode != made->after.mode || made->after.size > p->budget)
+		if (!may_be_renamed(p, made, deleted, within) || made->after.size > p->budget)
 			continue;
 		p->budget -= made->after.size;
 		if (compare_files(p, made, deleted, &diff) < 0 || (diff & ISLE_DIFF_CONTENT))
 			continue;
+		if (only)
+			return NULL;
 		*ret_diff = diff;
-		return deleted;
+		only = deleted;
 	}
-	return NULL;
+	return only;
 }
 
-static int pair_file(struct pairing *p, struct isle_change *made, const struct isle_candidate *info)
+static int pair_file(struct pairing *p, struct isle_change *made, const struct isle_candidate *info, bool within)
 {
 	struct isle_change *deleted = NULL;
 	unsigned diff = 0;
 
-	if (info->handle.size) {
+	if (info->handle.size && within) {
 		deleted = find_by_handle(p, made, &info->handle);
 		if (deleted && compare_files(p, made, deleted, &diff) < 0)
 			diff = stat_diff(&made->after, &deleted->before) | ISLE_DIFF_CONTENT;
 	}
 	if (!deleted && made->after.size > 0)
-		deleted = find_by_data(p, made, &diff);
+		deleted = find_by_data(p, made, within, &diff);
 	if (deleted)
 		make_rename(p, made, deleted, diff);
 	return 0;
@@ -269,23 +299,58 @@ static int pair_file(struct pairing *p, struct isle_change *made, const struct i
 
 /* --- what is left --- */
 
+static int compare_inodes(const void *a, const void *b)
+{
+	return compare_numbers(*(const uint64_t *)a, *(const uint64_t *)b);
+}
+
+int isle_met_add(struct isle_met *met, uint64_t ino)
+{
+	if (met->count == met->room) {
+		size_t room = met->room ? met->room * 2 : 256;
+		uint64_t *list = reallocarray(met->list, room, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		met->list = list;
+		met->room = room;
+	}
+	met->list[met->count++] = ino;
+	return 0;
+}
+
+static bool was_met(const struct isle_met *met, uint64_t ino)
+{
+	return met->count > 0 && bsearch(&ino, met->list, met->count, sizeof(ino), compare_inodes) != NULL;
+}
+
 static bool host_lost_it(const struct pairing *p, const struct isle_change *made, const struct isle_candidate *info)
 {
 	const struct isle_layer *layer = &p->layers->list[made->layer];
 	auto_fd int root = -1;
+	uint64_t ino;
 
-	if (info->host_quiet)
-		return false;
-	if (!info->handle.size)
+	/* Without data of its own, and nothing has them. */
+	if (made->metacopy)
 		return true;
+	if (!info->handle.size)
+		return !info->host_quiet;
 	root = isle_layer_open_host(layer);
-	return root >= 0 && !isle_handle_alive(root, &info->handle);
+	if (root < 0)
+		return false;
+	return !isle_handle_alive(root, &info->handle, &ino) || (ino != 0 && !was_met(p->met, ino));
 }
 
 static bool is_new_object(const struct isle_change *change, const struct isle_candidate *info)
 {
 	return change->kind == ISLE_CREATE && !info->inside && !S_ISDIR(change->after.mode) &&
 	       change->moved == ISLE_MOVED_NO;
+}
+
+static bool is_new_file(const struct pairing *p, size_t i)
+{
+	return is_new_object(&p->changes[i], &p->infos[i]) && S_ISREG(p->changes[i].after.mode) &&
+	       !p->changes[i].metacopy;
 }
 
 static int pair_all(struct pairing *p)
@@ -296,9 +361,11 @@ static int pair_all(struct pairing *p)
 		if (is_new_object(&p->changes[i], &p->infos[i]) && p->changes[i].metacopy && p->changes[i].data)
 			r = pair_metacopy(p, &p->changes[i], &p->infos[i]);
 	for (size_t i = 0; r >= 0 && i < p->count; i++)
-		if (is_new_object(&p->changes[i], &p->infos[i]) && S_ISREG(p->changes[i].after.mode) &&
-		    !p->changes[i].metacopy)
-			r = pair_file(p, &p->changes[i], &p->infos[i]);
+		if (is_new_file(p, i))
+			r = pair_file(p, &p->changes[i], &p->infos[i], true);
+	for (size_t i = 0; r >= 0 && i < p->count; i++)
+		if (is_new_file(p, i) && p->infos[i].origin && !p->changes[i].link_group)
+			r = pair_file(p, &p->changes[i], &p->infos[i], false);
 	for (size_t i = 0; r >= 0 && i < p->count; i++) {
 		struct isle_change *change = &p->changes[i];
 
@@ -326,18 +393,21 @@ static void compact(struct pairing *p, struct isle_changes *changes)
 }
 
 int isle_renames_settle(const struct isle *isle, const struct isle_layers *layers, struct isle_changes *changes,
-			struct isle_candidate *infos)
+			struct isle_candidate *infos, struct isle_met *met)
 {
 	struct pairing p = {
 		.isle = isle,
 		.layers = layers,
 		.changes = changes->list,
 		.infos = infos,
+		.met = met,
 		.count = changes->count,
 		.budget = compare_budget,
 	};
 	int r;
 
+	if (met->count > 1)
+		qsort(met->list, met->count, sizeof(*met->list), compare_inodes);
 	p.drop = calloc(p.count ? p.count : 1, sizeof(*p.drop));
 	r = p.drop ? build_index(&p, &p.by_path, false, compare_by_path) : -ENOMEM;
 	if (r >= 0)

@@ -122,6 +122,11 @@ ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const 
 	return (ssize_t)scan->changes.count - 1;
 }
 
+int isle_scan_met(struct isle_scan *scan, const struct statx *host)
+{
+	return scan->layer->user || S_ISDIR(host->stx_mode) ? 0 : isle_met_add(&scan->met, host->stx_ino);
+}
+
 /* --- directories that were renamed away --- */
 
 static int compare_strings(const void *a, const void *b)
@@ -557,7 +562,7 @@ static int compare_changes(const void *a, const void *b)
 
 static int settle(struct isle_scan *scan)
 {
-	int r = isle_renames_settle(scan->isle, scan->layers, &scan->changes, scan->infos);
+	int r = isle_renames_settle(scan->isle, scan->layers, &scan->changes, scan->infos, &scan->met);
 
 	if (r < 0)
 		return isle_err_errno(scan->err, r, "cannot pair renamed files");
@@ -573,6 +578,7 @@ static void scan_done(struct isle_scan *scan)
 {
 	isle_changes_done(&scan->changes);
 	free(scan->infos);
+	free(scan->met.list);
 	free(scan->frames);
 	isle_buf_done(&scan->path);
 	isle_buf_done(&scan->host);

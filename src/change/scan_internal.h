@@ -57,6 +57,7 @@ struct isle_scan {
 	struct isle_err *err;
 	struct isle_changes changes;
 	struct isle_candidate *infos; /* one for each change */
+	struct isle_met met;	      /* root's layers only */
 	size_t room;
 	struct isle_frame *frames;
 	size_t depth, frame_room;
@@ -99,6 +100,9 @@ int isle_scan_push(struct isle_scan *scan, const struct isle_frame_options *opti
 /* Appends a change about scan->path; from is set when the counterpart lies elsewhere. Its index or -errno. */
 ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const struct isle_seen *seen) isle_must_check;
 
+/* A file of the host that the isle has something about. */
+int isle_scan_met(struct isle_scan *scan, const struct statx *host) isle_must_check;
+
 /* True if the host's directory at this path was renamed away, so that nothing is there any more. */
 bool isle_scan_moved_away(const struct isle_scan *scan, const char *host);
 int isle_scan_add_moved(struct isle_scan *scan, const char *host) isle_must_check;
@@ -112,6 +116,10 @@ unsigned isle_object_marks(const char *path, const struct statx *st, const struc
 /* CREATE or RENAME of a file whose data are elsewhere on the host. The index of the change. */
 ssize_t isle_scan_metacopy(struct isle_scan *scan, const struct isle_seen *seen) isle_must_check;
 int isle_scan_renamed(struct isle_scan *scan, const struct isle_seen *seen, const char *target) isle_must_check;
+/* A renamed directory of which the host has removed the rest: it is not where it was. */
+int isle_scan_moved_away_from(struct isle_scan *scan, const struct isle_seen *seen) isle_must_check;
+/* Whether the host has a directory there. */
+bool isle_scan_is_directory(const struct isle_scan *scan, const char *target);
 /* Where overlay.redirect leads: a host path, NULL when nowhere. */
 int isle_scan_redirect(struct isle_scan *scan, const struct isle_upper *notes, char **ret_target) isle_must_check;
 

@@ -97,8 +97,11 @@ static int new_object(struct isle_scan *scan, const struct isle_seen *seen)
 	frame->sums.tree |= tree_of(seen);
 	if (S_ISDIR(seen->st.stx_mode)) {
 		r = isle_scan_redirect(scan, &seen->notes, &target);
-		if (r < 0 || target)
-			return r < 0 ? r : isle_scan_renamed(scan, seen, target);
+		if (r < 0)
+			return r;
+		if (target)
+			return isle_scan_is_directory(scan, target) ? isle_scan_renamed(scan, seen, target)
+								    : isle_scan_moved_away_from(scan, seen);
 	}
 	count(&frame->sums, &seen->st);
 	frame->sums.marks |= isle_object_marks(scan->path.data, &seen->st, &seen->notes);
@@ -158,12 +161,16 @@ static int gone_inside(struct isle_scan *scan, const struct isle_seen *seen)
 	struct isle_frame *frame = isle_scan_top(scan);
 	struct isle_frame_options options = {.kind = ISLE_FRAME_GONE, .base = frame->base};
 	ssize_t i;
+	int r;
 
 	count(&frame->sums, &seen->host);
 	if (!S_ISDIR(seen->host.stx_mode))
 		frame->sums.marks |= isle_path_marks(scan->path.data, seen->host.stx_mode) & ISLE_MARK_CREDENTIAL;
 	if (isle_later(&seen->host.stx_ctime, &frame->sums.newest))
 		frame->sums.newest = seen->host.stx_ctime;
+	r = isle_scan_met(scan, &seen->host);
+	if (r < 0)
+		return r;
 	i = add_inside(scan, ISLE_DELETE, seen);
 	if (i < ISLE_NO_CHANGE)
 		return (int)i;
@@ -189,6 +196,9 @@ int isle_scan_gone(struct isle_scan *scan, const char *name)
 	/* Hidden by an opaque directory; a mount shows through in its own layer. */
 	if (device(&seen.host) != frame->host_dev)
 		return 0;
+	r = isle_scan_met(scan, &seen.host);
+	if (r < 0)
+		return r;
 	return isle_scan_delete(scan, &seen, &frame->base, false);
 }
 

@@ -94,7 +94,7 @@ static int check_data(struct isle_builder *b, const struct isle_change *change)
 		return 1;
 	dir = isle_dirs_parent(&b->host, change->data, &name);
 	r = dir < 0 ? dir : isle_look(dir, name, &now);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP)
 		return isle_err_errno(b->err, r, "cannot look at '%s'", change->data);
 	if (r > 0 && !isle_time_after(isle_touched_ctime(&b->touched, &now), &change->base))
 		return 1;
