@@ -3,11 +3,10 @@
  * From one change to its actions.
  *
  *   create     CREATE, or MKDIR and what is in it, if the directory cannot move whole
- *   modify     EXCHANGE; WRITE where the host's file has names that are not in the plan, and for FILE layers
- *   metadata   META
- *   delete     REMOVE
- *   rename     TAKE + PLACE (+ META); REMOVE + CREATE where the isle's object holds the data
- *   replace    EXCHANGE, or REMOVE + MKDIR; REMOVE + CREATE where the file system cannot exchange
+ *   modify     EXCHANGE; WRITE where the isle wrote to a file of the host that has names that are not in the plan, and
+ * for FILE layers metadata   META delete     REMOVE rename     TAKE + PLACE (+ META); where the isle's object holds the
+ * data REMOVE + CREATE, or, if the host's file has names that are not in the plan, TAKE + PLACE + WRITE replace
+ * EXCHANGE, or REMOVE + MKDIR; REMOVE + CREATE where the file system cannot exchange
  *
  * Hard links. The names that a file has in the layer move one by one and stay one inode, if all of them move; the
  * closure of the selection sees to that. A name that is in the layer and is no change (`ln a c` copies a up) stays:
@@ -308,20 +307,29 @@ static bool cannot_exchange(struct isle_builder *b, const struct isle_change *ch
 	return false;
 }
 
-/* The host's file has names that the plan does not know, or cannot be exchanged: it is written in place. */
-static bool is_written(struct isle_builder *b, const struct isle_change *change)
+/* The host's file has names that the plan does not know. */
+static bool has_other_names(const struct isle_builder *b, const struct isle_change *change)
 {
 	size_t mine;
 
-	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
-		return true;
-	if (!S_ISREG(change->after.mode) || !S_ISREG(change->before.mode) || change->metacopy ||
-	    change->kind != ISLE_MODIFY)
-		return false;
 	if (change->before.nlink < 2)
-		return cannot_exchange(b, change);
+		return false;
 	mine = count_group(b, change, change->before.ino);
 	return change->before.nlink > (mine ? mine : 1);
+}
+
+/* Such a file, or one that cannot be exchanged, is written in place. */
+static bool is_written(struct isle_builder *b, const struct isle_change *change)
+{
+	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
+		return true;
+	if (!S_ISREG(change->after.mode) || !S_ISREG(change->before.mode) || change->metacopy)
+		return false;
+	if (change->kind == ISLE_RENAME)
+		return has_other_names(b, change);
+	if (change->kind != ISLE_MODIFY || change->another)
+		return false;
+	return change->before.nlink < 2 ? cannot_exchange(b, change) : has_other_names(b, change);
 }
 
 /* Whether the host's inode stays the one of this name. */
@@ -331,10 +339,12 @@ static bool keeps_inode(struct isle_builder *b, const struct isle_change *change
 
 	if (change->before.mode == 0 || !S_ISREG(change->before.mode))
 		return false;
+	if (change->another)
+		return false;
 	if (change->kind == ISLE_METADATA)
 		return true;
 	if (change->kind == ISLE_RENAME)
-		return !data || change->metacopy;
+		return !data || change->metacopy || is_written(b, change);
 	return change->kind == ISLE_MODIFY && (!data || is_written(b, change));
 }
 
@@ -370,6 +380,23 @@ static ssize_t earlier_name(const struct isle_builder *b, const struct isle_chan
 	return -1;
 }
 
+/* Renamed onto another file, and nothing else: where the host's file has further names it stays one file with them. */
+static bool is_name_of_data(struct isle_builder *b, const struct isle_change *change)
+{
+	auto_meta struct isle_meta host = ISLE_META_INIT, upper = ISLE_META_INIT;
+	struct isle_stat now;
+	const char *name;
+	int dir = change->data ? isle_dirs_parent(&b->host, change->data, &name) : -ENOENT;
+
+	if (dir < 0 || isle_look(dir, name, &now) <= 0 || !S_ISREG(now.mode) || now.nlink < 2 ||
+	    isle_meta_read(dir, name, &host) < 0)
+		return false;
+	dir = isle_builder_upper(b, change->layer, change->upper, &name);
+	if (dir < 0 || isle_meta_read(dir, name, &upper) < 0)
+		return false;
+	return isle_meta_compare(&host, &upper) == 0;
+}
+
 /* How the new object of a CREATE or EXCHANGE gets there. */
 static int add_preparation(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
@@ -392,6 +419,11 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 		action->prepare = ISLE_PREPARE_LINK;
 		action->pair = (uint32_t)earlier;
 		return 0;
+	}
+	if (S_ISREG(change->after.mode) && change->metacopy && is_name_of_data(b, change)) {
+		action->prepare = ISLE_PREPARE_HOST;
+		action->flags |= ISLE_ACTION_SHARED;
+		return copy_string(change->data, &action->from);
 	}
 	if ((action->flags & ISLE_ACTION_CROSS) || (S_ISREG(change->after.mode) && change->metacopy))
 		return prepare_copy(change, action);
@@ -553,6 +585,18 @@ static int emit_both(struct isle_builder *b, const struct isle_change *change)
 	return emit_put(b, change, path, false);
 }
 
+/* Whoever writes takes set-user-ID bits and capabilities off. */
+static unsigned what_writing_drops(const struct isle_meta *meta)
+{
+	unsigned what = meta->st.stx_mode & (S_ISUID | S_ISGID) ? ISLE_APPLY_MODE : 0;
+	size_t i;
+
+	for (i = 0; i < meta->xattr_count; i++)
+		if (strcmp(meta->xattrs[i].name, "security.capability") == 0)
+			what |= ISLE_APPLY_XATTRS;
+	return what;
+}
+
 static int emit_write(struct isle_builder *b, const struct isle_change *change)
 {
 	struct isle_action *action = new_action(b, change, ISLE_ACTION_WRITE, change->path);
@@ -569,6 +613,7 @@ static int emit_write(struct isle_builder *b, const struct isle_change *change)
 	r = add_metas(b, change, action);
 	if (r < 0 || (action->flags & ISLE_ACTION_FILE))
 		return r;
+	action->what |= what_writing_drops(action->new_meta);
 	if (change->from && copy_string(change->from, &action->from) < 0)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", change->path);
 	if (change->metacopy)
@@ -582,7 +627,7 @@ static int emit_modify(struct isle_builder *b, const struct isle_change *change)
 
 	if (change->before.mode == 0)
 		return emit_put(b, change, change->path, false);
-	if (S_ISDIR(change->after.mode) || (regular && !(change->diff & ISLE_DIFF_CONTENT)))
+	if (S_ISDIR(change->after.mode) || (regular && !change->another && !(change->diff & ISLE_DIFF_CONTENT)))
 		return emit_meta(b, change);
 	if (is_written(b, change))
 		return emit_write(b, change);
@@ -615,8 +660,11 @@ static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 {
 	struct isle_action *take, *place;
 	bool data = S_ISREG(change->after.mode) && !change->metacopy && (change->diff & ISLE_DIFF_CONTENT);
+	bool written = data && is_written(b, change);
 	uint32_t pair;
 	int r;
+
+	data = data && !written;
 
 	take = new_action(b, change, data ? ISLE_ACTION_REMOVE : ISLE_ACTION_TAKE, change->from);
 	if (!take)
@@ -640,7 +688,7 @@ static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 	r = copy_string(change->from, &place->from);
 	if (r < 0)
 		return isle_err_errno(b->err, r, "cannot plan '%s'", change->path);
-	return emit_meta(b, change);
+	return written ? emit_write(b, change) : emit_meta(b, change);
 }
 
 int isle_emit(struct isle_builder *b, size_t i, const char **cover)
@@ -670,7 +718,8 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 		return emit_put(b, change, change->path, there);
 	case ISLE_READ_ONLY: /* never among changes */
 	case ISLE_METADATA:
-		return emit_meta(b, change);
+		/* The other names of the host's file keep what they have. */
+		return change->another ? emit_modify(b, change) : emit_meta(b, change);
 	}
 	return 0;
 }

@@ -95,6 +95,26 @@ static struct isle_action *inverse(struct undo *u, const struct isle_action *old
 	return action->path ? action : NULL;
 }
 
+/* Its change time moved because the operation, at its very end, took one of its names out of its own record. */
+static bool is_forgotten_name(const struct undo *u, const struct isle_action *old, const struct isle_stat *put,
+			      const struct isle_stat *now)
+{
+	const struct isle_stat *then = old->kind == ISLE_ACTION_WRITE ? NULL : put;
+	const struct statx_timestamp *mtime = then ? &then->mtime : &old->new_meta->st.stx_mtime;
+	size_t i;
+
+	if (u->old.kind != ISLE_OPERATION_UNDO || (then && then->size != now->size) ||
+	    isle_time_after(mtime, &now->mtime) || isle_time_after(&now->mtime, mtime))
+		return false;
+	for (i = 0; i < u->old.action_count; i++) {
+		const struct isle_action *action = &u->old.actions[i];
+
+		if (action->kind == ISLE_ACTION_REMOVE && action->from && isle_same_object(&action->old, now))
+			return true;
+	}
+	return false;
+}
+
 /* What the operation put at path, as it is now. 1: untouched, in *ret_now; 0: a conflict, listed. */
 static int look_at_result(struct undo *u, const struct isle_action *old, const struct isle_stat *put,
 			  struct isle_stat *ret_now)
@@ -122,7 +142,8 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 			return conflict(u, old->path, "changed", ret_now, "something in it has changed since");
 		return r < 0 ? isle_err_errno(u->err, r, "cannot look through '%s'", isle_quote(old->path)) : 1;
 	}
-	if (isle_time_after(isle_touched_ctime(&u->touched, ret_now), &u->end))
+	if (isle_time_after(isle_touched_ctime(&u->touched, ret_now), &u->end) &&
+	    !is_forgotten_name(u, old, put, ret_now))
 		return conflict(u, old->path, "changed", ret_now, "it has changed since");
 	return 1;
 }
@@ -300,6 +321,8 @@ static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old
 	if (!action)
 		return out_of_memory(u);
 	action->old = now;
+	if (S_ISREG(now.mode) && now.nlink > 1)
+		action->flags |= ISLE_ACTION_SHARED;
 	action->change = ISLE_MODIFY;
 	r = follow_rename(u, action);
 	if (r < 0)
