@@ -109,7 +109,7 @@ static void put_state(struct text *text, const struct isle_trace_run *run)
 
 	if (run->track == ISLE_TRACK_NONE)
 		fputs("  not recorded: --no-track\n", text->out);
-	if (!run->ended)
+	else if (!run->ended)
 		fputs("  still running, or it was killed: what was recorded until then\n", text->out);
 	if (!run->lost)
 		return;

@@ -212,6 +212,11 @@ has "$(isle explain live .ssh/id_rsa)" "has not changed it since it was read"
 echo other >"$H/.ssh/id_rsa"
 has "$(isle explain live .ssh/id_rsa)" "has changed it since it was read"
 
+isle run -q --no-track -n blind -- cat a.c >/dev/null
+has "$(isle trace blind)" "not recorded: --no-track"
+hasnt "$(isle trace blind)" "still running"
+same "$(isle trace --json blind | json 'd["runs"][0]["track"], d["runs"][0]["complete"], d["reads"]')" "('none', False, [])"
+
 # An isle of many runs: gc takes out of the old logs what earlier ones say, too. The runs keep their numbers and processes.
 new many
 logs=$ISLE_HOME/isles/$(basename "$(readlink "$ISLE_HOME/names/many")")/events
