@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * isles/ID/settled: "OPERATION TIME PATH NUL" for each path that a commit has put on the host, an empty PATH for all of
- * the isle. Reads at or below PATH that are not later than TIME do not count.
+ * the isle. Reads at or below PATH that are not later than TIME do not count. OPERATION is that of a discard of
+ * everything, whose undo brings the changes back to the isle, and with them what they came from; 0 for a commit, whose
+ * undo does not.
  */
 #include "reads.h"
 
@@ -291,17 +293,19 @@ static void keep_lines(const struct settled *s, int64_t without, struct isle_buf
 	}
 }
 
+static void add_line(int64_t operation, const char *path, struct isle_buf *text)
+{
+	isle_buf_addf(text, "%" PRId64 " %" PRId64 " %s", operation, isle_catalog_now(), path);
+	isle_buf_addc(text, '\0');
+}
+
 static void add_lines(const struct isle_plan *plan, int64_t operation, struct isle_buf *text)
 {
-	int64_t now = isle_catalog_now();
-
 	for (size_t i = 0; i < (plan->whole ? 1 : plan->action_count); i++) {
 		const char *path = plan->whole ? "" : plan->actions[i].path;
 
-		if (!path)
-			continue;
-		isle_buf_addf(text, "%" PRId64 " %" PRId64 " %s", operation, now, path);
-		isle_buf_addc(text, '\0');
+		if (path)
+			add_line(operation, path, text);
 	}
 }
 
@@ -310,12 +314,15 @@ void isle_reads_settle(const struct isle *isle, const struct isle_plan *plan, in
 	auto_settled struct settled s = {0};
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 	bool undo = plan->kind == ISLE_OPERATION_UNDO;
+	bool all = plan->action_count > 0 && plan->actions[0].kind == ISLE_ACTION_LAYER;
 
 	if (read_settled(isle, &s) < 0 || (undo && s.count == 0))
 		return;
-	keep_lines(&s, undo ? plan->target : 0, &text);
+	keep_lines(&s, undo ? plan->target : -1, &text);
 	if (plan->kind == ISLE_OPERATION_COMMIT)
-		add_lines(plan, operation, &text);
+		add_lines(plan, 0, &text);
+	else if (plan->kind == ISLE_OPERATION_DISCARD && all)
+		add_line(operation, "", &text);
 	if (isle_buf_error(&text) == 0 && text.size > 0)
 		isle_ignore(isle_replace_file(isle->dir, "settled", text.data, text.size));
 	else if (isle_buf_error(&text) == 0)

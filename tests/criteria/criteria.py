@@ -121,6 +121,10 @@ class Row:
                     self.isle("rm", "--yes", name)
             elif key == "status":
                 self.check_status(value)
+            elif key in ("discard", "undo"):
+                status, _, err = self.isle(key, "--yes", *([self.name] if key == "discard" else []))
+                if status != 0:
+                    raise Failure("%s ends with %d: %s" % (key, status, err))
             elif key == "commit":
                 self.commit(value)
             elif key != "users":
