@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine: a plan is done as a whole or not at all, whenever it is interrupted.
+ * The engine: a plan is done as a whole or not at all, whenever it is interrupted. doc/design/commit.md has the long
+ * form.
  *
  *              draft written          plan written            last step         layers settled
  *   PLANNED ------------------> PREPARING ----------> APPLYING ----------> APPLIED ----------> DONE
@@ -35,6 +36,8 @@
  * 9. Where a commit leaves nothing of a layer behind, its first step parks the layer as a whole and puts a fresh one in
  *    its place (step_layer.c). Its files then change places with the host's where they are: one rename each instead of
  *    two, and afterwards the parked layer holds what the host had. Taking back ends with the layer's own way back.
+ * 10. An error while looking is never taken for an answer. What cannot be taken back or completed now stays pending,
+ * and the next command tries again; only where the host itself is in the way is it given up, and said.
  *
  * Why no crash loses data. By 1 and 3 there is no moment at which an object has no name. Renames of a file system reach
  * the disk as wholes; in whatever order those of several file systems do, each single step is done or not done, and by
