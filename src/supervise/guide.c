@@ -140,6 +140,7 @@ static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 
 	/* The leader is ours, and looks through its own /proc at the end of the run. */
 	bool ours = guide->processes.leader != 0 && call->tid == guide->processes.leader;
+	isle_guide_settle(guide, call);
 	if (trapped != NULL && !ours && (guide->events != NULL || trapped->handler == isle_handle_socket))
 		r = trapped->handler(guide, call, &verdict);
 	if (r >= 0 && trapped != NULL && !ours && !verdict.answered && trapped->repair != NULL &&
@@ -148,7 +149,8 @@ static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 	if (guide->events != NULL) {
 		int flushed = isle_events_flush(guide->events);
 
-		r = r < 0 ? r : flushed;
+		/* A process may end, whatever happens: it would be killed for trying in vain. */
+		r = r < 0 ? r : trapped != NULL && trapped->handler == isle_handle_exit ? 0 : flushed;
 	}
 	answer(guide, call, &verdict, r);
 }

@@ -22,17 +22,27 @@ struct isle_guide {
 	struct isle_glance seen;
 	struct isle_siphash_key key;
 	int listener, root;
+	struct {
+		pid_t tid; /* 0: nothing is under way */
+		uint32_t since;
+		bool names; /* not only current directories */
+	} moving;
 	bool chroots;	    /* some process has, or may have, another root directory than the view's */
-	unsigned depth;	    /* of links in one look */
 	bool command;	    /* the first program has been seen */
 	bool running;	    /* and it runs: its memory can be read */
 	bool user;	    /* no hard links, no redirects in the view */
 	bool lost;	    /* said that the record is not complete */
+	uint32_t removals;  /* of names, by the isle */
 	uint32_t second;    /* CLOCK_MONOTONIC_COARSE, at this call */
 	uint32_t refreshed; /* when the view was last refreshed */
+	/* The path of this call. */
 	char raw[2 * PATH_MAX];
 	struct isle_repeated *repeated; /* records that stand for several events */
 	size_t repeated_count, repeated_room;
+	char scope[PATH_MAX]; /* the root directory that holds for it; "" is that of the view */
+	bool slash;	      /* it ends in one: a link at its end is followed in any case */
+	int start;	      /* dirfd or AT_FDCWD */
+	size_t start_length;  /* of what stands for that in raw; 0: raw does not begin with it */
 };
 
 /* The call that waits. */
@@ -65,12 +75,24 @@ isle_handler isle_handle_open, isle_handle_exec, isle_handle_readlink, isle_hand
 int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address);
 /* The same for a path that was copied already. */
 int isle_guide_path_text(struct isle_guide *guide, const struct isle_call *call, int dirfd, const char *path);
+/* The same with dirfd as the root directory (RESOLVE_IN_ROOT). */
+int isle_guide_path_in_root(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address);
+/* The same for a path that is known, as the kernel looks it up for the caller: a script's interpreter. */
+int isle_guide_path_in_directory(struct isle_guide *guide, const struct isle_call *call, const char *path);
+/* Opens (O_PATH) the directory that guide->raw starts from, as the process has it. */
+int isle_guide_open_start(const struct isle_guide *guide, const struct isle_call *call);
+/* Where the link of /proc of which this is the path, without links itself, leads for the caller: 1; 0: it is none. */
+int isle_guide_magic(const struct isle_guide *guide, const struct isle_call *call, const char *path, char *target,
+		     size_t room);
+/* The start of guide->raw is deeper than a path can say: 0 when it is the isle's own or of no file system of the host,
+ * else the record is not complete from here on. */
+int isle_guide_beyond(struct isle_guide *guide, const struct isle_call *call);
 /* The same for the object that a descriptor stands for. */
 int isle_guide_path_of_fd(struct isle_guide *guide, const struct isle_call *call, int fd);
 
 /* Opens a path of the view (O_PATH; flags are added), never anything outside of it. A descriptor or -errno. */
 int isle_guide_open(const struct isle_guide *guide, const char *path, int flags);
-/* The path in the view of a descriptor of the supervisor's. Its length or -errno. */
+/* The path in the view of a descriptor of the supervisor's. Its length or -errno; -E2BIG: longer than a path can be. */
 int isle_guide_path_of_object(int fd, char *path, size_t room);
 
 #define ISLE_OVERLAY_MAGIC 0x794c7630
@@ -93,6 +115,12 @@ struct isle_sight {
 int isle_guide_look(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
 		    struct isle_sight *ret_sight);
 
+/* This error of isle_guide_look() says that the program will find nothing either. */
+bool isle_guide_is_missing(int r);
+
+/* The record proves nothing from now on; said once. */
+int isle_guide_lose(struct isle_guide *guide, const char *why);
+
 /* Records a read, once for each path and bit. */
 int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
 		    unsigned how);
@@ -113,8 +141,10 @@ int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight);
 /* The number of the process in the log; 0: it cannot be told. */
 uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *call);
 
-/* Says, once, that the record is not complete. */
-int isle_guide_lose(struct isle_guide *guide, const char *why);
-
-/* Names lead elsewhere from now on: a symbolic link or a directory comes, goes or moves. */
-void isle_guide_renamed(struct isle_guide *guide);
+/* This call makes names lead elsewhere: a symbolic link or a directory comes, goes or moves. What is remembered is
+ * forgotten now, and once more when the call is known to be over: others look meanwhile. */
+void isle_guide_renamed(struct isle_guide *guide, const struct isle_call *call);
+/* The same for the current directory of the caller, and of whoever shares it. */
+void isle_guide_directory_changes(struct isle_guide *guide, const struct isle_call *call);
+/* To be called at the beginning of each call. */
+void isle_guide_settle(struct isle_guide *guide, const struct isle_call *call);

@@ -3,7 +3,9 @@
  * What a path leads to, in the view and on the host.
  *
  * The kernel resolves it, from the root of the view and bounded by it (RESOLVE_IN_ROOT, no magic links); then /proc
- * says what the path without symbolic links is. Only when the two differ are the links looked for one by one.
+ * says what the path without symbolic links is. Where the two differ, where nothing is found, or where the process has
+ * another root than the view's, the path is walked component by component: to record links, to find the first name that
+ * is missing, and to see links of /proc with the eyes of the process.
  */
 #include "guide_internal.h"
 
@@ -16,17 +18,16 @@
 
 #include "kernel.h"
 
-enum { LINKS_MAX = 40, TRIES_MAX = 10000 };
+enum { LINKS_MAX = 40, ATTEMPTS_MAX = 10000 };
 
+/* A rename anywhere on the machine makes the kernel give up a path with ".." that it is to keep inside a root. */
 int isle_guide_open(const struct isle_guide *guide, const char *path, int flags)
 {
 	const struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
 				     .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-
 	int fd = -EAGAIN;
 
-	/* ".." is refused while anything on the machine is being renamed or mounted, and can be tried again. */
-	for (unsigned i = 0; i < TRIES_MAX && fd == -EAGAIN; i++)
+	for (unsigned attempt = 0; attempt < ATTEMPTS_MAX && fd == -EAGAIN; attempt++)
 		fd = isle_openat2(guide->root, path[0] == '/' && path[1] == '\0' ? "." : path, &how);
 	return fd;
 }
@@ -45,7 +46,7 @@ int isle_guide_path_of_object(int fd, char *path, size_t room)
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	ssize_t n = readlinkat(AT_FDCWD, name, path, room);
 	if (n < 0 || (size_t)n >= room)
-		return n < 0 ? -errno : -ENAMETOOLONG;
+		return n < 0 && errno != ENAMETOOLONG ? -errno : -E2BIG;
 	path[n] = '\0';
 	return path[0] == '/' ? (int)n : -ENOENT;
 }
@@ -69,6 +70,20 @@ static int look_at_host(struct isle_guide *guide, struct isle_sight *sight)
 	return 0;
 }
 
+/* What is there, opened as fd. */
+static int see(struct isle_guide *guide, int fd, struct isle_sight *sight)
+{
+	int r = isle_guide_path_of_object(fd, sight->view, sizeof(sight->view));
+
+	if (r < 0)
+		return r;
+	if (!is_overlay(fd) && !isle_origins_is_file(&guide->origins, sight->view))
+		return -ENODATA;
+	if (fstat(fd, &sight->st) < 0)
+		return -errno;
+	return look_at_host(guide, sight);
+}
+
 static int record_link(struct isle_guide *guide, const struct isle_call *call, const char *path)
 {
 	struct isle_sight sight = {.st.st_mode = S_IFLNK};
@@ -87,130 +102,239 @@ static void up(char *at)
 		*slash = '\0';
 }
 
-/* Follows raw component by component and records each link. Whatever goes wrong, the kernel will find, too. */
-static int record_links(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags)
+struct walk {
+	const struct isle_call *call;
+	unsigned flags;
+	unsigned links;
+	char pending[2 * PATH_MAX]; /* what is still to be walked begins at next */
+	char *next;
+	char at[PATH_MAX]; /* "" is the root */
+};
+
+/* From here on: target, then what was pending. */
+static int go_through(struct isle_guide *guide, struct walk *w, const char *target)
 {
-	char pending[2 * PATH_MAX];
-	char at[PATH_MAX] = "";
-	char target[PATH_MAX];
-	char *next = pending;
-	unsigned links = 0;
-
-	snprintf(pending, sizeof(pending), "%s", raw);
-	while (*next != '\0') {
-		char *name = next + strspn(next, "/");
-		size_t size = strcspn(name, "/");
-		size_t length = strlen(at);
-
-		next = name + size;
-		if (size == 0 || (size == 1 && name[0] == '.'))
-			continue;
-		if (size == 2 && name[0] == '.' && name[1] == '.') {
-			up(at);
-			continue;
-		}
-		if (length + size + 2 > sizeof(at))
-			return 0;
-		snprintf(at + length, sizeof(at) - length, "/%.*s", (int)size, name);
-		if ((flags & ISLE_SIGHT_NOFOLLOW) != 0 && next[strspn(next, "/")] == '\0')
-			return 0;
-		ssize_t n = readlinkat(guide->root, at + 1, target, sizeof(target) - 1);
-		if (n < 0)
-			continue;
-		int r = ++links > LINKS_MAX ? -ELOOP : record_link(guide, call, at);
-		if (r < 0)
-			return r;
-		target[n] = '\0';
-		auto_free char *rest = strdup(next);
-		if (rest == NULL)
-			return -ENOMEM;
-		snprintf(pending, sizeof(pending), "%s%s", target, rest);
-		next = pending;
-		if (target[0] == '/')
-			at[0] = '\0';
-		else
-			up(at);
-	}
+	if (++w->links > LINKS_MAX)
+		return -ELOOP;
+	size_t size = strlen(target);
+	size_t rest = strlen(w->next);
+	if (size + rest + 1 > sizeof(w->pending))
+		return -ENAMETOOLONG;
+	memmove(w->pending + size, w->next, rest + 1);
+	memcpy(w->pending, target, size);
+	w->next = w->pending;
+	if (target[0] == '/')
+		snprintf(w->at, sizeof(w->at), "%s", guide->scope);
+	else
+		up(w->at);
 	return 0;
 }
 
-/* The first component of raw that is missing, in a directory that is there. */
-static int look_for_missing(struct isle_guide *guide, const struct isle_call *call, const char *raw,
-			    struct isle_sight *sight)
+/* w->at has got one more component. */
+static int step(struct isle_guide *guide, struct walk *w)
 {
-	char parent[2 * PATH_MAX];
-	const char *name = NULL;
-	auto_fd int dir = -1;
+	char target[PATH_MAX];
+	bool last = w->next[strspn(w->next, "/")] == '\0';
+	struct stat st;
 
-	snprintf(parent, sizeof(parent), "%s", raw);
-	while (dir < 0) {
-		char *slash = strrchr(parent, '/');
+	if (strncmp(w->at, "/proc/", 6) == 0) {
+		int r = isle_guide_magic(guide, w->call, w->at, target, sizeof(target));
 
-		if (slash == NULL)
-			return -ENOENT;
-		name = raw + (slash - parent) + 1;
-		*slash = '\0';
-		dir = isle_guide_open(guide, parent[0] == '\0' ? "/" : parent, O_DIRECTORY);
-		if (dir < 0 && dir != -ENOENT)
-			return dir;
+		if (r <= 0 || target[0] != '/')
+			return r < 0 ? r : r == 0 ? 0 : -ENODATA;
+		snprintf(w->at, sizeof(w->at), "%s", strcmp(target, "/") == 0 ? "" : target);
+		return ++w->links > LINKS_MAX ? -ELOOP : 0;
 	}
+	auto_fd int fd = isle_guide_open(guide, w->at, O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISLNK(st.st_mode))
+		return last || S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	if (last && (w->flags & ISLE_SIGHT_NOFOLLOW) != 0)
+		return 0;
+	ssize_t n = readlinkat(fd, "", target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	int r = is_overlay(fd) ? record_link(guide, w->call, w->at) : 0;
+	return r < 0 ? r : go_through(guide, w, target);
+}
+
+/* 0: w->at is what raw leads to; -ENOENT: the first name that is missing; -ENOTDIR: what is no directory; else -errno.
+ */
+static int walk(struct isle_guide *guide, struct walk *w, const char *raw)
+{
+	int r = 0;
+
+	w->links = 0;
+	w->at[0] = '\0';
+	w->next = w->pending;
+	snprintf(w->pending, sizeof(w->pending), "%s", raw);
+	while (r >= 0) {
+		char *name = w->next + strspn(w->next, "/");
+		size_t size = strcspn(name, "/");
+		size_t length = strlen(w->at);
+
+		w->next = name + size;
+		if (size == 0)
+			return 0;
+		if (size == 1 && name[0] == '.')
+			continue;
+		if (size == 2 && name[0] == '.' && name[1] == '.') {
+			if (strcmp(w->at, guide->scope) != 0)
+				up(w->at);
+			continue;
+		}
+		if (length + size + 2 > sizeof(w->at))
+			return -E2BIG;
+		snprintf(w->at + length, sizeof(w->at) - length, "/%.*s", (int)size, name);
+		r = step(guide, w);
+	}
+	return r;
+}
+
+/* view names nothing; whose name is it? */
+static int look_at_missing(struct isle_guide *guide, const char *view, struct isle_sight *sight)
+{
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%s", view);
+	up(parent);
+	auto_fd int dir = isle_guide_open(guide, parent[0] == '\0' ? "/" : parent, O_DIRECTORY | O_NOFOLLOW);
+	if (dir < 0)
+		return dir;
 	if (!is_overlay(dir))
 		return -ENODATA;
-	int length = isle_guide_path_of_object(dir, sight->view, sizeof(sight->view));
-	if (length < 0)
-		return length;
-	length = length == 1 ? 0 : length;
-	if (strncmp(sight->view, parent, (size_t)length) != 0 || parent[length] != '\0') {
-		int r = record_links(guide, call, parent, 0);
-
-		if (r < 0)
-			return r;
-	}
-	size_t size = strcspn(name, "/");
-	if (size == 2 && strncmp(name, "..", 2) == 0)
-		return -ENOENT;
-	if ((size_t)length + size + 2 > sizeof(sight->view))
-		return -ENAMETOOLONG;
-	snprintf(sight->view + length, sizeof(sight->view) - (size_t)length, "/%.*s", (int)size, name);
+	snprintf(sight->view, sizeof(sight->view), "%s", view);
 	sight->st = (struct stat){0};
-	/* A link whose target is missing: that name is looked for. */
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(guide->root, sight->view + 1, target, sizeof(target) - 1);
-	if (n < 0)
-		return look_at_host(guide, sight);
-	target[n] = '\0';
-	int r = record_link(guide, call, sight->view);
-	if (r < 0)
+	return look_at_host(guide, sight);
+}
+
+static int look_step_by_step(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
+			     struct isle_sight *sight)
+{
+	struct walk w = {.call = call, .flags = flags};
+	int r = walk(guide, &w, raw);
+
+	if (strncmp(w.at, "/proc/", 6) == 0)
+		return -ENODATA;
+	if (r == -ENOENT)
+		return look_at_missing(guide, w.at, sight);
+	if (r < 0 && r != -ENOTDIR)
 		return r;
-	if (++guide->depth > LINKS_MAX)
-		return -ELOOP;
-	up(sight->view);
-	snprintf(parent, sizeof(parent), "%s%s%s%s", target[0] == '/' ? "" : sight->view, target[0] == '/' ? "" : "/",
-		 target, name + size);
-	return look_for_missing(guide, call, parent, sight);
+	auto_fd int fd = isle_guide_open(guide, w.at[0] == '\0' ? "/" : w.at, O_NOFOLLOW);
+	int seen = fd < 0 ? fd : see(guide, fd, sight);
+	if (seen < 0 || r == 0)
+		return seen;
+	/* That there was a file and no directory is what the program has seen. */
+	seen = isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
+	return seen < 0 ? seen : -ENOTDIR;
+}
+
+/* The last component of raw is missing in a directory that is written as it is. False: look closer. */
+static bool is_missing_in_directory(struct isle_guide *guide, const char *raw)
+{
+	char parent[2 * PATH_MAX];
+	char view[PATH_MAX];
+	char target[8];
+	char *slash;
+
+	snprintf(parent, sizeof(parent), "%s", raw);
+	slash = strrchr(parent, '/');
+	if (slash == NULL || slash == parent || strcmp(slash + 1, "..") == 0)
+		return false;
+	*slash = '\0';
+	auto_fd int dir = isle_guide_open(guide, parent, O_DIRECTORY);
+	return dir >= 0 && isle_guide_path_of_object(dir, view, sizeof(view)) >= 0 && strcmp(view, parent) == 0 &&
+	       readlinkat(dir, slash + 1, target, sizeof(target)) < 0 && errno == ENOENT;
+}
+
+/* As the process gets there: from a directory that it has, on a way that may be closed by now. */
+static int look_from_directory(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
+			       struct isle_sight *sight)
+{
+	const struct open_how how = {
+		.flags = (uint64_t)(O_PATH | O_CLOEXEC | ((flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0)),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	size_t length = strlen(raw);
+	auto_fd int dir = guide->start_length < length ? isle_guide_open_start(guide, call) : -EACCES;
+
+	if (dir < 0)
+		return -EACCES;
+	auto_fd int fd = isle_openat2(dir, raw + guide->start_length + 1, &how);
+	return fd < 0 ? -EACCES : see(guide, fd, sight);
+}
+
+static int look(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
+		struct isle_sight *sight)
+{
+	if (guide->scope[0] != '\0')
+		return look_step_by_step(guide, call, raw, flags, sight);
+	auto_fd int fd = isle_guide_open(guide, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0);
+	if (fd == -ENOENT && is_missing_in_directory(guide, raw))
+		return look_at_missing(guide, raw, sight);
+	if (fd == -ENOENT || fd == -ELOOP || fd == -ENOTDIR)
+		return look_step_by_step(guide, call, raw, flags, sight);
+	if (fd == -EACCES && guide->start_length > 0)
+		return look_from_directory(guide, call, raw, flags, sight);
+	if (fd == -ENAMETOOLONG && strlen(raw) >= PATH_MAX)
+		return -E2BIG;
+	if (fd < 0)
+		return fd;
+	int r = see(guide, fd, sight);
+	if (r >= 0 && strcmp(sight->view, raw) != 0) {
+		struct walk w = {.call = call, .flags = flags};
+
+		r = walk(guide, &w, raw);
+		return r == -ENOMEM || r == -ENOSPC ? r : 0;
+	}
+	return r;
 }
 
 int isle_guide_look(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
 		    struct isle_sight *sight)
 {
-	auto_fd int fd = -1;
-
 	if (guide->root < 0)
 		return -ENODATA;
-	guide->depth = 0;
-	fd = isle_guide_open(guide, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0);
-	if (fd == -ENOENT)
-		return look_for_missing(guide, call, raw, sight);
-	if (fd < 0)
-		return fd;
-	int r = isle_guide_path_of_object(fd, sight->view, sizeof(sight->view));
-	if (r < 0)
+	if (guide->slash)
+		flags &= ~(unsigned)ISLE_SIGHT_NOFOLLOW;
+	int r = look(guide, call, raw, flags, sight);
+	if (r != -E2BIG)
 		return r;
-	if (!is_overlay(fd) && !isle_origins_is_file(&guide->origins, sight->view))
-		return -ENODATA;
-	if (fstat(fd, &sight->st) < 0)
-		return -errno;
-	if (strcmp(sight->view, raw) != 0)
-		r = record_links(guide, call, raw, flags);
-	return r < 0 ? r : look_at_host(guide, sight);
+	r = isle_guide_beyond(guide, call);
+	return r < 0 ? r : -ENODATA;
+}
+
+/* A directory that no path reaches. */
+int isle_guide_beyond(struct isle_guide *guide, const struct isle_call *call)
+{
+	char up_far[3 * 1000 + 1];
+	char view[PATH_MAX];
+	char host[PATH_MAX];
+	auto_fd int at = isle_guide_open_start(guide, call);
+	int r = -E2BIG;
+
+	for (size_t i = 0; i + 3 < sizeof(up_far); i += 3)
+		memcpy(up_far + i, "../", 4);
+	for (unsigned i = 0; i < ATTEMPTS_MAX && at >= 0 && r == -E2BIG; i++) {
+		r = isle_guide_path_of_object(at, view, sizeof(view));
+		if (r >= 0 && !is_overlay(at))
+			return 0;
+		int above = r == -E2BIG ? openat(at, up_far, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+		if (above >= 0) {
+			close(at);
+			at = above;
+		}
+	}
+	if (r >= 0 && isle_origin_find(&guide->origins, view, host, sizeof(host)) == ISLE_ORIGIN_OWN)
+		return 0;
+	return isle_guide_lose(guide, "a path longer than 4095 bytes");
+}
+
+bool isle_guide_is_missing(int r)
+{
+	return r == -ENODATA || r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EACCES || r == -ENAMETOOLONG ||
+	       r == -EPERM || r == -ESTALE || r == -EXDEV;
 }

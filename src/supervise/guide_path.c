@@ -37,7 +37,7 @@ static int start_at_cwd(struct isle_guide *guide, const struct isle_call *call)
 {
 	struct isle_process *p = isle_processes_get(&guide->processes, call->tid);
 
-	if (p != NULL && p->directory != NULL) {
+	if (p != NULL && isle_processes_has_directory(&guide->processes, p)) {
 		memcpy(guide->raw, p->directory, p->directory_length + 1);
 		return (int)p->directory_length;
 	}
@@ -46,10 +46,8 @@ static int start_at_cwd(struct isle_guide *guide, const struct isle_call *call)
 		return length < 0 ? length : -ENOENT;
 	length = length == 1 ? 0 : length;
 	guide->raw[length] = '\0';
-	if (p != NULL && !p->shared) {
-		p->directory = strdup(guide->raw);
-		p->directory_length = (size_t)length;
-	}
+	if (p != NULL)
+		isle_processes_set_directory(&guide->processes, p, guide->raw, (size_t)length);
 	return length;
 }
 
@@ -64,13 +62,34 @@ static int start_at_fd(struct isle_guide *guide, const struct isle_call *call, i
 	return length == 1 ? 0 : length;
 }
 
-/* A process that changed its root directory means that one by "/". */
-static int start_at_root(struct isle_guide *guide, const struct isle_call *call)
+static int start_at(struct isle_guide *guide, const struct isle_call *call, int dirfd)
 {
+	guide->start = dirfd;
+	return dirfd == AT_FDCWD ? start_at_cwd(guide, call) : start_at_fd(guide, call, dirfd);
+}
+
+int isle_guide_open_start(const struct isle_guide *guide, const struct isle_call *call)
+{
+	char name[48];
+
+	if (guide->start == AT_FDCWD)
+		snprintf(name, sizeof(name), "/proc/%d/cwd", (int)call->tid);
+	else
+		snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)call->tid, guide->start);
+	int fd = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A process that changed its root directory means that one by "/". */
+static int find_scope(struct isle_guide *guide, const struct isle_call *call)
+{
+	guide->scope[0] = '\0';
 	if (!guide->chroots && guide->events != NULL) /* without a record chroot(2) is not trapped */
 		return 0;
-	int length = isle_peer_link(call->tid, "root", guide->raw, PATH_MAX);
-	return length <= 1 ? 0 : length;
+	int length = isle_peer_link(call->tid, "root", guide->scope, sizeof(guide->scope));
+	if (length <= 1)
+		guide->scope[0] = '\0';
+	return length < 0 ? length : 0;
 }
 
 /* "fd/3/rest", "cwd/rest": the name of the link that leads on, in a process's directory of /proc; *ret_rest is what
@@ -89,12 +108,11 @@ static bool is_magic(const char *text, char *name, size_t room, const char **ret
 	return digits > 0 || strcmp(name, "cwd") == 0 || strcmp(name, "root") == 0 || strcmp(name, "exe") == 0;
 }
 
-/* Where the magic link at the start of guide->raw leads. 1: target is filled in; 0: it is none; -errno. */
-static int read_magic(struct isle_guide *guide, const struct isle_call *call, char *target, size_t room,
-		      const char **ret_rest)
+/* Where the magic link at the start of raw leads. 1: target is filled in; 0: it is none; -errno. */
+static int read_magic(const struct isle_guide *guide, const struct isle_call *call, const char *raw, char *target,
+		      size_t room, const char **ret_rest)
 {
 	static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
-	const char *raw = guide->raw;
 	char link[PATH_MAX];
 	char name[40];
 	size_t digits;
@@ -134,26 +152,56 @@ static int through_magic(struct isle_guide *guide, const struct isle_call *call,
 	for (unsigned i = 0; i < MAGIC_MAX; i++) {
 		if (strncmp(guide->raw, "/proc/", 6) != 0 && strncmp(guide->raw, "/dev/", 5) != 0)
 			return (int)length;
-		int r = read_magic(guide, call, target, PATH_MAX, &rest);
+		if (strstr(guide->raw, "/../") != NULL || (length > 3 && strcmp(guide->raw + length - 3, "/..") == 0))
+			return (int)length; /* step by step, later */
+		int r = read_magic(guide, call, guide->raw, target, PATH_MAX, &rest);
 		if (r <= 0 || target[0] != '/')
 			return 0; /* a pipe, a deleted file, a file of /proc itself */
 		size_t used = strlen(target);
 		snprintf(target + used, sizeof(target) - used, "%s", rest);
 		length = append(guide->raw, 0, target);
+		guide->start_length = 0;
 	}
 	return 0;
 }
 
-int isle_guide_path_text(struct isle_guide *guide, const struct isle_call *call, int dirfd, const char *path)
+int isle_guide_magic(const struct isle_guide *guide, const struct isle_call *call, const char *path, char *target,
+		     size_t room)
+{
+	const char *rest = path;
+	int r = read_magic(guide, call, path, target, room, &rest);
+
+	return r <= 0 ? r : *rest == '\0' ? 1 : 0;
+}
+
+/* "dir/", "link/.": what the last component leads to is a directory, and links are followed to it. */
+static bool ends_in_slash(const char *path, size_t length)
+{
+	return path[length - 1] == '/' || (length >= 2 && path[length - 1] == '.' && path[length - 2] == '/');
+}
+
+static int fill_in(struct isle_guide *guide, const struct isle_call *call, int dirfd, const char *path, bool in_root)
 {
 	int start;
 
-	if (path[0] == '/')
-		start = start_at_root(guide, call);
-	else
-		start = dirfd == AT_FDCWD ? start_at_cwd(guide, call) : start_at_fd(guide, call, dirfd);
+	guide->slash = ends_in_slash(path, strlen(path));
+	guide->start_length = 0;
+	start = find_scope(guide, call);
 	if (start < 0)
-		return 0; /* no such descriptor, a deleted directory: nothing will be found there */
+		return start;
+	if (path[0] == '/' && !in_root) {
+		start = (int)strlen(guide->scope);
+		memcpy(guide->raw, guide->scope, (size_t)start + 1);
+	} else {
+		start = start_at(guide, call, dirfd);
+		if (start == -ENAMETOOLONG)
+			return isle_guide_beyond(guide, call);
+		if (start < 0)
+			return 0; /* no such descriptor, a deleted directory: nothing will be found there */
+		guide->start_length = (size_t)start;
+	}
+	if (in_root && start >= 0)
+		snprintf(guide->scope, sizeof(guide->scope), "%.*s", start, guide->raw);
 	size_t total = append(guide->raw, (size_t)start, path);
 	if (total == 0) {
 		guide->raw[total++] = '/';
@@ -162,25 +210,58 @@ int isle_guide_path_text(struct isle_guide *guide, const struct isle_call *call,
 	return through_magic(guide, call, total);
 }
 
-int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address)
+int isle_guide_path_text(struct isle_guide *guide, const struct isle_call *call, int dirfd, const char *path)
+{
+	return fill_in(guide, call, dirfd, path, false);
+}
+
+static int copy_and_fill_in(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address,
+			    bool in_root)
 {
 	char path[PATH_MAX];
 	int length = isle_peer_string(call->tid, address, path, sizeof(path));
 
 	if (length <= 0)
 		return length < 0 ? length : -ENOENT;
-	return isle_guide_path_text(guide, call, dirfd, path);
+	return fill_in(guide, call, dirfd, path, in_root);
+}
+
+int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address)
+{
+	return copy_and_fill_in(guide, call, dirfd, address, false);
+}
+
+int isle_guide_path_in_root(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address)
+{
+	return copy_and_fill_in(guide, call, dirfd, address, true);
 }
 
 int isle_guide_path_of_fd(struct isle_guide *guide, const struct isle_call *call, int fd)
 {
-	int length = fd == AT_FDCWD ? start_at_cwd(guide, call) : start_at_fd(guide, call, fd);
+	int length = start_at(guide, call, fd);
 
+	guide->slash = false;
+	guide->scope[0] = '\0';
+	guide->start_length = 0;
 	if (length < 0)
-		return 0;
+		return length == -ENAMETOOLONG ? isle_guide_beyond(guide, call) : 0;
 	if (length == 0) {
 		guide->raw[length++] = '/';
 		guide->raw[length] = '\0';
 	}
 	return through_magic(guide, call, (size_t)length);
+}
+
+int isle_guide_path_in_directory(struct isle_guide *guide, const struct isle_call *call, const char *path)
+{
+	int r = find_scope(guide, call);
+	int start = r < 0 ? r : path[0] == '/' ? (int)strlen(guide->scope) : start_at(guide, call, AT_FDCWD);
+
+	guide->slash = false;
+	guide->start_length = 0;
+	if (start < 0)
+		return start == -ENAMETOOLONG ? isle_guide_beyond(guide, call) : start;
+	if (path[0] == '/')
+		memcpy(guide->raw, guide->scope, (size_t)start + 1);
+	return (int)append(guide->raw, (size_t)start, path);
 }

@@ -208,8 +208,38 @@ void isle_guide_count(struct isle_guide *guide)
 	guide->repeated_count = 0;
 }
 
-void isle_guide_renamed(struct isle_guide *guide)
+static void begin_move(struct isle_guide *guide, const struct isle_call *call, bool names)
 {
+	guide->moving.names = names || (guide->moving.tid != 0 && guide->moving.names);
+	guide->moving.tid = call->tid;
+	guide->moving.since = guide->second;
+}
+
+static void forget(struct isle_guide *guide, bool names)
+{
+	isle_processes_moved(&guide->processes);
+	if (!names)
+		return;
 	isle_glance_forget(&guide->seen);
 	isle_origins_forget(&guide->origins);
+}
+
+void isle_guide_renamed(struct isle_guide *guide, const struct isle_call *call)
+{
+	forget(guide, true);
+	begin_move(guide, call, true);
+}
+
+void isle_guide_directory_changes(struct isle_guide *guide, const struct isle_call *call)
+{
+	forget(guide, false);
+	begin_move(guide, call, false);
+}
+
+void isle_guide_settle(struct isle_guide *guide, const struct isle_call *call)
+{
+	if (guide->moving.tid == 0 || (guide->moving.tid != call->tid && guide->moving.since == guide->second))
+		return;
+	guide->moving.tid = 0;
+	forget(guide, guide->moving.names);
 }

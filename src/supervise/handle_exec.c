@@ -92,10 +92,10 @@ static int note_interpreter(struct isle_guide *guide, const struct isle_call *ca
 	head[n] = '\0';
 	if (!script_interpreter(head, path, sizeof(path)) && !elf_loader(head, (size_t)n, path, sizeof(path)))
 		return 0;
-	if (path[0] != '/') /* relative to the current directory: next to nobody does this */
-		return 0;
-	int r = note_program(guide, call, path, nested + 1, &interpreter);
-	return r == -ENOMEM || r == -ENOSPC ? r : 0;
+	int r = isle_guide_path_in_directory(guide, call, path);
+	if (r > 0)
+		r = note_program(guide, call, guide->raw, nested + 1, &interpreter);
+	return r >= 0 || isle_guide_is_missing(r) ? 0 : r;
 }
 
 /* Records that a program is run. -ENOENT and the like when there is none. */
@@ -166,7 +166,7 @@ static int note_command(struct isle_guide *guide, const struct isle_call *call)
 			return note_exec(guide, call, &sight, text, size);
 		list += length;
 	} while (*list++ == ':');
-	return r == -ENOMEM || r == -ENOSPC ? r : 0;
+	return isle_guide_is_missing(r) ? 0 : r;
 }
 
 int isle_handle_exec(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
@@ -191,7 +191,7 @@ int isle_handle_exec(struct isle_guide *guide, const struct isle_call *call, str
 		return length;
 	r = note_program(guide, call, guide->raw, 0, &sight);
 	if (r < 0)
-		return r == -ENOMEM || r == -ENOSPC ? r : 0;
+		return isle_guide_is_missing(r) ? 0 : r;
 	size_t size = isle_peer_strings(call->tid, call->args[at ? 2 : 1], text, sizeof(text));
 	return note_exec(guide, call, &sight, text, size);
 }

@@ -9,6 +9,8 @@
 
 #include "peer.h"
 
+enum { FCHMODAT2 = 452 }; /* Linux 6.6 */
+
 /* Which of a call's arguments are what; -1: none. */
 struct shape {
 	int nr;
@@ -22,7 +24,7 @@ static const struct shape shapes[] = {
 	{SYS_renameat2, ISLE_WRITE_RENAME, 0, 1, 2, 3},	   {SYS_mkdirat, ISLE_WRITE_MKDIR, 0, 1, -1, -1},
 	{SYS_symlinkat, ISLE_WRITE_SYMLINK, 1, 2, -1, 0},  {SYS_linkat, ISLE_WRITE_LINK, 0, 1, 2, 3},
 	{SYS_mknodat, ISLE_WRITE_NODE, 0, 1, -1, -1},	   {SYS_truncate, ISLE_WRITE_OPEN, -1, 0, -1, -1},
-	{SYS_fchmodat, ISLE_WRITE_METADATA, 0, 1, -1, -1}, {452 /* fchmodat2 */, ISLE_WRITE_METADATA, 0, 1, -1, -1},
+	{SYS_fchmodat, ISLE_WRITE_METADATA, 0, 1, -1, -1}, {FCHMODAT2, ISLE_WRITE_METADATA, 0, 1, -1, -1},
 	{SYS_fchownat, ISLE_WRITE_METADATA, 0, 1, -1, -1},
 #ifdef SYS_open
 	{SYS_unlink, ISLE_WRITE_REMOVE, -1, 0, -1, -1},	   {SYS_rmdir, ISLE_WRITE_REMOVE, -1, 0, -1, -1},
@@ -41,16 +43,30 @@ static const struct shape *shape_of(int nr)
 	return NULL;
 }
 
+/* With AT_EMPTY_PATH an empty path means the descriptor. */
+static bool is_of_descriptor(const struct isle_call *call, int path)
+{
+	bool link = call->notif.data.nr == SYS_linkat && path == 1;
+	char first = '\1';
+
+	if (!link && call->notif.data.nr != FCHMODAT2)
+		return false;
+	return (call->args[link ? 4 : 3] & AT_EMPTY_PATH) != 0 &&
+	       isle_peer_read(call->tid, call->args[path], &first, 1) >= 0 && first == '\0';
+}
+
 /* 1: looked at; 0: nothing of the host, or nothing there; -errno. */
 static int look(struct isle_guide *guide, const struct isle_call *call, int dirfd, int path, unsigned flags,
 		struct isle_sight *sight)
 {
-	int length = isle_guide_path(guide, call, dirfd < 0 ? AT_FDCWD : (int)call->args[dirfd], call->args[path]);
+	int fd = dirfd < 0 ? AT_FDCWD : (int)call->args[dirfd];
+	int length = is_of_descriptor(call, path) ? isle_guide_path_of_fd(guide, call, fd)
+						  : isle_guide_path(guide, call, fd, call->args[path]);
 
 	if (length <= 0)
 		return length;
 	int r = isle_guide_look(guide, call, guide->raw, flags, sight);
-	return r >= 0 ? 1 : r == -ENOMEM || r == -ENOSPC ? r : 0;
+	return r >= 0 ? 1 : isle_guide_is_missing(r) ? 0 : r;
 }
 
 static int handle_rename(struct isle_guide *guide, const struct isle_call *call, const struct shape *shape,
@@ -61,6 +77,7 @@ static int handle_rename(struct isle_guide *guide, const struct isle_call *call,
 
 	if (r <= 0 || from->st.st_mode == 0)
 		return r;
+	guide->removals++;
 	if (to.st.st_mode != 0)
 		r = isle_guide_keep(guide, &to);
 	if (r >= 0)
@@ -68,8 +85,7 @@ static int handle_rename(struct isle_guide *guide, const struct isle_call *call,
 	if (r >= 0 && shape->how == ISLE_WRITE_LINK)
 		return isle_guide_read(guide, call, from, ISLE_READ_CONTENT);
 	if (!S_ISREG(from->st.st_mode) || (to.st.st_mode != 0 && !S_ISREG(to.st.st_mode))) {
-		isle_guide_renamed(guide);
-		isle_processes_moved(&guide->processes);
+		isle_guide_renamed(guide, call);
 	}
 	return r;
 }
@@ -92,8 +108,9 @@ int isle_handle_names(struct isle_guide *guide, const struct isle_call *call, st
 	case ISLE_WRITE_REMOVE:
 		if (sight.st.st_mode == 0)
 			return isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
+		guide->removals++;
 		if (!S_ISREG(sight.st.st_mode))
-			isle_guide_renamed(guide);
+			isle_guide_renamed(guide, call);
 		break;
 	case ISLE_WRITE_MKDIR:
 	case ISLE_WRITE_SYMLINK:
@@ -101,7 +118,7 @@ int isle_handle_names(struct isle_guide *guide, const struct isle_call *call, st
 		if (sight.st.st_mode != 0)
 			return isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
 		if (shape->how == ISLE_WRITE_SYMLINK)
-			isle_guide_renamed(guide);
+			isle_guide_renamed(guide, call);
 		else
 			isle_origins_forget(&guide->origins);
 		break;

@@ -14,10 +14,14 @@
 enum {
 	SEEN_READ = 1 << 0,
 	SEEN_PATH = 1 << 1,
-	SEEN_WRITE = 1 << 2,
-	SEEN_LINK = 1 << 3,
-	SEEN_EXEC = 1 << 4,
-	SEEN_STAT = 1 << 5,
+	SEEN_WRITE = 1 << 2, /* with the old content */
+	SEEN_CUT = 1 << 3,
+	SEEN_EXCLUSIVE = 1 << 4,
+	SEEN_LINK = 1 << 5,
+	SEEN_STAT = 1 << 6,
+	/* Nothing of the host was there: holds until the isle removes something, which is counted in the upper bits. */
+	SEEN_OWN = 1 << 15,
+	SEEN_REMOVALS = 16,
 };
 
 /* After that many seconds a path is looked at again: has the host put something else there? */
@@ -29,30 +33,31 @@ struct opening {
 	uint64_t flags, resolve;
 };
 
-static bool is_missing(int r)
-{
-	return r == -ENODATA || r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EACCES || r == -ENAMETOOLONG ||
-	       r == -EPERM || r == -ESTALE || r == -EXDEV;
-}
-
 /* The slot of guide->raw; *ret_fresh when all bits have been looked at not long ago. */
 static struct isle_glance_slot *seen(struct isle_guide *guide, size_t length, bool nofollow, uint32_t bits,
 				     bool *ret_fresh)
 {
-	uint64_t key = isle_siphash(&guide->key, guide->raw, length) ^ (nofollow ? 0x5bd1e995 : 0);
-	struct isle_glance_slot *slot = isle_glance_slot(&guide->seen, key);
+	uint64_t key = isle_siphash(&guide->key, guide->raw, length) ^ (nofollow && !guide->slash ? 0x5bd1e995 : 0);
 
-	*ret_fresh = slot->key == key && (slot->bits & bits) == bits && guide->second - slot->when < SEEN_SECONDS;
+	if (guide->scope[0] != '\0')
+		key ^= isle_siphash(&guide->key, guide->scope, strlen(guide->scope)) * 3;
+	struct isle_glance_slot *slot = isle_glance_slot(&guide->seen, key);
+	bool holds = (slot->bits & SEEN_OWN) == 0 || slot->bits >> SEEN_REMOVALS == (guide->removals & 0xffff);
+	*ret_fresh = slot->key == key && holds && (slot->bits & bits) == bits &&
+		     guide->second - slot->when < SEEN_SECONDS;
 	if (slot->key != key)
 		*slot = (struct isle_glance_slot){.key = key};
 	return slot;
 }
 
-static void note_seen(struct isle_guide *guide, struct isle_glance_slot *slot, uint32_t bits)
+static void note_seen(struct isle_guide *guide, struct isle_glance_slot *slot, uint32_t bits, bool own)
 {
-	if (guide->second - slot->when >= SEEN_SECONDS)
+	uint32_t removals = (guide->removals & 0xffff) << SEEN_REMOVALS;
+
+	if (guide->second - slot->when >= SEEN_SECONDS || (slot->bits & SEEN_OWN) != (own ? SEEN_OWN : 0) ||
+	    (own && (slot->bits & UINT32_C(0xffff) << SEEN_REMOVALS) != removals))
 		slot->bits = 0;
-	slot->bits |= bits;
+	slot->bits |= own ? bits | SEEN_OWN | removals : bits;
 	slot->when = guide->second;
 }
 
@@ -90,9 +95,11 @@ static uint32_t wanted(const struct opening *o)
 {
 	if ((o->flags & O_PATH) != 0)
 		return SEEN_PATH;
-	if ((o->flags & O_ACCMODE) == O_RDONLY && (o->flags & O_TRUNC) == 0)
-		return SEEN_READ;
-	return SEEN_WRITE;
+	if ((o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return SEEN_EXCLUSIVE;
+	if ((o->flags & O_TRUNC) != 0)
+		return SEEN_CUT;
+	return (o->flags & O_ACCMODE) == O_RDONLY ? SEEN_READ : SEEN_WRITE;
 }
 
 /* Opened for writing. */
@@ -129,14 +136,12 @@ static int note_writing(struct isle_guide *guide, const struct isle_call *call, 
 static int note_opening(struct isle_guide *guide, const struct isle_call *call, const struct opening *o,
 			const struct isle_sight *sight)
 {
-	switch (wanted(o)) {
-	case SEEN_PATH:
+	uint32_t bit = wanted(o);
+
+	if (bit == SEEN_PATH)
 		return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
-	case SEEN_WRITE:
+	if (bit != SEEN_READ)
 		return note_writing(guide, call, o, sight);
-	default:
-		break;
-	}
 	if (sight->st.st_mode == 0 && (o->flags & O_CREAT) != 0)
 		return isle_guide_write(guide, call, sight->view, ISLE_WRITE_CREATE, NULL);
 	if (S_ISDIR(sight->st.st_mode))
@@ -156,7 +161,8 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 		return r;
 	if ((o.flags & O_TMPFILE) == O_TMPFILE)
 		return 0; /* a new file without a name */
-	int length = isle_guide_path(guide, call, o.dirfd, o.path);
+	int length = (o.resolve & RESOLVE_IN_ROOT) != 0 ? isle_guide_path_in_root(guide, call, o.dirfd, o.path)
+							: isle_guide_path(guide, call, o.dirfd, o.path);
 	if (length <= 0)
 		return length;
 	bool nofollow = (o.flags & O_NOFOLLOW) != 0 || (o.flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
@@ -165,7 +171,7 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 	if (fresh)
 		return 0;
 	r = isle_guide_look(guide, call, guide->raw, nofollow ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
-	if (r < 0 && !is_missing(r))
+	if (r < 0 && !isle_guide_is_missing(r))
 		return r;
 	if (r >= 0) {
 		r = note_opening(guide, call, &o, &sight);
@@ -173,9 +179,9 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 		if (r >= 0 && sight.st.st_mode == 0 && (o.flags & O_CREAT) != 0)
 			return 0;
 	}
-	if (r >= 0 || is_missing(r))
-		note_seen(guide, slot, bits);
-	return is_missing(r) ? 0 : r;
+	if (r >= 0 || isle_guide_is_missing(r))
+		note_seen(guide, slot, bits, r >= 0 && sight.origin == ISLE_ORIGIN_OWN);
+	return isle_guide_is_missing(r) ? 0 : r;
 }
 
 int isle_handle_readlink(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
@@ -201,32 +207,23 @@ int isle_handle_readlink(struct isle_guide *guide, const struct isle_call *call,
 	r = isle_guide_look(guide, call, guide->raw, ISLE_SIGHT_NOFOLLOW, &sight);
 	if (r >= 0)
 		r = isle_guide_read(guide, call, &sight, S_ISLNK(sight.st.st_mode) ? ISLE_READ_LINK : ISLE_READ_LOOKUP);
-	if (r < 0 && !is_missing(r))
+	if (r < 0 && !isle_guide_is_missing(r))
 		return r;
-	note_seen(guide, slot, SEEN_LINK);
+	note_seen(guide, slot, SEEN_LINK, r >= 0 && sight.origin == ISLE_ORIGIN_OWN);
 	return 0;
 }
 
 int isle_handle_chdir(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
 {
-	struct isle_process *p = isle_processes_find(&guide->processes, call->tid);
 	struct isle_sight sight;
 	bool fresh;
 
 	(void)ret_verdict;
-	if (p != NULL) {
-		free(p->directory);
-		p->directory = NULL;
-		p->shared |= p->pid != call->tid;
-	}
+	isle_guide_directory_changes(guide, call);
 	if (call->notif.data.nr == SYS_fchdir)
 		return 0;
 	int length = isle_guide_path(guide, call, AT_FDCWD, call->args[0]);
-	p = isle_processes_get(&guide->processes, call->tid);
-	if (p != NULL) { /* was that of before */
-		free(p->directory);
-		p->directory = NULL;
-	}
+	isle_processes_moved(&guide->processes); /* what was just asked for is that of before */
 	if (length <= 0)
 		return length;
 	struct isle_glance_slot *slot = seen(guide, (size_t)length, false, SEEN_PATH, &fresh);
@@ -235,9 +232,9 @@ int isle_handle_chdir(struct isle_guide *guide, const struct isle_call *call, st
 	int r = isle_guide_look(guide, call, guide->raw, 0, &sight);
 	if (r >= 0)
 		r = isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
-	if (r < 0 && !is_missing(r))
+	if (r < 0 && !isle_guide_is_missing(r))
 		return r;
-	note_seen(guide, slot, SEEN_PATH);
+	note_seen(guide, slot, SEEN_PATH, r >= 0 && sight.origin == ISLE_ORIGIN_OWN);
 	return 0;
 }
 
@@ -274,8 +271,8 @@ int isle_handle_stat(struct isle_guide *guide, const struct isle_call *call, str
 	int r = isle_guide_look(guide, call, guide->raw, nofollow ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
 	if (r >= 0)
 		r = isle_guide_read(guide, call, &sight, ISLE_READ_STAT);
-	if (r < 0 && !is_missing(r))
+	if (r < 0 && !isle_guide_is_missing(r))
 		return r;
-	note_seen(guide, slot, SEEN_STAT);
+	note_seen(guide, slot, SEEN_STAT, r >= 0 && sight.origin == ISLE_ORIGIN_OWN);
 	return 0;
 }

@@ -121,43 +121,71 @@ static char *redirected(const struct isle_layer *layer, int upper, const char *v
 	return if_there(isle_path_join(parent, value));
 }
 
-static const struct isle_origin_directory *directory(struct isle_origins *origins, const char *view);
-
-static char *counterpart(struct isle_origins *origins, const struct isle_layer *layer, const char *view)
+static struct isle_origin_directory *slot_of(struct isle_origins *origins, const char *view, size_t length)
 {
-	char parent[PATH_MAX];
-	const char *slash = strrchr(view, '/');
-	struct stat st;
-
-	if (strcmp(view, layer->path) == 0)
-		return strdup(view);
-	snprintf(parent, sizeof(parent), "%.*s", (int)(slash == view ? 1 : slash - view), view);
-	const struct isle_origin_directory *above = directory(origins, parent);
-	int upper = upper_of(origins, layer);
-	if (above == NULL || above->host == NULL)
-		return NULL;
-	if (upper < 0 || fstatat(upper, below(layer, view), &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return isle_path_join(above->host, slash + 1);
-	return S_ISDIR(st.st_mode) ? redirected(layer, upper, view, above->host) : NULL;
+	return &origins->cache[isle_siphash(&origins->key, view, length) % ISLE_ORIGIN_CACHE];
 }
 
-/* Recurses to the layer's directory; deep paths are bounded by PATH_MAX. NULL: no memory, no layer. */
-static const struct isle_origin_directory *directory(struct isle_origins *origins, const char *view)
+static bool is_that(const struct isle_origin_directory *slot, const char *view, size_t length)
 {
-	uint64_t hash = isle_siphash(&origins->key, view, strlen(view));
-	struct isle_origin_directory *slot = &origins->cache[hash % ISLE_ORIGIN_CACHE];
-	const struct isle_layer *layer = isle_layers_find(&origins->layers, view);
+	return slot->view != NULL && strncmp(slot->view, view, length) == 0 && slot->view[length] == '\0';
+}
 
-	if (slot->view != NULL && strcmp(slot->view, view) == 0)
-		return slot;
-	if (layer == NULL)
+static size_t parent_length(const char *view, size_t length)
+{
+	while (length > 0 && view[length - 1] != '/')
+		length--;
+	return length > 1 ? length - 1 : 1;
+}
+
+/* The host's counterpart of view, which is below the layer's directory, from that of its parent. */
+static char *counterpart(struct isle_origins *origins, const struct isle_layer *layer, const char *view,
+			 const char *parent)
+{
+	int upper = upper_of(origins, layer);
+	struct stat st;
+
+	if (parent == NULL)
 		return NULL;
-	char *host = counterpart(origins, layer, view);
+	if (upper < 0 || fstatat(upper, below(layer, view), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return isle_path_join(parent, strrchr(view, '/') + 1);
+	return S_ISDIR(st.st_mode) ? redirected(layer, upper, view, parent) : NULL;
+}
+
+static struct isle_origin_directory *remember(struct isle_origins *origins, const char *view, char *host)
+{
+	struct isle_origin_directory *slot = slot_of(origins, view, strlen(view));
+
 	free(slot->view);
 	free(slot->host);
-	slot->host = host;
-	slot->view = strdup(view);
+	*slot = (struct isle_origin_directory){.view = strdup(view), .host = host};
 	return slot->view == NULL ? NULL : slot;
+}
+
+/* From the nearest directory above that is remembered, or the layer's own, down. NULL: no memory, no layer. */
+static const struct isle_origin_directory *directory(struct isle_origins *origins, const char *view)
+{
+	const struct isle_layer *layer = isle_layers_find(&origins->layers, view);
+	size_t length = strlen(view);
+	size_t known = length;
+	char at[PATH_MAX];
+
+	if (layer == NULL || length >= sizeof(at))
+		return NULL;
+	while (known > strlen(layer->path) && !is_that(slot_of(origins, view, known), view, known))
+		known = parent_length(view, known);
+	snprintf(at, sizeof(at), "%.*s", (int)known, view);
+	const struct isle_origin_directory *found = slot_of(origins, at, known);
+	if (!is_that(found, at, known))
+		found = remember(origins, at, strdup(at));
+	while (found != NULL && known < length) {
+		size_t from = known == 1 ? 1 : known + 1;
+
+		known = from + strcspn(view + from, "/");
+		snprintf(at, sizeof(at), "%.*s", (int)known, view);
+		found = remember(origins, at, counterpart(origins, layer, at, found->host));
+	}
+	return found;
 }
 
 int isle_origin_find(struct isle_origins *origins, const char *view, char *host, size_t room)

@@ -185,10 +185,21 @@ void isle_processes_reap(struct isle_processes *processes)
 	}
 }
 
+bool isle_processes_has_directory(const struct isle_processes *processes, const struct isle_process *process)
+{
+	return process->directory != NULL && process->asked == processes->moves;
+}
+
+void isle_processes_set_directory(const struct isle_processes *processes, struct isle_process *process,
+				  const char *directory, size_t length)
+{
+	free(process->directory);
+	process->directory = strdup(directory);
+	process->directory_length = length;
+	process->asked = processes->moves;
+}
+
 void isle_processes_moved(struct isle_processes *processes)
 {
-	for (size_t i = 0; i < processes->room; i++) {
-		free(processes->list[i].directory);
-		processes->list[i].directory = NULL;
-	}
+	processes->moves++;
 }

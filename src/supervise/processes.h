@@ -14,17 +14,18 @@ struct isle_process {
 	pid_t pid;	 /* thread group; also the id of the main thread */
 	uint32_t number; /* in the log */
 	int pidfd;
-	char *directory; /* current directory in the view, heap; NULL: to be asked for */
+	char *directory; /* current directory in the view, heap */
 	size_t directory_length;
-	bool shared; /* another thread changed the directory: it is asked for each time */
+	uint32_t asked; /* `moves` when it was asked for */
 };
 
 struct isle_processes {
 	struct isle_process *list; /* open addressing by pid; pid 0: free */
 	size_t room, count;
-	int ends;      /* epoll descriptor: readable when a process has ended */
-	pid_t leader;  /* parent of the command; 0: not known yet */
-	uint32_t next; /* number of the next one */
+	int ends;	/* epoll descriptor: readable when a process has ended */
+	uint32_t moves; /* what current directories are known from before does not hold */
+	pid_t leader;	/* parent of the command; 0: not known yet */
+	uint32_t next;	/* number of the next one */
 	struct isle_events *events;
 };
 
@@ -46,5 +47,10 @@ void isle_processes_end(struct isle_processes *processes, struct isle_process *p
 /* Notes the ends that `ends` tells of. */
 void isle_processes_reap(struct isle_processes *processes);
 
-/* No current directory is known any more: one of them has another name now. */
+/* True while p->directory is its current directory. */
+bool isle_processes_has_directory(const struct isle_processes *processes, const struct isle_process *process);
+void isle_processes_set_directory(const struct isle_processes *processes, struct isle_process *process,
+				  const char *directory, size_t length);
+
+/* No current directory is known any more: one of them changes, or has another name now. */
 void isle_processes_moved(struct isle_processes *processes);

@@ -338,7 +338,7 @@ static int do_rename(struct isle_guide *guide, const struct isle_call *call, str
 	if (!needs_repair(guide, n))
 		return 0;
 	int r = n->from->mount == n->to->mount ? rename_within(n) : rename_between(n);
-	isle_guide_renamed(guide);
+	isle_guide_renamed(guide, call);
 	if (guide->events != NULL)
 		isle_processes_moved(&guide->processes);
 	if (r == 0)
