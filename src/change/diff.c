@@ -494,10 +494,6 @@ bool isle_text_binary(struct isle_text text)
 
 /* --- the unified form --- */
 
-struct hunk {
-	size_t a, a_end, b, b_end; /* with context */
-};
-
 struct printer {
 	const struct isle_diff *diff;
 	isle_diff_print *print;
@@ -515,7 +511,7 @@ static int print_line(const struct printer *p, enum isle_diff_part part, const s
 	return p->print(ISLE_DIFF_NO_NEWLINE, none, sizeof(none) - 1, p->arg);
 }
 
-static int print_head(const struct printer *p, const struct hunk *h)
+static int print_head(const struct printer *p, const struct isle_hunk *h)
 {
 	char head[128];
 	/* An empty range is named by the line before it. */
@@ -525,7 +521,7 @@ static int print_head(const struct printer *p, const struct hunk *h)
 	return p->print(ISLE_DIFF_HUNK, head, (size_t)size, p->arg);
 }
 
-static int print_hunk(const struct printer *p, const struct hunk *h)
+static int print_hunk(const struct printer *p, const struct isle_hunk *h)
 {
 	const struct isle_side *a = &p->diff->a, *b = &p->diff->b;
 	size_t i = h->a, j = h->b;
@@ -565,33 +561,38 @@ static void pass_changed(const struct isle_diff *diff, size_t *i, size_t *j)
 		++*j;
 }
 
+int isle_diff_next_hunk(const struct isle_diff *diff, size_t context, size_t *i, size_t *j, struct isle_hunk *ret_hunk)
+{
+	size_t equal = pass_equal(diff, i, j, SIZE_MAX), before = equal < context ? equal : context;
+	struct isle_hunk hunk = {.a = *i - before, .b = *j - before};
+
+	if (*i == diff->a.count && *j == diff->b.count)
+		return 0;
+	do {
+		pass_changed(diff, i, j);
+		hunk.a_end = *i;
+		hunk.b_end = *j;
+		/* Changes with so few lines between them are one hunk. */
+		equal = pass_equal(diff, i, j, 2 * context);
+	} while ((*i < diff->a.count && diff->a.changed[*i]) || (*j < diff->b.count && diff->b.changed[*j]));
+	equal = equal < context ? equal : context;
+	hunk.a_end += equal;
+	hunk.b_end += equal;
+	/* What was passed beyond the context may be context of the next hunk. */
+	*i = hunk.a_end;
+	*j = hunk.b_end;
+	*ret_hunk = hunk;
+	return 1;
+}
+
 int isle_diff_unified(const struct isle_diff *diff, size_t context, isle_diff_print *print, void *arg)
 {
 	struct printer p = {diff, print, arg};
+	struct isle_hunk hunk;
 	size_t i = 0, j = 0;
+	int r = 0;
 
-	for (;;) {
-		size_t equal = pass_equal(diff, &i, &j, SIZE_MAX), before = equal < context ? equal : context;
-		struct hunk hunk = {.a = i - before, .b = j - before};
-		int r;
-
-		if (i == diff->a.count && j == diff->b.count)
-			return 0;
-		do {
-			pass_changed(diff, &i, &j);
-			hunk.a_end = i;
-			hunk.b_end = j;
-			/* Changes with so few lines between them are one hunk. */
-			equal = pass_equal(diff, &i, &j, 2 * context);
-		} while ((i < diff->a.count && diff->a.changed[i]) || (j < diff->b.count && diff->b.changed[j]));
-		equal = equal < context ? equal : context;
-		hunk.a_end += equal;
-		hunk.b_end += equal;
+	while (r >= 0 && isle_diff_next_hunk(diff, context, &i, &j, &hunk))
 		r = print_hunk(&p, &hunk);
-		if (r < 0)
-			return r;
-		/* What was passed beyond the context may be context of the next hunk. */
-		i = hunk.a_end;
-		j = hunk.b_end;
-	}
+	return r < 0 ? r : 0;
 }

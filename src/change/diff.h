@@ -50,6 +50,14 @@ int isle_diff_lines(struct isle_text a, struct isle_text b, struct isle_diff *re
 void isle_diff_done(struct isle_diff *diff);
 #define auto_diff __attribute__((cleanup(isle_diff_done)))
 
+/* Changes that lie so near to each other that their context meets; lines are counted from 0, ends are exclusive. */
+struct isle_hunk {
+	size_t a, a_end, b, b_end; /* with context */
+};
+
+/* The next hunk at or after line *i of a and *j of b, both 0 at first, which are moved behind it. 0: there is none. */
+int isle_diff_next_hunk(const struct isle_diff *diff, size_t context, size_t *i, size_t *j, struct isle_hunk *ret_hunk);
+
 enum isle_diff_part { ISLE_DIFF_HUNK, ISLE_DIFF_SAME, ISLE_DIFF_REMOVED, ISLE_DIFF_ADDED, ISLE_DIFF_NO_NEWLINE };
 
 /* Gets one output line at a time, without prefix and newline: "@@ -1,3 +1,4 @@", the text of a line, or "\ No newline
