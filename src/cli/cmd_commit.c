@@ -12,6 +12,9 @@ static const struct isle_option options[] = {
 	ISLE_KEEP_OPTION_ALLOW,
 	ISLE_KEEP_OPTION_CONFLICT,
 	ISLE_KEEP_OPTION_CRITERIA,
+	ISLE_KEEP_OPTION_REPLACE,
+	ISLE_KEEP_OPTION_APPEND,
+	ISLE_KEEP_OPTION_HUNK,
 	{"plan", 'p', "FILE", "do exactly what 'isle plan -o FILE' has saved, or nothing", 'p'},
 	ISLE_KEEP_OPTION_WAIT,
 	{"quiet", 'q', NULL, "errors only", 'q'},
@@ -48,6 +51,7 @@ static int commit_plan(struct isle_keep *keep, const char *path)
 	if (r < 0)
 		return isle_fail(&err);
 	keep->options.select = (struct isle_select){.paths = file.paths.list, .except = file.except.list};
+	isle_ways_apply(&file.ways, &keep->options);
 	keep->options.answers = file.answers.count > 0 ? &file.answers : NULL;
 	keep->options.plan_id = file.id;
 	keep->options.fits = isle_plan_file_fits;
@@ -76,9 +80,9 @@ static int commit_main(int argc, char **argv)
 	}
 	if (id < 0)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
-	if (plan && (args.operand_count || keep.except_count || keep.options.on_conflict != ISLE_CONFLICT_ABORT))
-		return isle_usage(&isle_verb_commit, "--plan says itself which isle, which changes and what to do "
-						     "about conflicts");
+	if (plan && (args.operand_count || keep.except_count || keep.options.on_conflict || keep.ways.replace ||
+		     keep.ways.logs || keep.ways.hunks))
+		return isle_usage(&isle_verb_commit, "--plan says itself which isle, which changes and how");
 	if (plan)
 		return commit_plan(&keep, plan);
 	if (isle_keep_open(&keep, &args, &err) < 0)

@@ -8,6 +8,7 @@
 static const struct isle_option options[] = {
 	{"times", 't', NULL, "also what differs in its times alone", 't'},
 	{"json", 0, NULL, "as one JSON document", 'j'},
+	{"hunks", 0, NULL, "number the hunks of each file, for 'isle commit --hunk'", 'H'},
 	{"null", 'z', NULL, "the paths alone, as isle status -z --all", 'z'},
 	{0},
 };
@@ -27,11 +28,11 @@ static int print(const struct isle_review *review, enum diff_form form)
 	return 0;
 }
 
-static int show(const struct isle_args *args, unsigned scan, enum diff_form form)
+static int show(const struct isle_args *args, unsigned scan, enum diff_form form, unsigned flags)
 {
 	auto_look struct isle_look look = ISLE_LOOK_INIT;
 	struct isle_err err = ISLE_ERR_INIT;
-	struct isle_review review = {.out = stdout, .flags = isle_review_terminal(STDOUT_FILENO)};
+	struct isle_review review = {.out = stdout, .flags = isle_review_terminal(STDOUT_FILENO) | flags};
 	int r = isle_look_open(&look, args, scan, &err);
 
 	if (r < 0)
@@ -55,7 +56,7 @@ static int show(const struct isle_args *args, unsigned scan, enum diff_form form
 static int diff_main(int argc, char **argv)
 {
 	struct isle_args args;
-	unsigned scan = ISLE_SCAN_ALL;
+	unsigned scan = ISLE_SCAN_ALL, flags = 0;
 	bool json = false, nul = false;
 	int id;
 
@@ -63,6 +64,8 @@ static int diff_main(int argc, char **argv)
 	while ((id = isle_args_next(&args)) > 0) {
 		if (id == 't')
 			scan |= ISLE_SCAN_TIMES;
+		else if (id == 'H')
+			flags |= ISLE_REVIEW_HUNKS;
 		else if (id == 'j')
 			json = true;
 		else
@@ -72,12 +75,12 @@ static int diff_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (json && nul)
 		return isle_usage(&isle_verb_diff, "--json and --null exclude each other");
-	return show(&args, scan, json ? DIFF_JSON : nul ? DIFF_NUL : DIFF_TEXT);
+	return show(&args, scan, json ? DIFF_JSON : nul ? DIFF_NUL : DIFF_TEXT, flags);
 }
 
 const struct isle_verb isle_verb_diff = {
 	.name = "diff",
-	.synopsis = "[--times] [--json | -z] [NAME] [PATH...]",
+	.synopsis = "[--times] [--hunks] [--json | -z] [NAME] [PATH...]",
 	.summary = "the differences in content and metadata",
 	.more = "The text is a patch that 'patch -p1' and 'git apply' accept in the root directory. Lines that begin\n"
 		"with '#' say what a patch cannot: modes, owners, attributes, binary files.\n"

@@ -22,6 +22,7 @@ void isle_keep_done(struct isle_keep *keep)
 {
 	free_list(keep->paths, keep->path_count);
 	free_list(keep->except, keep->except_count);
+	isle_ways_done(&keep->ways);
 	isle_free(keep->isle);
 	isle_store_free(keep->store);
 	*keep = ISLE_KEEP_INIT;
@@ -72,6 +73,26 @@ static char *pattern_of(const char *text)
 	return strchr(text, '/') || !strpbrk(text, "*?[") ? isle_path_absolute(text) : strdup(text);
 }
 
+static int way(struct isle_keep *keep, const struct isle_args *args, int id)
+{
+	int r = 0;
+
+	if (id == 'R')
+		r = isle_ways_replace(&keep->ways, args->value);
+	else if (id == 'L')
+		r = isle_ways_log(&keep->ways, args->value);
+	else if (id == 'H')
+		r = isle_ways_hunk(&keep->ways, args->value);
+	else
+		return 0;
+	if (r == -EINVAL)
+		isle_usage(args->verb, "%s is nothing for --%s", isle_quote(args->value),
+			   id == 'R'   ? "replace (auto, rename, write)"
+			   : id == 'L' ? "append (a pattern)"
+				       : "hunk (PATH:NUMBER, each path once)");
+	return r < 0 ? r : 1;
+}
+
 int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int id)
 {
 	int how;
@@ -107,7 +128,7 @@ int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int i
 		keep->options.criteria = (enum isle_criteria)how;
 		return 1;
 	default:
-		return 0;
+		return way(keep, args, id);
 	}
 }
 
@@ -137,6 +158,30 @@ static int add_path(struct isle_keep *keep, const char *operand)
 	return add_string(&keep->paths, &keep->path_count, ptr_take(&absolute));
 }
 
+/* A name as a pattern that only it fits. */
+static char *pattern_for(const char *name)
+{
+	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+	bool glob = strpbrk(name, "*?[") != NULL;
+
+	for (; *name; name++) {
+		if (glob && strchr("*?[\\", *name))
+			isle_buf_addc(&buf, '\\');
+		isle_buf_addc(&buf, *name);
+	}
+	return isle_buf_take(&buf);
+}
+
+/* Files of which hunks are taken need not be named twice; alone, they are all that is meant. */
+static int add_hunk_paths(struct isle_keep *keep)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < keep->ways.hunk_count && r >= 0; i++)
+		r = add_string(&keep->paths, &keep->path_count, pattern_for(keep->ways.hunks[i].path));
+	return r;
+}
+
 int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err)
 {
 	int first = args->operand_count > 0 && !strchr(args->operands[0], '/');
@@ -147,9 +192,12 @@ int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct 
 		if (r < 0)
 			isle_err_errno(err, r, "cannot read the paths");
 	}
+	if (r >= 0 && add_hunk_paths(keep) < 0)
+		r = isle_err_errno(err, -ENOMEM, "cannot read the paths");
 	if (r >= 0)
 		r = isle_find(keep->store, first ? args->operands[0] : NULL, &keep->isle, err);
-	keep->options.select = (struct isle_select){keep->paths, keep->except};
+	keep->options.select = (struct isle_select){.paths = keep->paths, .except = keep->except};
+	isle_ways_apply(&keep->ways, &keep->options);
 	return r < 0 ? r : 0;
 }
 

@@ -4,6 +4,7 @@
  * What commit, discard, check, plan and undo share: their operands, and telling how it went.
  */
 #include "commit.h"
+#include "keep_options.h"
 #include "plan.h"
 #include "verb.h"
 #include <stdio.h>
@@ -15,6 +16,7 @@ struct isle_keep {
 	const char **except;
 	size_t path_count, except_count;
 	bool yes;
+	struct isle_ways ways;
 	struct isle_commit_options options;
 };
 
@@ -47,6 +49,18 @@ void isle_keep_done(struct isle_keep *keep);
 #define ISLE_KEEP_OPTION_ALLOW                                                                                         \
 	{                                                                                                              \
 		"allow", 'A', "KIND[,...]", "a yes to flagged changes of these kinds, or all", 'A'                     \
+	}
+#define ISLE_KEEP_OPTION_REPLACE                                                                                       \
+	{                                                                                                              \
+		"replace", 0, "auto|rename|write", "how a changed file takes the place of the host's", 'R'             \
+	}
+#define ISLE_KEEP_OPTION_APPEND                                                                                        \
+	{                                                                                                              \
+		"append", 0, "GLOB", "log files, of which both sides' ends are kept (none: not even *.log)", 'L'       \
+	}
+#define ISLE_KEEP_OPTION_HUNK                                                                                          \
+	{                                                                                                              \
+		"hunk", 0, "PATH:N[,N...]", "of this text only these hunks of 'isle diff --hunks'", 'H'                \
 	}
 
 /* Takes one of these options in. 1: it was one, 0: not, < 0: wrong, and told (a usage error). */

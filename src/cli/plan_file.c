@@ -11,7 +11,7 @@ enum { PLAN_FILE_LIMIT = 1 << 30 };
 
 static const char head[] = "isle-plan 1";
 
-static void names_done(struct isle_plan_names *names)
+void isle_plan_names_done(struct isle_plan_names *names)
 {
 	size_t i;
 
@@ -24,9 +24,10 @@ void isle_plan_file_done(struct isle_plan_file *file)
 {
 	free(file->isle);
 	free(file->id);
-	names_done(&file->paths);
-	names_done(&file->except);
-	names_done(&file->actions);
+	isle_plan_names_done(&file->paths);
+	isle_plan_names_done(&file->except);
+	isle_plan_names_done(&file->actions);
+	isle_ways_done(&file->ways);
 	isle_answers_done(&file->answers);
 	isle_map_done(&file->known);
 	*file = ISLE_PLAN_FILE_INIT;
@@ -139,9 +140,13 @@ bool isle_plan_file_fits(const struct isle_plan *plan, const void *data)
 	/* Without a choice the list is the plan. */
 	if (file->answers.count == 0)
 		return same_actions(plan, file);
-	for (i = 0; i < plan->action_count; i++)
-		if (!isle_map_get(&file->known, plan->actions[i].path))
+	for (i = 0; i < plan->action_count; i++) {
+		const struct isle_action *action = &plan->actions[i];
+
+		/* What is hidden is a part of others. */
+		if (!(action->flags & ISLE_ACTION_HIDDEN) && !isle_map_get(&file->known, action->path))
 			return false;
+	}
 	return true;
 }
 
@@ -213,6 +218,22 @@ static void add_action(struct isle_buf *buf, const struct isle_action *action)
 	add_line(buf, words, action->path);
 }
 
+static void add_ways(struct isle_buf *buf, const struct isle_commit_options *options)
+{
+	const struct isle_hunks *hunks = options->hunks;
+
+	if (options->replace != ISLE_REPLACE_AUTO)
+		add_line(buf, "replace", isle_replace_name(options->replace));
+	if (options->logs)
+		add_line(buf, "append", "none");
+	add_list(buf, "append", options->logs);
+	for (; hunks && hunks->path; hunks++) {
+		isle_buf_addf(buf, "hunk %s ", hunks->numbers);
+		isle_quote_add(buf, hunks->path);
+		isle_buf_addc(buf, '\n');
+	}
+}
+
 int isle_plan_file_write(const struct isle_plan *plan, const struct isle_commit_options *options,
 			 const struct isle_commit_result *result, FILE *out)
 {
@@ -227,6 +248,7 @@ int isle_plan_file_write(const struct isle_plan *plan, const struct isle_commit_
 	isle_buf_addf(&buf, "id %s\n", isle_plan_key(plan));
 	add_list(&buf, "path", options->select.paths);
 	add_list(&buf, "except", options->select.except);
+	add_ways(&buf, options);
 	add_findings(&buf, result);
 	isle_buf_addf(&buf, "\n# What is done: %s.\n", summary);
 	for (i = 0; i < plan->action_count; i++)
@@ -248,6 +270,31 @@ static char *next_word(char **rest)
 	return word;
 }
 
+static int take_words(struct isle_plan_file *file, const char *keyword, const char *words[2], const char *name)
+{
+	if (strcmp(keyword, "isle") == 0)
+		return isle_plan_file_set(&file->isle, name);
+	if (strcmp(keyword, "id") == 0)
+		return isle_plan_file_set(&file->id, name);
+	if (strcmp(keyword, "path") == 0)
+		return isle_plan_file_name(&file->paths, name);
+	if (strcmp(keyword, "except") == 0)
+		return isle_plan_file_name(&file->except, name);
+	if (strcmp(keyword, "replace") == 0)
+		return isle_ways_replace(&file->ways, name);
+	if (strcmp(keyword, "append") == 0)
+		return isle_ways_log(&file->ways, name);
+	if (strcmp(keyword, "hunk") == 0)
+		return words[0] ? isle_ways_hunk_of(&file->ways, name, words[0]) : -EINVAL;
+	if (strcmp(keyword, "conflict") == 0)
+		return isle_plan_file_conflict(file, name, words[1], words[0]);
+	if (strcmp(keyword, "left-out") == 0)
+		return isle_plan_file_left_out(file, name);
+	if (strcmp(keyword, "action") == 0)
+		return isle_plan_file_action(file, words[0], name);
+	return -EINVAL;
+}
+
 static int take_line(struct isle_plan_file *file, char *line)
 {
 	auto_buf struct isle_buf name = ISLE_BUF_INIT;
@@ -256,28 +303,14 @@ static int take_line(struct isle_plan_file *file, char *line)
 
 	if (!keyword)
 		return -EINVAL;
-	if (strcmp(keyword, "conflict") == 0 || strcmp(keyword, "action") == 0)
+	if (strcmp(keyword, "conflict") == 0 || strcmp(keyword, "action") == 0 || strcmp(keyword, "hunk") == 0)
 		first = next_word(&line);
 	if (strcmp(keyword, "conflict") == 0)
 		second = next_word(&line);
 	r = isle_unquote(line, &name);
 	if (r < 0)
 		return r;
-	if (strcmp(keyword, "isle") == 0)
-		return isle_plan_file_set(&file->isle, name.data);
-	if (strcmp(keyword, "id") == 0)
-		return isle_plan_file_set(&file->id, name.data);
-	if (strcmp(keyword, "path") == 0)
-		return isle_plan_file_name(&file->paths, name.data);
-	if (strcmp(keyword, "except") == 0)
-		return isle_plan_file_name(&file->except, name.data);
-	if (strcmp(keyword, "conflict") == 0)
-		return isle_plan_file_conflict(file, name.data, second, first);
-	if (strcmp(keyword, "left-out") == 0)
-		return isle_plan_file_left_out(file, name.data);
-	if (strcmp(keyword, "action") == 0)
-		return isle_plan_file_action(file, first, name.data);
-	return -EINVAL;
+	return take_words(file, keyword, (const char *[]){first, second}, name.data);
 }
 
 static int read_lines(char *text, struct isle_plan_file *file, const char *path, struct isle_err *err)

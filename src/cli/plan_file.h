@@ -9,6 +9,7 @@
  *   isle NAME
  *   id HEX                           isle_plan_key()
  *   path NAME, except NAME           the selection
+ *   replace WORD, append NAME, hunk NUMBERS NAME     as the options
  *   conflict CHOICE CHANGE NAME      CHOICE is for the user to change
  *   left-out NAME                    what a conflict keeps back, and comes in when that is decided
  *   action KIND NAME
@@ -17,6 +18,7 @@
  * commit, and must be of the same id, and have no action that is not in the file.
  */
 #include "answers.h"
+#include "keep_options.h"
 #include "map.h"
 #include "plan.h"
 
@@ -25,11 +27,14 @@ struct isle_plan_names {
 	size_t count;
 };
 
+void isle_plan_names_done(struct isle_plan_names *names);
+
 struct isle_plan_file {
 	char *isle;
 	char *id;
 	struct isle_plan_names paths, except;
 	struct isle_plan_names actions; /* "KIND PATH" */
+	struct isle_ways ways;
 	struct isle_answers answers;
 	struct isle_map known; /* paths that may have an action */
 };

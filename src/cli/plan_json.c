@@ -99,22 +99,6 @@ static int read_names(const json_t *plan, const char *key, struct isle_plan_name
 	return r;
 }
 
-static int read_conflict(struct isle_plan_file *file, const json_t *item, const char *path)
-{
-	return isle_plan_file_conflict(file, path, word_of(item, "change"), word_of(item, "choice"));
-}
-
-static int read_left_out(struct isle_plan_file *file, const json_t *item, const char *path)
-{
-	(void)item;
-	return isle_plan_file_left_out(file, path);
-}
-
-static int read_action(struct isle_plan_file *file, const json_t *item, const char *path)
-{
-	return isle_plan_file_action(file, word_of(item, "action"), path);
-}
-
 static int read_objects(const json_t *plan, const char *key, struct isle_plan_file *file,
 			int (*each)(struct isle_plan_file *file, const json_t *item, const char *path))
 {
@@ -132,6 +116,54 @@ static int read_objects(const json_t *plan, const char *key, struct isle_plan_fi
 	return r;
 }
 
+static int read_conflict(struct isle_plan_file *file, const json_t *item, const char *path)
+{
+	return isle_plan_file_conflict(file, path, word_of(item, "change"), word_of(item, "choice"));
+}
+
+static int read_hunks(struct isle_plan_file *file, const json_t *item, const char *path)
+{
+	const char *numbers = word_of(item, "numbers");
+
+	return numbers ? isle_ways_hunk_of(&file->ways, path, numbers) : -EINVAL;
+}
+
+/* "append" is null where the default was meant. */
+static int read_logs(const json_t *plan, struct isle_plan_file *file)
+{
+	struct isle_plan_names names = {0};
+	size_t i;
+	int r = json_is_null(json_object_get(plan, "append")) ? 1 : read_names(plan, "append", &names);
+
+	if (r == 0)
+		r = isle_ways_log(&file->ways, "none");
+	for (i = 0; r >= 0 && i < names.count; i++)
+		r = isle_ways_log(&file->ways, names.list[i]);
+	isle_plan_names_done(&names);
+	return r < 0 ? r : 0;
+}
+
+static int read_ways(const json_t *plan, struct isle_plan_file *file)
+{
+	const char *replace = word_of(plan, "replace");
+	int r = replace ? isle_ways_replace(&file->ways, replace) : -EINVAL;
+
+	if (r >= 0)
+		r = read_logs(plan, file);
+	return r < 0 ? r : read_objects(plan, "hunks", file, read_hunks);
+}
+
+static int read_left_out(struct isle_plan_file *file, const json_t *item, const char *path)
+{
+	(void)item;
+	return isle_plan_file_left_out(file, path);
+}
+
+static int read_action(struct isle_plan_file *file, const json_t *item, const char *path)
+{
+	return isle_plan_file_action(file, word_of(item, "action"), path);
+}
+
 static int read_all(const json_t *plan, struct isle_plan_file *file)
 {
 	int r = isle_plan_file_set(&file->isle, word_of(plan, "isle"));
@@ -142,6 +174,8 @@ static int read_all(const json_t *plan, struct isle_plan_file *file)
 		r = read_names(plan, "paths", &file->paths);
 	if (r >= 0)
 		r = read_names(plan, "except", &file->except);
+	if (r >= 0)
+		r = read_ways(plan, file);
 	if (r >= 0)
 		r = read_objects(plan, "conflicts", file, read_conflict);
 	if (r >= 0)

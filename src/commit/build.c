@@ -7,6 +7,7 @@
  */
 #include "answers.h"
 #include "build_internal.h"
+#include "compose.h"
 #include "criteria.h"
 #include "path.h"
 #include "subtree.h"
@@ -22,6 +23,9 @@ void isle_builder_done(struct isle_builder *b)
 	free(b->uppers);
 	free(b->cross);
 	free(b->override);
+	free(b->composed);
+	isle_bases_done(&b->bases);
+	isle_globs_done(&b->logs);
 	isle_dirs_done(&b->host);
 	isle_choice_done(&b->choice);
 	isle_touched_done(&b->touched);
@@ -76,9 +80,12 @@ static int scan(struct isle_builder *b)
 	isle_changes_done(&b->changes);
 	isle_commit_result_done(b->result);
 	free(b->override);
+	free(b->composed);
+	b->composed = NULL;
 	r = isle_changes_scan(b->store, b->isle, &b->layers, flags, &b->changes, b->err);
 	if (r < 0)
 		return r;
+	isle_touched_adopt(&b->touched, &b->changes);
 	b->override = calloc(b->changes.count + 1, 1);
 	if (!b->override)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
@@ -149,7 +156,8 @@ static bool takes_all(const struct isle_builder *b)
 	size_t i;
 
 	for (i = 0; i < b->changes.count; i++)
-		if (!b->choice.chosen[i] || b->override[i] == ISLE_OVERRIDE_BOTH)
+		if (!b->choice.chosen[i] || b->override[i] == ISLE_OVERRIDE_BOTH ||
+		    (b->composed && b->composed[i].how == ISLE_COMPOSE_HUNKS))
 			return false;
 	return true;
 }
@@ -181,7 +189,9 @@ static int decide(struct isle_builder *b)
 	if (!before)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
 	memcpy(before, b->choice.chosen, b->changes.count);
-	stop = isle_criteria_load(b);
+	stop = isle_compose_check_hunks(b);
+	if (stop >= 0)
+		stop = isle_criteria_load(b);
 	if (stop >= 0)
 		stop = isle_conflicts(b);
 	if (stop >= 0) {

@@ -3,7 +3,9 @@
 /*
  * Shared by build.c (order and dispatch), emit.c (change -> actions) and conflicts.c.
  */
+#include "base.h"
 #include "dirs.h"
+#include "globs.h"
 #include "plan.h"
 #include "reads.h"
 #include "select.h"
@@ -14,6 +16,14 @@ enum isle_override {
 	ISLE_OVERRIDE_ISLE = 1,
 	ISLE_OVERRIDE_BOTH,
 	ISLE_OVERRIDE_MERGE,
+};
+
+/* Content that is made of both sides' for one change. */
+struct isle_composition {
+	enum isle_compose how;
+	unsigned what; /* metadata that is the isle's, enum isle_meta_apply; the rest is the host's */
+	uint64_t base_size;
+	const char *hunks; /* borrowed */
 };
 
 struct isle_builder {
@@ -29,11 +39,15 @@ struct isle_builder {
 	struct isle_plan plan;
 	struct isle_commit_result *result;
 	struct isle_dirs host;
-	struct isle_dirs *uppers; /* per layer, opened when needed */
-	unsigned char *cross;	  /* per layer: 0 unknown, 1 same mount, 2 not */
-	unsigned char *override;  /* per change: enum isle_override */
-	bool all;		  /* the scan listed everything */
-	bool need_all;		  /* ... and has to */
+	struct isle_dirs *uppers;	   /* per layer, opened when needed */
+	unsigned char *cross;		   /* per layer: 0 unknown, 1 same mount, 2 not */
+	unsigned char *override;	   /* per change: enum isle_override */
+	struct isle_composition *composed; /* per change; NULL: none */
+	struct isle_bases bases;
+	bool has_bases; /* they were read */
+	struct isle_globs logs;
+	bool all;      /* the scan listed everything */
+	bool need_all; /* ... and has to */
 	struct isle_err *err;
 };
 

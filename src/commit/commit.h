@@ -40,6 +40,8 @@ enum isle_on_conflict {
 	ISLE_CONFLICT_APPEND, /* a file that both only appended to: the host's part, then the isle's */
 };
 
+#define ISLE_LOG_PATTERNS ((const char *const[]){"/var/log/**", "*.log", NULL})
+
 enum { ISLE_CONFLICT_COUNT = ISLE_CONFLICT_APPEND + 1 };
 
 /* What a commit is checked against (criteria.h). */
@@ -65,6 +67,26 @@ const char *isle_on_conflict_name(enum isle_on_conflict how);
 
 struct isle_answers;
 
+/* How a changed file takes the place of the host's. */
+enum isle_replace {
+	ISLE_REPLACE_AUTO,   /* by a rename, unless the host's file has other names that are not committed with it */
+	ISLE_REPLACE_RENAME, /* always by a rename: other names keep the old file */
+	ISLE_REPLACE_WRITE,  /* into the host's file: all its names see it, and it is not one step */
+};
+
+/* "auto", "rename", "write"; -1 when it is none. */
+int isle_replace_by_name(const char *name);
+const char *isle_replace_name(enum isle_replace replace);
+
+/* Of a text file, these hunks only: as `isle diff --hunks` numbers them. */
+struct isle_hunks {
+	const char *path;    /* absolute, a name */
+	const char *numbers; /* "1,3-5" */
+};
+
+/* 1: the list has it; 0: not; -EINVAL: that is no list of hunks. */
+int isle_hunk_listed(const char *numbers, size_t number);
+
 struct isle_plan;
 
 struct isle_commit_options {
@@ -73,6 +95,10 @@ struct isle_commit_options {
 	enum isle_on_conflict on_conflict;
 	enum isle_criteria criteria;
 	const struct isle_answers *answers; /* what to do about single conflicts (answers.h); NULL: as on_conflict */
+	enum isle_replace replace;
+	const char *const *logs; /* patterns of files that are merged by append without being asked; NULL-terminated;
+				  * NULL: ISLE_LOG_PATTERNS */
+	const struct isle_hunks *hunks; /* ends with path NULL; NULL: none */
 	const char *plan_id; /* do this plan or nothing; NULL: any. With answers: what the choices were made from */
 	unsigned flags;	     /* enum isle_commit_flags */
 	/* Asked first: is this the plan that was meant? False: outcome STALE. NULL: not asked. */

@@ -5,6 +5,7 @@
  */
 #include "answers.h"
 #include "build_internal.h"
+#include "compose.h"
 #include "criteria.h"
 #include "path.h"
 #include "quote.h"
@@ -119,15 +120,43 @@ static bool may_be_both(const struct isle_change *change)
 
 enum { RESOLVE_STOP = 1, RESOLVE_DONE = 0 };
 
-static unsigned choices_of(const struct isle_change *change)
+static int add_composition(struct isle_builder *b, const struct isle_change *change, enum isle_compose how,
+			   struct isle_composition *composition, unsigned choice, unsigned *choices)
+{
+	int r = isle_compose_sides(b, change, how, composition);
+
+	if (r > 0)
+		*choices |= choice;
+	return r;
+}
+
+/* What may be chosen; with it what merging would be, and appending. */
+static int choices_of(struct isle_builder *b, const struct isle_change *change, struct isle_composition composed[2],
+		      unsigned *ret_choices)
 {
 	unsigned choices = 1U << ISLE_CONFLICT_ABORT | 1U << ISLE_CONFLICT_SKIP | 1U << ISLE_CONFLICT_HOST;
+	int append, merge;
 
+	*ret_choices = 1U << ISLE_CONFLICT_ABORT | 1U << ISLE_CONFLICT_SKIP;
+	if (isle_compose_is_hunked(b, change))
+		return 0;
 	if (may_override(change))
 		choices |= 1U << ISLE_CONFLICT_ISLE;
 	if (may_be_both(change))
 		choices |= 1U << ISLE_CONFLICT_BOTH;
-	return choices;
+	merge = add_composition(b, change, ISLE_COMPOSE_MERGE, &composed[0], 1U << ISLE_CONFLICT_MERGE, &choices);
+	if (merge < 0)
+		return merge;
+	append = add_composition(b, change, ISLE_COMPOSE_APPEND, &composed[1], 1U << ISLE_CONFLICT_APPEND, &choices);
+	if (append < 0)
+		return append;
+	/* Where no text was kept to merge by line. */
+	if (append && !merge && !isle_compose_has_text(b, change)) {
+		composed[0] = composed[1];
+		choices |= 1U << ISLE_CONFLICT_MERGE;
+	}
+	*ret_choices = choices;
+	return 0;
 }
 
 /* What is to be done about a conflict: as was answered for it alone, or else for all. */
@@ -147,9 +176,12 @@ static int resolve(struct isle_builder *b, size_t i)
 {
 	const struct isle_change *change = &b->changes.list[i];
 	struct isle_finding *conflict = &b->result->conflicts.list[b->result->conflicts.count - 1];
+	struct isle_composition composed[2];
 	bool possible;
+	int r = choices_of(b, change, composed, &conflict->choices);
 
-	conflict->choices = choices_of(change);
+	if (r < 0)
+		return r;
 	conflict->choice = choice_of(b, change);
 	possible = conflict->choices & 1U << conflict->choice;
 	switch (possible ? conflict->choice : ISLE_CONFLICT_ABORT) {
@@ -172,7 +204,7 @@ static int resolve(struct isle_builder *b, size_t i)
 	case ISLE_CONFLICT_MERGE:
 	case ISLE_CONFLICT_APPEND:
 		b->override[i] = ISLE_OVERRIDE_MERGE;
-		return RESOLVE_DONE;
+		return isle_compose_note(b, i, &composed[conflict->choice == ISLE_CONFLICT_APPEND]);
 	}
 	return RESOLVE_STOP;
 }
@@ -187,6 +219,32 @@ static int overwrite(struct isle_builder *b, size_t i)
 	return r < 0 ? isle_err_errno(b->err, r, "cannot list what is overwritten") : 0;
 }
 
+/* A log file that both only appended to is no conflict. 1: so, and said. */
+static int append_log(struct isle_builder *b, size_t i)
+{
+	const struct isle_change *change = &b->changes.list[i];
+	struct isle_composition composition;
+	int r = isle_compose_log(b, change, &composition);
+
+	if (r <= 0)
+		return r;
+	b->override[i] = ISLE_OVERRIDE_MERGE;
+	r = isle_compose_note(b, i, &composition);
+	if (r >= 0 && isle_finding_add(&b->result->notes, change->path, "appended", NULL,
+				       "the host has appended to it, too: the isle's part comes after that") < 0)
+		r = isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
+	return r < 0 ? r : 1;
+}
+
+/* Of what is committed without a conflict, perhaps only some hunks. */
+static int check_hunks(struct isle_builder *b, size_t i)
+{
+	struct isle_composition composition;
+	int r = isle_compose_hunks(b, &b->changes.list[i], &composition);
+
+	return r <= 0 ? r : isle_compose_note(b, i, &composition);
+}
+
 static int check_one(struct isle_builder *b, size_t i)
 {
 	const struct isle_change *change = &b->changes.list[i];
@@ -196,16 +254,21 @@ static int check_one(struct isle_builder *b, size_t i)
 	if (change->kind == ISLE_DELETE && change->moved == ISLE_MOVED_DELETED)
 		return 0;
 	if (change->moved != ISLE_MOVED_NO && !isle_touched_excuses(&b->touched, change) &&
-	    isle_criteria_blind(b, change))
+	    isle_criteria_blind(b, change) && !isle_compose_is_hunked(b, change))
 		return overwrite(b, i);
 	if (change->moved != ISLE_MOVED_NO && !isle_touched_excuses(&b->touched, change)) {
+		r = append_log(b, i);
+		if (r != 0)
+			return r < 0 ? r : RESOLVE_DONE;
 		r = add_conflict(b, change, moved_kind(change->moved), "%s", moved_why(change));
 		return r < 0 ? r : resolve(b, i);
 	}
 	r = check_data(b, change);
 	if (r > 0)
 		r = check_whole(b, change);
-	return r < 0 ? r : r > 0 ? 0 : resolve(b, i);
+	if (r > 0)
+		return check_hunks(b, i);
+	return r < 0 ? r : resolve(b, i);
 }
 
 int isle_conflicts(struct isle_builder *b)

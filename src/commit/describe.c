@@ -29,8 +29,17 @@ static const char *type_name(uint32_t mode)
 	}
 }
 
+static const char *compose_name(unsigned compose)
+{
+	static const char *const names[] = {NULL, "append", "merge", "hunks"};
+
+	return compose < ARRAY_SIZE(names) ? names[compose] : "unknown";
+}
+
 static const char *verb_of(const struct isle_action *action)
 {
+	if (action->compose)
+		return compose_name(action->compose);
 	switch (action->kind) {
 	case ISLE_ACTION_REMOVE:
 		return "remove";
@@ -128,6 +137,12 @@ static void json_action(struct isle_json *j, const struct isle_action *action)
 	isle_json_path(j, "path", action->path);
 	if (action->kind == ISLE_ACTION_PLACE || action->kind == ISLE_ACTION_TAKE)
 		isle_json_path(j, action->kind == ISLE_ACTION_PLACE ? "from" : "to", action->from);
+	if (action->compose)
+		isle_json_str(j, "compose", compose_name(action->compose));
+	if (action->compose == ISLE_COMPOSE_APPEND)
+		isle_json_int(j, "from_byte", (int64_t)action->base_size);
+	if (action->hunks)
+		isle_json_str(j, "hunks", action->hunks);
 	json_state(j, "relies_on", &action->old);
 	json_state(j, "becomes", &action->new);
 	isle_json_array(j, "marks");
@@ -158,6 +173,25 @@ static void json_conflict(struct isle_json *j, const struct isle_finding *confli
 	isle_json_end(j);
 }
 
+static void json_ways(struct isle_json *j, const struct isle_commit_options *options)
+{
+	const struct isle_hunks *hunks = options->hunks;
+
+	isle_json_str(j, "replace", isle_replace_name(options->replace));
+	if (options->logs)
+		json_strings(j, "append", options->logs);
+	else
+		isle_json_null(j, "append");
+	isle_json_array(j, "hunks");
+	for (; hunks && hunks->path; hunks++) {
+		isle_json_object(j, NULL);
+		isle_json_path(j, "path", hunks->path);
+		isle_json_str(j, "numbers", hunks->numbers);
+		isle_json_end(j);
+	}
+	isle_json_end(j);
+}
+
 /* What comes in when a conflict that it waits for is decided. */
 static void json_left_out(struct isle_json *j, const struct isle_finding *note)
 {
@@ -184,6 +218,7 @@ int isle_plan_print_json(const struct isle_plan *plan, const struct isle_commit_
 	isle_json_str(&j, "isle_id", plan->isle_id);
 	json_strings(&j, "paths", select->paths);
 	json_strings(&j, "except", select->except);
+	json_ways(&j, options);
 	isle_json_array(&j, "conflicts");
 	for (i = 0; i < result->conflicts.count; i++)
 		json_conflict(&j, &result->conflicts.list[i]);

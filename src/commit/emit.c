@@ -307,18 +307,24 @@ static bool cannot_exchange(struct isle_builder *b, const struct isle_change *ch
 	return false;
 }
 
+/* All names of the file are one file on the host, too. */
+static bool names_agree(const struct isle_builder *b, const struct isle_change *change)
+{
+	return count_group(b, change, change->before.ino) == count_group(b, change, 0);
+}
+
 /* The host's file has names that the plan does not know. */
 static bool has_other_names(const struct isle_builder *b, const struct isle_change *change)
 {
 	size_t mine;
 
-	if (change->before.nlink < 2)
+	if (change->before.nlink < 2 || b->options->replace == ISLE_REPLACE_RENAME)
 		return false;
 	mine = count_group(b, change, change->before.ino);
 	return change->before.nlink > (mine ? mine : 1);
 }
 
-/* Such a file, or one that cannot be exchanged, is written in place. */
+/* Such a file, one that cannot be exchanged, or one for which the user said so, is written in place. */
 static bool is_written(struct isle_builder *b, const struct isle_change *change)
 {
 	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
@@ -329,6 +335,8 @@ static bool is_written(struct isle_builder *b, const struct isle_change *change)
 		return has_other_names(b, change);
 	if (change->kind != ISLE_MODIFY || change->another)
 		return false;
+	if (b->options->replace == ISLE_REPLACE_WRITE && names_agree(b, change))
+		return true;
 	return change->before.nlink < 2 ? cannot_exchange(b, change) : has_other_names(b, change);
 }
 
@@ -425,7 +433,9 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 		action->flags |= ISLE_ACTION_SHARED;
 		return copy_string(change->data, &action->from);
 	}
-	if ((action->flags & ISLE_ACTION_CROSS) || (S_ISREG(change->after.mode) && change->metacopy))
+	/* The index loses its link once the operation is done: that must not touch what the host has then, or undo
+	 * would take it for changed. */
+	if ((action->flags & ISLE_ACTION_CROSS) || action->index || (S_ISREG(change->after.mode) && change->metacopy))
 		return prepare_copy(change, action);
 	return 0;
 }
@@ -691,6 +701,33 @@ static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 	return written ? emit_write(b, change) : emit_meta(b, change);
 }
 
+/* Content made of both sides' takes the place of the host's, as the isle's would. */
+static int emit_composed(struct isle_builder *b, const struct isle_change *change,
+			 const struct isle_composition *composition)
+{
+	bool linked = change->before.nlink > 1 && b->options->replace != ISLE_REPLACE_RENAME;
+	bool write = linked || is_written(b, change) || cannot_exchange(b, change);
+	struct isle_action *action;
+	int r = write ? emit_write(b, change) : emit_put(b, change, change->path, true);
+
+	if (r < 0 || b->need_all)
+		return r;
+	action = &b->plan.actions[b->plan.action_count - 1];
+	action->compose = composition->how;
+	action->base_size = composition->base_size;
+	action->what = composition->what;
+	action->new = (struct isle_stat){.mode = change->after.mode};
+	if (!write) {
+		action->prepare = ISLE_PREPARE_COPY;
+		r = add_metas(b, change, action);
+	}
+	if (r >= 0 && copy_string(composition->hunks, &action->hunks) < 0)
+		return isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", change->path);
+	if (composition->how == ISLE_COMPOSE_HUNKS)
+		action->flags |= ISLE_ACTION_KEEP;
+	return r;
+}
+
 int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 {
 	const struct isle_change *change = &b->changes.list[i];
@@ -698,6 +735,8 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 
 	if (b->override[i] == ISLE_OVERRIDE_BOTH)
 		return emit_both(b, change);
+	if (b->composed && b->composed[i].how != ISLE_COMPOSE_NONE)
+		return emit_composed(b, change, &b->composed[i]);
 	switch (change->kind) {
 	case ISLE_CREATE:
 		if (S_ISDIR(change->after.mode))

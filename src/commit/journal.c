@@ -2,7 +2,7 @@
 /*
  * A plan on disk.
  *
- *   "isle-plan 2\n"  header  sites  actions  id[64]  checksum[64]
+ *   "isle-plan 3\n"  header  sites  actions  id[64]  checksum[64]
  *
  * A number is 7 bits in each byte, the lowest first, with the eighth bit set in all but the last; strings and blobs are
  * a number and the bytes; a string's length is plus one so that 0 is NULL. The checksum is the SHA-256 of all before
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-static const char magic[] = "isle-plan 2\n";
+static const char magic[] = "isle-plan 3\n";
 
 enum { STRING_LIMIT = 1 << 20, COUNT_LIMIT = 1 << 28, HASH_PART = 1 << 16 };
 
@@ -260,6 +260,9 @@ static void code_action(struct coder *c, struct isle_action *action)
 	code_u32(c, &action->what);
 	code_u32(c, &action->diff);
 	code_u32(c, &action->marks);
+	code_enum(c, &action->compose, ISLE_COMPOSE_HUNKS);
+	code_u64(c, &action->base_size);
+	code_string(c, &action->hunks);
 	code_u32(c, &action->pair);
 	code_string(c, &action->path);
 	code_string(c, &action->from);

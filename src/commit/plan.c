@@ -16,6 +16,7 @@ void isle_action_done(struct isle_action *action)
 	isle_meta_free(action->old_meta);
 	isle_meta_free(action->new_meta);
 	free(action->overlay.list);
+	free(action->hunks);
 	*action = (struct isle_action){0};
 }
 
@@ -95,6 +96,23 @@ int isle_on_conflict_by_name(const char *name)
 const char *isle_on_conflict_name(enum isle_on_conflict how)
 {
 	return (unsigned)how < ARRAY_SIZE(conflict_names) ? conflict_names[how] : "unknown";
+}
+
+static const char *const replace_names[] = {"auto", "rename", "write"};
+
+int isle_replace_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(replace_names); i++)
+		if (strcmp(name, replace_names[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+const char *isle_replace_name(enum isle_replace replace)
+{
+	return (unsigned)replace < ARRAY_SIZE(replace_names) ? replace_names[replace] : "unknown";
 }
 
 void isle_commit_summary(const struct isle_changes *changes, struct isle_summary *ret_summary)

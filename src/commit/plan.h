@@ -47,6 +47,14 @@ enum isle_prepare {
 	ISLE_PREPARE_BACKUP, /* WRITE: a copy of the target, which is at `from` before the first step if that is set */
 };
 
+/* The new content is made of both sides' (compose.h). */
+enum isle_compose {
+	ISLE_COMPOSE_NONE,
+	ISLE_COMPOSE_APPEND, /* the host's, then what the isle has from base_size on */
+	ISLE_COMPOSE_MERGE,  /* three-way, with the base that was kept */
+	ISLE_COMPOSE_HUNKS,  /* the host's with some hunks of the isle's */
+};
+
 enum isle_action_flags {
 	ISLE_ACTION_CROSS = 1 << 0,    /* the parking is on the host's side: target and store do not share a mount */
 	ISLE_ACTION_LOOSE = 1 << 1,    /* earlier actions change the times of old: compare identity only */
@@ -56,7 +64,8 @@ enum isle_action_flags {
 	ISLE_ACTION_WHITEOUT = 1 << 5, /* upper is a whiteout that goes once the operation is done */
 	ISLE_ACTION_FILE = 1 << 6,     /* of a FILE layer */
 	ISLE_ACTION_WITHIN = 1 << 7,   /* EXCHANGE: source lies in a layer that an earlier LAYER or CARRY has parked
-					* whole,   and changes places with target at once: it is its own parking */
+					* whole, and changes places with target at once: it is its own parking */
+	ISLE_ACTION_KEEP = 1 << 8,     /* the isle keeps its object, of which a part is committed */
 };
 
 struct isle_action {
@@ -64,16 +73,19 @@ struct isle_action {
 	enum isle_prepare prepare;
 	enum isle_change_kind change; /* what it is to the user */
 	unsigned flags;
-	unsigned site;	/* index in sites */
-	unsigned what;	/* META: enum isle_meta_apply */
-	unsigned diff;	/* as in struct isle_change */
-	unsigned marks; /* as in struct isle_change */
+	unsigned site;	  /* index in sites */
+	unsigned what;	  /* META: enum isle_meta_apply */
+	unsigned diff;	  /* as in struct isle_change */
+	unsigned marks;	  /* as in struct isle_change */
+	unsigned compose; /* enum isle_compose */
+	uint64_t base_size;
 	uint32_t pair;
 	char *path;  /* the target on the host at the time of the action; absolute */
 	char *from;  /* see isle_prepare; TAKE: where the object goes, PLACE: where it was; REMOVE in an undo: another
 		      * name that the file keeps on the host, so that nothing of it needs keeping */
 	char *upper; /* below upper; undo: a name in the other operation's parking; NULL: none */
 	char *park;  /* CROSS: a path in the host's directory that parks, one that no action moves; NULL: the own one */
+	char *hunks; /* HUNKS: their numbers */
 	char *index; /* name in work/index of the link that the index has to the upper object, or NULL */
 	struct isle_stat old, new;
 	struct isle_stat *linked; /* ISLE_PREPARE_HOST: the file `from` before it got a further name; or NULL */

@@ -12,35 +12,14 @@
  */
 #include "select.h"
 #include "buf.h"
+#include "globs.h"
 #include "path.h"
 #include "quote.h"
 #include <errno.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-struct pattern {
-	char *text;
-	bool glob;
-	bool last_only; /* against the last component */
-};
-
-struct patterns {
-	struct pattern *list;
-	size_t count;
-};
-
-static void patterns_done(struct patterns *patterns)
-{
-	size_t i;
-
-	for (i = 0; i < patterns->count; i++)
-		free(patterns->list[i].text);
-	free(patterns->list);
-}
-#define auto_patterns __attribute__((cleanup(patterns_done)))
 
 int isle_finding_add(struct isle_findings *findings, const char *path, const char *kind, struct isle_finding **ret_new,
 		     const char *why, ...)
@@ -75,67 +54,6 @@ int isle_finding_add(struct isle_findings *findings, const char *path, const cha
 	return 0;
 }
 
-static int pattern_parse(const char *text, struct pattern *ret_pattern)
-{
-	bool glob = strpbrk(text, "*?[") != NULL;
-
-	ret_pattern->glob = glob;
-	ret_pattern->last_only = glob && !strchr(text, '/');
-	ret_pattern->text = ret_pattern->last_only ? strdup(text) : isle_path_absolute(text);
-	return ret_pattern->text ? 0 : -ENOMEM;
-}
-
-static int patterns_parse(const char *const *texts, struct patterns *patterns)
-{
-	size_t n = 0;
-
-	while (texts && texts[n])
-		n++;
-	if (n == 0)
-		return 0;
-	patterns->list = calloc(n, sizeof(*patterns->list));
-	if (!patterns->list)
-		return -ENOMEM;
-	for (; patterns->count < n; patterns->count++) {
-		int r = pattern_parse(texts[patterns->count], &patterns->list[patterns->count]);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* A glob holds for what lies below a match, too. */
-static bool glob_matches(const struct pattern *pattern, const char *path)
-{
-	auto_free char *copy = strdup(path);
-	char *slash;
-
-	if (!copy)
-		return false;
-	do {
-		slash = strrchr(copy, '/');
-		if (fnmatch(pattern->text, pattern->last_only && slash ? slash + 1 : copy, 0) == 0)
-			return true;
-		if (slash)
-			*slash = '\0';
-	} while (slash && slash > copy);
-	return false;
-}
-
-static bool patterns_match(const struct patterns *patterns, const char *path)
-{
-	size_t i;
-
-	for (i = 0; i < patterns->count; i++) {
-		const struct pattern *pattern = &patterns->list[i];
-
-		if (pattern->glob ? glob_matches(pattern, path) : isle_path_below(path, pattern->text))
-			return true;
-	}
-	return false;
-}
-
 /* name: "/a/b", or "/a/b/" for what is below, too. */
 static bool name_matches(const char *name, const char *path)
 {
@@ -146,12 +64,12 @@ static bool name_matches(const char *name, const char *path)
 	return strcmp(name, path) == 0;
 }
 
-static bool is_selected(const struct isle_select *select, const struct patterns *paths, const char *path)
+static bool is_selected(const struct isle_select *select, const struct isle_globs *paths, const char *path)
 {
 	size_t i;
 
 	if (!select->exact)
-		return paths->count == 0 || patterns_match(paths, path);
+		return paths->count == 0 || isle_globs_match(paths, path);
 	for (i = 0; select->paths && select->paths[i]; i++)
 		if (name_matches(select->paths[i], path))
 			return true;
@@ -213,21 +131,21 @@ int isle_choice_init(const struct isle_changes *changes, const struct isle_selec
 		     struct isle_choice *ret_choice, struct isle_err *err)
 {
 	auto_choice struct isle_choice choice = {.changes = changes, .notes = notes};
-	auto_patterns struct patterns paths = {0};
-	auto_patterns struct patterns except = {0};
+	auto_globs struct isle_globs paths = {0};
+	auto_globs struct isle_globs except = {0};
 	size_t i;
 
 	choice.chosen = calloc(changes->count + 1, 1);
 	choice.forbidden = calloc(changes->count + 1, 1);
 	choice.next_in_group = calloc(changes->count + 1, sizeof(*choice.next_in_group));
 	if (!choice.chosen || !choice.forbidden || !choice.next_in_group ||
-	    (!select->exact && patterns_parse(select->paths, &paths) < 0) ||
-	    patterns_parse(select->except, &except) < 0 || index_changes(&choice) < 0)
+	    (!select->exact && isle_globs_parse(select->paths, &paths) < 0) ||
+	    isle_globs_parse(select->except, &except) < 0 || index_changes(&choice) < 0)
 		return isle_err_errno(err, -ENOMEM, "cannot select changes");
 	for (i = 0; i < changes->count; i++) {
 		const char *path = changes->list[i].path;
 
-		choice.forbidden[i] = patterns_match(&except, path);
+		choice.forbidden[i] = isle_globs_match(&except, path);
 		choice.chosen[i] = !choice.forbidden[i] && is_selected(select, &paths, path);
 	}
 	*ret_choice = choice;

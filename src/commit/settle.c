@@ -4,6 +4,7 @@
  *
  *   - what was copied, linked or written goes from the layer into the record (INDEX.layer);
  *   - whiteouts of what was removed go, and the links that work/index has to what was taken;
+ *   - a file of which hunks were committed stays, as one that differs from what the host has now;
  *   - a renamed directory loses its redirect: the host has it at its place;
  *   - an opaque directory from which something was committed would hide that. What it hides else gets a whiteout of its
  *     own, directories in it that the host has too become opaque in turn, and its own mark goes;
@@ -53,7 +54,7 @@ static void settle_done(struct settle *s)
 
 static bool leaves_source(const struct isle_action *action)
 {
-	if (!action->upper || (action->flags & (ISLE_ACTION_FILE | ISLE_ACTION_HIDDEN)))
+	if (!action->upper || (action->flags & (ISLE_ACTION_FILE | ISLE_ACTION_HIDDEN | ISLE_ACTION_KEEP)))
 		return false;
 	switch (action->kind) {
 	case ISLE_ACTION_CREATE:
@@ -106,7 +107,7 @@ static int remove_index(struct isle_transaction *tx, const struct isle_action *a
 	auto_fd int index = -1;
 	int layer;
 
-	if (!action->index || !isle_component_valid(action->index))
+	if (!action->index || (action->flags & ISLE_ACTION_KEEP) || !isle_component_valid(action->index))
 		return 0;
 	layer = isle_transaction_layer(tx, action->site);
 	if (layer < 0)
@@ -170,6 +171,39 @@ static int refresh_file(struct isle_transaction *tx, size_t i)
 		}
 	}
 	return r < 0 ? r : 0;
+}
+
+/*
+ * A file of which the isle keeps a part. What the host has now is what the isle's file differs from: the file is made
+ * anew, so that its time of birth says so (layer.h), and marked as one that stands for the host's.
+ */
+static int renew_kept(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct statx_timestamp end = isle_time_from(tx->plan->end);
+	struct isle_spot upper, copy;
+	struct isle_stat st;
+	char key[64];
+	int r;
+
+	if (!(action->flags & ISLE_ACTION_KEEP))
+		return 0;
+	r = isle_spot_upper(tx, action, &upper);
+	if (r >= 0)
+		r = isle_look(upper.dir, upper.name, &st);
+	if (r <= 0 || !S_ISREG(st.mode) || isle_time_after(&st.btime, &end))
+		return r < 0 ? r : 0;
+	r = isle_spot_record(tx, i, ".keep", &copy);
+	if (r >= 0)
+		r = isle_remove_if_there(copy.dir, copy.name);
+	if (r >= 0)
+		r = isle_subtree_copy(upper.dir, upper.name, copy.dir, copy.name);
+	snprintf(key, sizeof(key), "%sorigin", isle_site_prefix(&tx->plan->sites[action->site]));
+	if (r >= 0)
+		r = isle_xattr_set(copy.dir, copy.name, key, "", 0);
+	if (r >= 0)
+		r = isle_renameat2(copy.dir, copy.name, upper.dir, upper.name, RENAME_EXCHANGE);
+	return r < 0 ? r : isle_remove_if_there(copy.dir, copy.name);
 }
 
 /* --- directories above --- */
@@ -353,7 +387,9 @@ static int settle_object(struct isle_transaction *tx, size_t i)
 		r = remove_whiteout(tx, action);
 	if (r >= 0)
 		r = remove_redirect(tx, action);
-	return r < 0 ? r : refresh_file(tx, i);
+	if (r >= 0)
+		r = refresh_file(tx, i);
+	return r < 0 ? r : renew_kept(tx, i);
 }
 
 static int settle_objects(struct isle_transaction *tx)

@@ -229,6 +229,7 @@ static int open_taken(struct isle_transaction *tx, unsigned site)
 	fd = r < 0 ? r : open_taken_at(&at, action);
 	if (fd != -ENOENT)
 		return fd;
+	/* Not parked yet: what is prepared comes from where it still is. */
 	if (action->kind == ISLE_ACTION_LAYER) {
 		auto_fd int layer = open_layer(tx, site);
 		struct isle_stat now;
@@ -297,6 +298,14 @@ int isle_spot_source(struct isle_transaction *tx, const struct isle_action *acti
 	/* Of the layer's own kinds upper is where the object goes. */
 	name = action->kind >= ISLE_ACTION_DROP ? action->from : action->upper;
 	return name ? dirs_at(&s->source, name, ret_spot) : -ENOENT;
+}
+
+int isle_spot_written(struct isle_transaction *tx, size_t i, struct isle_spot *ret_spot)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+
+	return action->compose ? isle_spot_record(tx, i, ISLE_COMPOSED, ret_spot)
+			       : isle_spot_source(tx, action, ret_spot);
 }
 
 static bool parks_whole_layer(const struct isle_plan *plan, const struct isle_action *action)

@@ -6,6 +6,7 @@
  *
  * What is prepared is made under its parking name before the first step, so that every step is a rename.
  */
+#include "compose.h"
 #include "io.h"
 #include "kernel.h"
 #include "owner.h"
@@ -158,18 +159,42 @@ static int prepare_link(struct isle_transaction *tx, const struct isle_action *a
 	return linkat(from.dir, from.name, own, to->name, 0) < 0 ? -errno : 0;
 }
 
-static int prepare_backup(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+/* The host's file must be the planned one before and after it was read. */
+static int prepare_composed(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
 {
 	struct isle_spot target;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0)
+		r = verify(tx, action, &target);
+	if (r >= 0)
+		r = isle_compose_prepare(tx, action, to);
+	if (r == -ESTALE && !tx->err->code)
+		return isle_err_text(tx->err, r, "'%s' cannot be merged any more", isle_quote(action->path));
+	if (r >= 0)
+		r = isle_spot_target(tx, action, &target);
+	return r < 0 ? r : verify(tx, action, &target);
+}
+
+static int prepare_backup(struct isle_transaction *tx, size_t i, const struct isle_spot *to)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	struct isle_spot target, made;
 	int r = action->from ? isle_spot_host(tx, action->from, &target) : isle_spot_target(tx, action, &target);
 
 	if (r >= 0)
 		r = verify(tx, action, &target);
-	return r < 0 ? r : isle_subtree_copy(target.dir, target.name, to->dir, to->name);
+	if (r >= 0)
+		r = isle_subtree_copy(target.dir, target.name, to->dir, to->name);
+	if (r < 0 || action->compose == ISLE_COMPOSE_NONE)
+		return r;
+	r = isle_spot_record(tx, i, ISLE_COMPOSED, &made);
+	return r < 0 ? r : prepare_composed(tx, action, &made);
 }
 
-static int prepare(struct isle_transaction *tx, struct isle_action *action, const struct isle_spot *at)
+static int prepare(struct isle_transaction *tx, size_t i, const struct isle_spot *at)
 {
+	struct isle_action *action = &tx->plan->actions[i];
 	int r;
 
 	switch (action->prepare) {
@@ -179,14 +204,14 @@ static int prepare(struct isle_transaction *tx, struct isle_action *action, cons
 		r = prepare_mkdir(action, at);
 		break;
 	case ISLE_PREPARE_COPY:
-		r = prepare_copy(tx, action, at);
+		r = action->compose ? prepare_composed(tx, action, at) : prepare_copy(tx, action, at);
 		break;
 	case ISLE_PREPARE_LINK:
 	case ISLE_PREPARE_HOST:
 		r = prepare_link(tx, action, at);
 		break;
 	case ISLE_PREPARE_BACKUP:
-		return prepare_backup(tx, action, at);
+		return prepare_backup(tx, i, at);
 	default:
 		return -EINVAL;
 	}
@@ -211,7 +236,7 @@ int isle_step_prepare(struct isle_transaction *tx, size_t i)
 		again = at;
 		again.dir = dir;
 		again.name = at.buffer;
-		r = dir < 0 ? -errno : prepare(tx, action, &again);
+		r = dir < 0 ? -errno : prepare(tx, i, &again);
 	}
 	if (r == -ESTALE)
 		return r;
@@ -368,7 +393,7 @@ static int apply_write(struct isle_transaction *tx, size_t i)
 	int r = isle_spot_target(tx, action, &target);
 
 	if (r >= 0)
-		r = isle_spot_source(tx, action, &source);
+		r = isle_spot_written(tx, i, &source);
 	if (r < 0)
 		return failed(tx, action, r);
 	r = verify(tx, action, &target);

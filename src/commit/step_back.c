@@ -289,6 +289,13 @@ int isle_step_unprepare(struct isle_transaction *tx, size_t i)
 	bool empty;
 	int r;
 
+	if (action->compose) {
+		r = isle_spot_record(tx, i, ISLE_COMPOSED, &parking);
+		if (r >= 0)
+			r = isle_remove_if_there(parking.dir, parking.name);
+		if (r < 0)
+			return r;
+	}
 	if (action->prepare == ISLE_PREPARE_NONE)
 		return 0;
 	r = isle_spot_parking(tx, i, &parking);
@@ -357,7 +364,7 @@ static int is_written(struct isle_transaction *tx, size_t i)
 		return r;
 	r = isle_spot_target(tx, action, &target);
 	if (r >= 0)
-		r = isle_spot_source(tx, action, &source);
+		r = isle_spot_written(tx, i, &source);
 	return r < 0 ? r : same_content(target.dir, target.name, source.dir, source.name);
 }
 

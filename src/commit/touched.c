@@ -281,3 +281,56 @@ int isle_touched_after(struct isle_transaction *tx, const struct isle_touched_pa
 		r = note_linked(tx, &notes);
 	return r < 0 ? r : save(tx, &notes);
 }
+
+/* The file at the action's place, from which the isle goes on. */
+static int note_kept(struct isle_transaction *tx, struct notes *notes, const struct isle_action *action)
+{
+	struct isle_spot target;
+	struct isle_stat now;
+	char key[48];
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0)
+		r = isle_look(target.dir, target.name, &now);
+	if (r <= 0)
+		return r;
+	add_line(&notes->text, &notes->known, &action->old, &now);
+	return isle_map_set(&notes->ours, object_key(now.dev, now.ino, key), notes);
+}
+
+int isle_touched_kept(struct isle_transaction *tx)
+{
+	auto_notes struct notes notes = {0};
+	bool read = false;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; tx->isle && i < tx->plan->action_count && r >= 0; i++) {
+		const struct isle_action *action = &tx->plan->actions[i];
+
+		if (!(action->flags & ISLE_ACTION_KEEP))
+			continue;
+		if (!read)
+			r = isle_touched_read(tx->isle, &notes.known);
+		read = true;
+		if (r >= 0)
+			r = note_kept(tx, &notes, action);
+	}
+	return r < 0 || !read ? r : save(tx, &notes);
+}
+
+void isle_touched_adopt(const struct isle_touched *touched, struct isle_changes *changes)
+{
+	size_t i;
+
+	for (i = 0; touched->count > 0 && i < changes->count; i++) {
+		struct isle_change *change = &changes->list[i];
+
+		if (change->moved != ISLE_MOVED_CREATED || !S_ISREG(change->before.mode) ||
+		    isle_time_after(isle_touched_ctime(touched, &change->before), &change->base))
+			continue;
+		change->moved = ISLE_MOVED_NO;
+		if (change->kind == ISLE_CREATE)
+			change->kind = change->diff & ISLE_DIFF_CONTENT ? ISLE_MODIFY : ISLE_METADATA;
+	}
+}

@@ -41,5 +41,12 @@ void isle_touched_parents_done(struct isle_touched_parents *parents);
 int isle_touched_before(struct isle_transaction *tx, struct isle_touched_parents *parents) isle_must_check;
 int isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents) isle_must_check;
 
+/* After the steps of a plan: the files of which the isle keeps a part. They are what it relies on from now on. */
+int isle_touched_kept(struct isle_transaction *tx) isle_must_check;
+
+/* A file that took the place of one that the isle relied on is no other to it: such changes become modifications that
+ * nothing moved under. */
+void isle_touched_adopt(const struct isle_touched *touched, struct isle_changes *changes);
+
 /* After a rollback: notes what stands as it stood, but for its ctime. Repeatable. */
 int isle_touched_note(struct isle_transaction *tx) isle_must_check;

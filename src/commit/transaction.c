@@ -352,7 +352,10 @@ static int unpark(struct isle_transaction *tx, size_t i)
 int isle_tx_complete(struct isle_transaction *tx, struct isle_catalog *catalog, int64_t end)
 {
 	size_t i;
-	int r = isle_settle(tx);
+	int r;
+
+	tx->plan->end = end;
+	r = isle_settle(tx);
 
 	/* Before the sync: when `pending` is gone for good, the catalog has to say that the operation can be undone. */
 	if (catalog && r >= 0) {
@@ -527,6 +530,8 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	if (r < 0)
 		return r;
 	r = isle_touched_after(tx, &parents);
+	if (r >= 0)
+		r = isle_touched_kept(tx);
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "cannot note what was touched");
 	if (tx->isle)

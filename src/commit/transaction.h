@@ -87,6 +87,9 @@ int isle_spot_record(struct isle_transaction *tx, size_t i, const char *suffix,
 		     struct isle_spot *ret_spot) isle_must_check;
 int isle_spot_source(struct isle_transaction *tx, const struct isle_action *action,
 		     struct isle_spot *ret_spot) isle_must_check;
+/* What a WRITE writes: the source, or what was composed, which lies in the record under this suffix. */
+#define ISLE_COMPOSED ".new"
+int isle_spot_written(struct isle_transaction *tx, size_t i, struct isle_spot *ret_spot) isle_must_check;
 int isle_spot_host(struct isle_transaction *tx, const char *path, struct isle_spot *ret_spot) isle_must_check;
 /* The layer's own: below upper, whatever the plan is. */
 int isle_spot_upper(struct isle_transaction *tx, const struct isle_action *action,

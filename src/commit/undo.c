@@ -85,7 +85,7 @@ static struct isle_action *inverse(struct undo *u, const struct isle_action *old
 		return NULL;
 	action->kind = kind;
 	action->site = old->site;
-	action->flags = old->flags & (ISLE_ACTION_CROSS | ISLE_ACTION_FILE | ISLE_ACTION_SHARED);
+	action->flags = old->flags & (ISLE_ACTION_CROSS | ISLE_ACTION_FILE | ISLE_ACTION_SHARED | ISLE_ACTION_KEEP);
 	action->what = old->what;
 	action->diff = old->diff;
 	action->pair = (uint32_t)(u->plan.action_count - 1);
@@ -347,6 +347,8 @@ static int undo_in_place(struct undo *u, size_t i, const struct isle_action *old
 		return out_of_memory(u);
 	action->old = action->new = now;
 	action->flags |= old->flags & ISLE_ACTION_LOOSE;
+	if (old->compose)
+		action->what |= ISLE_APPLY_TIMES; /* forwards they were those of the commit */
 	action->change = old->kind == ISLE_ACTION_META ? ISLE_METADATA : ISLE_MODIFY;
 	r = follow_rename(u, action);
 	if (r < 0 || old->kind == ISLE_ACTION_META)

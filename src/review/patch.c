@@ -10,6 +10,7 @@
  * 5. What one of the two programs refuses is shown with "# " before each line, so that the rest still applies: git
  * takes no path with a component ".git", patch(1) makes no directory where a file was, nor the reverse.
  */
+#include "merge.h"
 #include "moved_tree.h"
 #include "path.h"
 #include "quote.h"
@@ -20,13 +21,12 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { CONTEXT = 3 };
-
 struct patch {
 	const struct isle_review *review;
 	const struct isle_change *change;
 	struct isle_buf *buf;
-	bool titled; /* the "# KIND PATH" line is there */
+	unsigned hunks; /* printed of this file */
+	bool titled;	/* the "# KIND PATH" line is there */
 };
 
 /* --- lines --- */
@@ -126,6 +126,9 @@ static int add_content_line(enum isle_diff_part part, const char *text, size_t s
 		isle_quote_text_add(p->buf, text, size);
 	else
 		isle_buf_add(p->buf, text, size);
+	/* A patch may have any words there. */
+	if (part == ISLE_DIFF_HUNK && (p->review->flags & ISLE_REVIEW_HUNKS))
+		isle_buf_addf(p->buf, " hunk %u", ++p->hunks);
 	if (coloured)
 		add_colour(p, ISLE_PLAIN);
 	return isle_buf_addc(p->buf, '\n');
@@ -136,9 +139,10 @@ static int add_hunks(struct patch *p, const struct isle_diff *diff, const char *
 {
 	if (diff->added == 0 && diff->removed == 0)
 		return 0;
+	p->hunks = 0;
 	add_header(p, before ? "--- " : "--- /dev/null", "a/", before);
 	add_header(p, after ? "+++ " : "+++ /dev/null", "b/", after);
-	return isle_diff_unified(diff, CONTEXT, add_content_line, p);
+	return isle_diff_unified(diff, ISLE_HUNK_CONTEXT, add_content_line, p);
 }
 
 static unsigned git_mode(uint32_t mode)

@@ -19,6 +19,7 @@ enum isle_review_flags {
 	ISLE_REVIEW_COLOUR = 1 << 0,
 	ISLE_REVIEW_ESCAPE = 1 << 1, /* content goes to a terminal: escape every hostile byte */
 	ISLE_REVIEW_ALL = 1 << 2,    /* what is inside new and deleted directories, too (needs ISLE_SCAN_ALL) */
+	ISLE_REVIEW_HUNKS = 1 << 4,  /* diff: number the hunks of each file, as isle_hunks_apply() counts them */
 	ISLE_REVIEW_NUL = 1 << 3,    /* -z: "LETTER PATH\0", raw bytes, nothing else */
 };
 

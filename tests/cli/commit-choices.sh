@@ -153,7 +153,7 @@ names=($'new\nline' $'new\nconflict isle modify name' '"quoted"' 'back\slash' '\
 for form in text json; do
 	rm -rf "$D"
 	mkdir -p "$D"
-	for n in "${names[@]}" victim; do echo then >"$D/$n"; done
+	for n in "${names[@]}" victim; do echo old >"$D/$n"; done
 	(cd "$D" && isle run -q -n "names-$form" -- sh -eu -c 'for f in ./*; do : <"$f"; echo isle >"$f"; done; : <victim; echo isle >victim')
 	sleep 0.02
 	for n in "${names[@]}"; do echo host >"$D/$n"; done
@@ -196,8 +196,8 @@ done
 # Dropping what conflicts takes no name for a pattern.
 rm -rf "$D"
 mkdir "$D"
-echo then >"$D/*"
-echo then >"$D/other"
+echo old >"$D/*"
+echo old >"$D/other"
 (cd "$D" && isle run -q -n drop -- sh -eu -c ': <"*"; : <other; echo isle >"*"; echo isle >other')
 sleep 0.02
 echo host >"$D/*"

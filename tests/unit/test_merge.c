@@ -22,8 +22,8 @@ static void merges_to(const char *base, const char *one, const char *other, cons
 		auto_buf struct isle_buf out = ISLE_BUF_INIT;
 		int r = isle_merge_lines(text_of(base), text_of(turn ? other : one), text_of(turn ? one : other), &out);
 
-		if (r != (wanted != NULL) || (wanted && (out.size != strlen(wanted) ||
-							 memcmp(out.data ? out.data : "", wanted, out.size) != 0)))
+		if (r != (wanted != NULL) ||
+		    (wanted && (out.size != strlen(wanted) || memcmp(out.data ? out.data : "", wanted, out.size) != 0)))
 			fail_msg("base [%s] one [%s] other [%s]: %d [%.*s] instead of [%s]", base, one, other, r,
 				 (int)out.size, out.data ? out.data : "", wanted ? wanted : "a conflict");
 		if (r == 0)
@@ -112,8 +112,8 @@ static void test_apart(void **state)
 			}
 			at += lines;
 		}
-		assert_int_equal(
-			isle_merge_lines(buf_text(&texts[0]), buf_text(&texts[1]), buf_text(&texts[2]), &out), 1);
+		assert_int_equal(isle_merge_lines(buf_text(&texts[0]), buf_text(&texts[1]), buf_text(&texts[2]), &out),
+				 1);
 		assert_int_equal(out.size, texts[3].size);
 		assert_memory_equal(out.data, texts[3].data, out.size);
 		for (unsigned k = 0; k < 4; k++)
@@ -145,7 +145,7 @@ static void test_laws(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 20000; round++) {
 		auto_buf struct isle_buf ab = ISLE_BUF_INIT, ba = ISLE_BUF_INIT, alone = ISLE_BUF_INIT,
-				same_both = ISLE_BUF_INIT;
+					 same_both = ISLE_BUF_INIT;
 		int r;
 
 		seed = round;
