@@ -140,6 +140,13 @@ static int add_line(struct gather *g, struct isle_seen_lines *list, const struct
 	return isle_map_set(&g->lines, key.data, (void *)(uintptr_t)list->count);
 }
 
+static const char *name_of(const struct isle_trace *trace, const struct isle_trace_exec *exec)
+{
+	const char *path = isle_trace_string(trace, exec->path), *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
 static void note_program(struct gather *g, struct isle_seen_directory *directory, const struct isle_trace_event *event)
 {
 	const struct isle_trace *trace = g->trace;
@@ -154,8 +161,7 @@ static void note_program(struct gather *g, struct isle_seen_directory *directory
 			directory->programs[i] = (uint32_t)(exec - trace->execs) + 1;
 			return;
 		}
-		if (strcmp(isle_trace_string(trace, trace->execs[known - 1].path),
-			   isle_trace_string(trace, exec->path)) == 0)
+		if (strcmp(name_of(trace, &trace->execs[known - 1]), name_of(trace, exec)) == 0)
 			return;
 	}
 	directory->more = true;

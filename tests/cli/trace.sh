@@ -110,6 +110,18 @@ same "$(json '[(n["act"], n["family"], n.get("address"), n.get("port"), n.get("n
 	"[('connect', 'inet', '192.0.2.7', 443, 'example.org', None), ('connect', 'unix', None, None, None, '/run/bus')]"
 same "$(json '[(n["kind"], n["other"]) for n in d["notes"]]' <"$T/json")" "[('owner', '0:0')]"
 
+# Two programs of one name are named once.
+new names
+log names <<LOG
+run|0|$H|x
+start|1|0|1|0
+exec|1|/usr/bin/git|$H|git
+read|1|1|$H/src/b.c
+exec|1|/usr/lib/git-core/git|$H|git
+read|1|1|$H/src/c.c
+LOG
+same "$(isle trace names | grep "$H/src")" "       2  $H/src/  by git"
+
 # Filters.
 same "$(isle trace --kind missing t | tail -n +2 | awk '{print $2, $3}')" "missing $H/absent"
 same "$(isle trace --kind write --json t | json 'len(d["writes"]), len(d["reads"]), len(d["processes"])')" "(1, 0, 0)"
