@@ -175,9 +175,10 @@ static int look(struct place *place, const char *path, struct isle_stat *ret_now
 	return 0;
 }
 
+/* Not by the device number, which can be another after a restart: inode number and ctime tell files apart. */
 static bool same_object(const struct isle_identity *then, const struct isle_stat *now)
 {
-	return then->dev == now->dev && then->ino == now->ino && then->mode == now->mode;
+	return then->ino == now->ino && then->mode == now->mode;
 }
 
 static bool same_content(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)

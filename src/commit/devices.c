@@ -5,8 +5,9 @@
  * record says for each number of its plan a directory that lies on that device, and what is read later gets the
  * number which that directory has then.
  *
- * undo/ID/devices: "DEVICE INODE PATH" and a NUL for each; PATH is empty for the record's own directory. A directory
- * that is not there any more, or is another one, says nothing: then the objects count as changed, which is safe.
+ * undo/ID/PLAN.devices: "DEVICE INODE PATH" and a NUL for each; PATH is empty for the record's own directory. A
+ * directory that is not there any more, or is another one, says nothing: then the objects count as changed, which is
+ * safe.
  */
 #include "io.h"
 #include "path.h"
@@ -26,6 +27,12 @@ struct devices {
 	} list[DEVICES_MAX];
 	size_t count;
 };
+
+static const char *devices_name(const char *plan, char name[32])
+{
+	snprintf(name, 32, "%s.devices", plan);
+	return name;
+}
 
 static bool known(const struct devices *devices, uint64_t dev)
 {
@@ -103,8 +110,9 @@ static int note_device(struct writer *w, const struct isle_action *action, uint6
 	return r < 0 ? r : 0;
 }
 
-int isle_tx_note_devices(struct isle_transaction *tx, int record)
+int isle_tx_note_devices(struct isle_transaction *tx, int record, const char *plan)
 {
+	char name[32];
 	struct writer w = {.tx = tx, .record = record};
 	size_t i;
 	int r = 0;
@@ -122,7 +130,7 @@ int isle_tx_note_devices(struct isle_transaction *tx, int record)
 	if (r >= 0)
 		r = isle_buf_error(&w.text);
 	if (r >= 0)
-		r = isle_replace_file(record, "devices", w.text.data, w.text.size);
+		r = isle_replace_file(record, devices_name(plan, name), w.text.data, w.text.size);
 	isle_buf_done(&w.text);
 	return r;
 }
@@ -155,13 +163,14 @@ static void translate(const struct devices *devices, struct isle_stat *st)
 	}
 }
 
-int isle_tx_translate_devices(int record, struct isle_plan *plan)
+int isle_tx_translate_devices(int record, const char *name, struct isle_plan *plan)
 {
+	char file[32];
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 	auto_fd int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct devices devices = {.count = 0};
 	size_t i, at;
-	int r = isle_read_file(record, "devices", &text, DEVICES_LIMIT);
+	int r = isle_read_file(record, devices_name(name, file), &text, DEVICES_LIMIT);
 
 	if (r < 0 || host < 0)
 		return r == -ENOENT ? 0 : r < 0 ? r : -errno;

@@ -95,7 +95,7 @@ int isle_tx_load_plan(int dir, const char *name, struct isle_plan *ret_plan)
 
 	if (r >= 0)
 		r = isle_plan_read(buf.data, buf.size, ret_plan);
-	return r < 0 ? r : isle_tx_translate_devices(dir, ret_plan);
+	return r < 0 ? r : isle_tx_translate_devices(dir, name, ret_plan);
 }
 
 int isle_tx_write_number(int dir, const char *name, int64_t number)
@@ -215,7 +215,7 @@ static int remove_prepared(struct isle_transaction *tx)
 
 static int remove_record(struct isle_transaction *tx)
 {
-	static const char *const names[] = {"begun", "draft", "plan", "devices", "applied"};
+	static const char *const names[] = {"begun", "draft", "plan", "draft.devices", "plan.devices", "applied"};
 	auto_fd int dir = isle_tx_record_dir(tx->store, tx->id, 0);
 	size_t i;
 	int r = 0;
@@ -351,6 +351,7 @@ static int unpark(struct isle_transaction *tx, size_t i)
 /* From APPLIED to DONE; repeatable. */
 int isle_tx_complete(struct isle_transaction *tx, struct isle_catalog *catalog, int64_t end)
 {
+	bool parked = false;
 	size_t i;
 	int r;
 
@@ -366,8 +367,13 @@ int isle_tx_complete(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	}
 	if (r >= 0)
 		r = isle_tx_sync(tx, ISLE_SYNC_STORE | ISLE_SYNC_PLACES);
-	for (i = 0; i < tx->plan->action_count && r >= 0; i++)
+	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
 		r = unpark(tx, i);
+		parked = parked || parks_on_host(&tx->plan->actions[i]);
+	}
+	/* What is parked beside the host's files is found by the plan alone. */
+	if (r >= 0 && parked)
+		r = isle_tx_sync(tx, ISLE_SYNC_HOST);
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "operation %" PRId64 " is done, but cannot be completed", tx->id);
 	if (unlinkat(isle_store_fd(tx->store), "pending", 0) < 0 && errno != ENOENT)
@@ -430,7 +436,7 @@ static int prepare_all(struct isle_transaction *tx, int record)
 	if (r < 0)
 		return r;
 	if (prepares(tx->plan, false)) {
-		r = isle_tx_note_devices(tx, record);
+		r = isle_tx_note_devices(tx, record, "draft");
 		if (r >= 0)
 			r = write_plan(tx, record, "draft");
 		if (r >= 0 && prepares(tx->plan, true))
@@ -490,11 +496,11 @@ static int write_intent(struct isle_transaction *tx, struct isle_catalog *catalo
 		r = isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_APPLYING, 0, tx->err);
 	if (r < 0)
 		return r;
-	r = isle_tx_note_devices(tx, record);
+	r = isle_tx_note_devices(tx, record, "plan");
 	if (r >= 0)
 		r = write_plan(tx, record, "plan");
 	if (r >= 0 && names_only)
-		r = sync_file(record, "devices");
+		r = sync_file(record, "plan.devices");
 	if (r >= 0 && names_only)
 		r = sync_file(record, "plan");
 	if (r >= 0)

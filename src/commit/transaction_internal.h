@@ -6,9 +6,9 @@
 /* STORE/undo/ID. */
 int isle_tx_record_dir(struct isle_store *store, int64_t id, unsigned flags) isle_must_check;
 int isle_tx_load_plan(int dir, const char *name, struct isle_plan *ret_plan) isle_must_check;
-/* devices.c: after a restart the devices of a plan can have other numbers. */
-int isle_tx_note_devices(struct isle_transaction *tx, int record) isle_must_check;
-int isle_tx_translate_devices(int record, struct isle_plan *plan) isle_must_check;
+/* devices.c: after a restart the devices of a plan can have other numbers. The name is that of the plan's file. */
+int isle_tx_note_devices(struct isle_transaction *tx, int record, const char *plan) isle_must_check;
+int isle_tx_translate_devices(int record, const char *name, struct isle_plan *plan) isle_must_check;
 /* A number as the target of a symbolic link: unlike the data of a file, that is on the disk as soon as the name is, and
  * before whatever is done to names afterwards. */
 int isle_tx_write_number(int dir, const char *name, int64_t number) isle_must_check;

@@ -5,8 +5,8 @@
  *   cut list LOG                            "N flush", "N mark WORD" for each of these records, "N end"
  *   cut image LOG BASE OUT N HOW SEED       OUT is BASE with the writes before record N, as HOW says
  *
- * All writes before the last flush that comes before N are there. Of those after it, which the disk may hold in its
- * cache:
+ * All writes before the last flush of their disk that comes before N are there. Of those after it, which the disk may
+ * hold in its cache:
  *   flush    none
  *   all      each
  *   some     a random choice, in which any write may be missing whatever comes after it
@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SECTOR = 512, CHUNK = 1 << 20 };
+enum { SECTOR = 512, CHUNK = 1 << 20, DISKS = 10 };
 
 struct log {
 	const unsigned char *data;
@@ -144,25 +144,23 @@ static void put_torn(int out, const struct log_record *record, const unsigned ch
 	}
 }
 
-static uint64_t last_flush(const char *path, uint64_t end)
+static void last_flushes(const char *path, uint64_t end, uint64_t flushes[DISKS])
 {
 	struct log log;
 	struct log_record record;
 	const unsigned char *data;
-	uint64_t flush = 0;
 
 	log_open(&log, path);
 	while (log.number < end && log_next(&log, &record, &data))
 		if (record.kind == LOG_FLUSH)
-			flush = log.number - 1;
-	return flush;
+			flushes[record.disk % DISKS] = log.number - 1;
 }
 
 static int make_image(char **argv)
 {
 	const char *how = argv[5];
 	uint64_t end = strtoull(argv[4], NULL, 10), state = strtoull(argv[6], NULL, 10) * 2654435761U + 1;
-	uint64_t flush = last_flush(argv[1], end);
+	uint64_t flushes[DISKS] = {0};
 	unsigned kept = 0, lost = 0, torn = 0;
 	/* Between losing nearly all and losing nearly nothing. */
 	uint64_t keep = 10 + chance(&state) % 81;
@@ -171,11 +169,12 @@ static int make_image(char **argv)
 	const unsigned char *data;
 	int out = copy_base(argv[2], argv[3]);
 
+	last_flushes(argv[1], end, flushes);
 	log_open(&log, argv[1]);
 	while (log.number < end && log_next(&log, &record, &data)) {
 		if (record.kind != LOG_WRITE)
 			continue;
-		if (log.number <= flush) {
+		if (log.number <= flushes[record.disk % DISKS]) {
 			put(out, data, record.size, record.offset);
 		} else if (strcmp(how, "flush") == 0 || (how[0] != 'a' && chance(&state) % 100 >= keep)) {
 			lost++;
@@ -187,8 +186,9 @@ static int make_image(char **argv)
 			kept++;
 		}
 	}
-	printf("record %s, last flush %llu, %s with seed %s: of the writes since then %u there, %u torn, %u lost\n",
-	       argv[4], (unsigned long long)flush, how, argv[6], kept, torn, lost);
+	printf("record %s, last flush of the first disk %llu, %s with seed %s: of the writes since then %u there, %u "
+	       "torn, %u lost\n",
+	       argv[4], (unsigned long long)flushes[0], how, argv[6], kept, torn, lost);
 	return 0;
 }
 

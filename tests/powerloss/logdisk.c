@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * logdisk IMAGE LOG MOUNTPOINT: a FUSE file system with two files. "disk" is IMAGE; what is written to it and each
- * flush is appended to LOG (log.h). What is written to "mark" is appended as a mark.
+ * logdisk IMAGE LOG MOUNTPOINT DISKS: a FUSE file system of disks. "disk0", "disk1", ... are equal parts of IMAGE; what
+ * is written to them and each flush is appended to LOG (log.h). What is written to "mark" is appended as a mark.
  *
  * One thread serves one request after the other and nothing is cached (direct I/O), so the order of the log is the
- * order in which the block layer of a loop device over "disk" sent its requests: a loop device turns a flush, and a
+ * order in which the block layer of a loop device over a disk sent its requests: a loop device turns a flush, and a
  * write with FUA, into fsync(2). It stays in the foreground, and ends when it is unmounted.
  */
 #define FUSE_USE_VERSION 31
@@ -14,15 +14,26 @@
 #include <fuse.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static int image, log_file;
+static off_t disk_size;
+static int disk_count;
+
+/* Its number, or -1. */
+static int disk_number(const char *path)
+{
+	int n = strncmp(path, "/disk", 5) == 0 && path[5] >= '0' && path[5] <= '9' && !path[6] ? path[5] - '0' : -1;
+
+	return n < disk_count ? n : -1;
+}
 
 static bool is_disk(const char *path)
 {
-	return strcmp(path, "/disk") == 0;
+	return disk_number(path) >= 0;
 }
 
 static bool is_mark(const char *path)
@@ -45,9 +56,12 @@ static int write_whole(int fd, const void *data, size_t size)
 	return 0;
 }
 
-static int log_add(enum log_kind kind, off_t offset, const void *data, size_t size)
+static int log_add(enum log_kind kind, const char *path, off_t offset, const void *data, size_t size)
 {
-	const struct log_record record = {.kind = kind, .offset = (uint64_t)offset, .size = size};
+	const struct log_record record = {.kind = kind,
+					  .disk = is_disk(path) ? (uint64_t)disk_number(path) : 0,
+					  .offset = (uint64_t)offset,
+					  .size = size};
 	int r = write_whole(log_file, &record, sizeof(record));
 
 	return r < 0 ? r : write_whole(log_file, data, size);
@@ -66,6 +80,8 @@ static int disk_getattr(const char *path, struct stat *st, struct fuse_file_info
 		return -errno;
 	if (!is_disk(path) && !is_mark(path))
 		return -ENOENT;
+	if (is_disk(path))
+		st->st_size = disk_size;
 	st->st_mode = S_IFREG | 0600;
 	st->st_nlink = 1;
 	return 0;
@@ -84,9 +100,11 @@ static int disk_read(const char *path, char *data, size_t size, off_t offset, st
 	ssize_t n;
 
 	(void)info;
-	if (!is_disk(path))
+	if (!is_disk(path) || offset >= disk_size)
 		return 0;
-	n = pread(image, data, size, offset);
+	if ((off_t)size > disk_size - offset)
+		size = (size_t)(disk_size - offset);
+	n = pread(image, data, size, disk_number(path) * disk_size + offset);
 	return n < 0 ? -errno : (int)n;
 }
 
@@ -96,11 +114,15 @@ static int disk_write(const char *path, const char *data, size_t size, off_t off
 	int r;
 
 	(void)info;
-	if (is_disk(path))
+	if (is_disk(path)) {
+		if ((off_t)size > disk_size - offset)
+			return -ENOSPC;
+		offset += disk_number(path) * disk_size;
 		n = pwrite(image, data, size, offset);
+	}
 	if (n <= 0)
 		return n < 0 ? -errno : -EIO;
-	r = log_add(is_disk(path) ? LOG_WRITE : LOG_MARK, offset, data, (size_t)n);
+	r = log_add(is_disk(path) ? LOG_WRITE : LOG_MARK, path, offset, data, (size_t)n);
 	return r < 0 ? r : (int)n;
 }
 
@@ -108,7 +130,7 @@ static int disk_fsync(const char *path, int data_only, struct fuse_file_info *in
 {
 	(void)data_only;
 	(void)info;
-	return is_disk(path) ? log_add(LOG_FLUSH, 0, NULL, 0) : 0;
+	return is_disk(path) ? log_add(LOG_FLUSH, path, 0, NULL, 0) : 0;
 }
 
 /* "mark" is opened with O_TRUNC by a shell. */
@@ -133,16 +155,20 @@ int main(int argc, char **argv)
 	char foreground[] = "-f", one_thread[] = "-s";
 	char *arguments[5];
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: logdisk IMAGE LOG MOUNTPOINT\n");
+	struct stat st;
+
+	disk_count = argc == 5 ? atoi(argv[4]) : 0;
+	if (disk_count < 1 || disk_count > 9) {
+		fprintf(stderr, "usage: logdisk IMAGE LOG MOUNTPOINT DISKS\n");
 		return 2;
 	}
 	image = open(argv[1], O_RDWR | O_CLOEXEC);
 	log_file = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (image < 0 || log_file < 0) {
+	if (image < 0 || log_file < 0 || fstat(image, &st) < 0) {
 		perror("logdisk");
 		return 1;
 	}
+	disk_size = st.st_size / disk_count;
 	arguments[0] = argv[0];
 	arguments[1] = foreground;
 	arguments[2] = one_thread;

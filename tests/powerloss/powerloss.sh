@@ -10,7 +10,8 @@
 # its disk is mounted again as after a restart: new boot id, and another device number for every second one.
 #
 # POWERLOSS_FS: ext4, xfs, btrfs (default: the first two). POWERLOSS_CUTS: cuts of each operation, or "full". POWERLOSS_SEED: other cuts.
-# POWERLOSS_SETUP: plain; bind: the work tree is a mount of its own, so that everything is copied (default: both).
+# POWERLOSS_SETUP: plain; bind: the work tree is a mount of its own, so that everything is copied; two: it lies on a disk of its own
+# (default: all).
 . "$(dirname "$0")/../lib.sh"
 script=$(readlink -f "$0")
 
@@ -21,20 +22,61 @@ apart() {
 	unshare -mpf --mount-proc --kill-child --propagation private "$@"
 }
 
-make_fs() {
+disks() {
+	case $SETUP in
+	two) echo 2 ;;
+	*) echo 1 ;;
+	esac
+}
+
+# In MiB.
+disk_size() {
 	case $FS in
-	ext4) truncate -s 96M "$1" && mkfs.ext4 -q -F "$1" ;;
-	xfs) truncate -s 300M "$1" && mkfs.xfs -q "$1" ;;
-	btrfs) truncate -s 128M "$1" && mkfs.btrfs -q "$1" ;;
+	ext4) echo 96 ;;
+	xfs) echo 300 ;;
+	btrfs) echo 128 ;;
 	*) fail "unknown file system: $FS" ;;
 	esac
 }
 
-mount_fs() {
-	local options=loop
+# make_fs IMAGE: one on each disk of it.
+make_fs() {
+	local disk part=$T/part
+	for ((disk = 0; disk < $(disks); disk++)); do
+		truncate -s "$(disk_size)M" "$part"
+		case $FS in
+		ext4) mkfs.ext4 -q -F "$part" ;;
+		xfs) mkfs.xfs -q "$part" ;;
+		btrfs) mkfs.btrfs -q "$part" ;;
+		esac
+		dd if="$part" of="$1" bs=1M seek=$((disk * $(disk_size))) conv=sparse,notrunc status=none
+		rm "$part"
+	done
+	truncate -s $(($(disks) * $(disk_size)))M "$1"
+}
+
+# mount_disk NUMBER IMAGE WHERE. The image is that of a cut, or the directory of the disks that are recorded.
+mount_disk() {
+	local options=loop file=$2
 	[ "$FS" != xfs ] || options+=,nouuid # two cuts at the same time
-	mount -t "$FS" -o $options "$1" "$M"
-	if [ "$SETUP" = bind ] && [ -d "$M/host" ]; then mount --bind "$M/host" "$M/host"; fi
+	if [ -d "$2" ]; then
+		file=$2/disk$1
+	else
+		options+=,offset=$(($1 * $(disk_size) << 20)),sizelimit=$(($(disk_size) << 20))
+	fi
+	mount -t "$FS" -o "$options" "$file" "$3"
+}
+
+mount_host() {
+	case $SETUP in
+	bind) mount --bind "$M/host" "$M/host" ;;
+	two) mount_disk 1 "$1" "$M/host" ;;
+	esac
+}
+
+mount_fs() {
+	mount_disk 0 "$1" "$M"
+	if [ -d "$M/host" ]; then mount_host "$1"; fi
 }
 
 # --- what is looked at ---
@@ -43,10 +85,12 @@ mount_fs() {
 look_at_host() {
 	(
 		cd "$M/host"
-		find . \( -type d -printf '%p %y %m %U:%G\n' \) -o -printf '%p %y %m %U:%G %s %T@ %l %n\n' | sort
-		find . -type f -print0 | sort -z | xargs -0r sha256sum --
-		getfattr -Rhd -m - . 2>/dev/null | sort
-		getfacl -Rp --skip-base . 2>/dev/null
+		find . -name busy -prune -o -print0 | sort -z >"$T/names"
+		find . -name busy -prune -o -type d -printf '%p %y %m %U:%G\n' -o \
+			-printf '%p %y %m %U:%G %s %T@ %l %n\n' | sort
+		find . -name busy -prune -o -type f -print0 | sort -z | xargs -0r sha256sum --
+		xargs -0 -a "$T/names" getfattr -hd -m - -- 2>/dev/null || true
+		xargs -0 -a "$T/names" getfacl -p --skip-base -- 2>/dev/null || true
 	)
 }
 
@@ -61,6 +105,8 @@ look() {
 
 seed() {
 	local f
+	mkdir "$M/host"
+	mount_host "$1"
 	mkdir -p "$M/host/d" "$M/host/gone/deep" "$M/host/mode"
 	cd "$M/host"
 	for f in f1 f2 f3 f4 f5 f6 f7 f9 type d/x d/y gone/a gone/deep/b mode/m; do echo "$f" >"$f"; done
@@ -104,6 +150,13 @@ next_of() {
 	esac
 }
 
+busy_dir() {
+	case $1 in
+	undo | undiscard | unpartial) echo "$M/host" ;;
+	*) echo "$M" ;;
+	esac
+}
+
 mark() {
 	echo "$1" >"$W/fuse/mark"
 }
@@ -121,10 +174,11 @@ while True:
 # phase NAME: one operation, slowly, while somebody syncs.
 phase() {
 	local name=$1 calls=renameat2,renameat,rename,linkat,unlinkat,unlink,mkdirat,symlinkat,fchmodat,setxattr,lsetxattr,syncfs busy i
-	sync -f "$M"
+	sync
 	look "$(isle_of "$name")" >"$W/$name.before"
 	mark "$name-start"
-	(cd "$M" && exec python3 -c "$somebody_syncs") &
+	# Of two disks only one: then they go apart.
+	(cd "$(busy_dir "$name")" && exec python3 -c "$somebody_syncs") &
 	busy=$!
 	# shellcheck disable=SC2046
 	strace -qq -f -o /dev/null -e "trace=$calls" -e "inject=$calls:delay_exit=2000" "$ISLE" $(operation_of "$name")
@@ -132,7 +186,7 @@ phase() {
 	sleep 0.2
 	kill "$busy"
 	wait "$busy" || true
-	sync -f "$M"
+	sync
 	mark "$name-end"
 	look "$(isle_of "$name")" >"$W/$name.after"
 }
@@ -141,12 +195,11 @@ record() {
 	make_fs "$W/image"
 	cp --sparse=always "$W/image" "$W/base"
 	mkdir -p "$W/fuse"
-	"$bin/logdisk" "$W/image" "$W/log" "$W/fuse" &
+	"$bin/logdisk" "$W/image" "$W/log" "$W/fuse" "$(disks)" &
 	wait_for 10 mountpoint -q "$W/fuse"
-	mount_fs "$W/fuse/disk"
+	mount_fs "$W/fuse"
 	mkdir -m 0700 "$ISLE_HOME"
-	seed
-	if [ "$SETUP" = bind ]; then mount --bind "$M/host" "$M/host"; fi
+	seed "$W/fuse"
 	stat -c %d "$M" >"$W/device"
 	(cd "$M/host" && isle run -q -n c -- sh -c "$changes")
 	phase commit
@@ -230,7 +283,7 @@ cut() {
 		judge "taken back" "$W/$next.after"
 	fi
 	absent "$ISLE_HOME/pending"
-	same "$(find "$M/host" -name '.isle-*')" "" "left on the host"
+	same "$(find "$M/host" -name '.isle*')" "" "left on the host"
 	echo "outcome $outcome"
 }
 
@@ -323,7 +376,7 @@ one) one_cut "$@" ;;
 apart)
 	failed=0
 	for fs in ${POWERLOSS_FS:-ext4 xfs}; do
-		for setup in ${POWERLOSS_SETUP:-plain bind}; do test_fs "$fs" "$setup"; done
+		for setup in ${POWERLOSS_SETUP:-plain bind two}; do test_fs "$fs" "$setup"; done
 	done
 	[ $failed -eq 0 ] || fail "$failed cuts failed"
 	;;
@@ -334,7 +387,7 @@ apart)
 		[ ! -x "$bin/logdisk" ] || break
 	done
 	[ -x "$bin/logdisk" ] || skip "not built, since libfuse3-dev is not installed"
-	export bin CUTS=${POWERLOSS_CUTS:-4} SEED=${POWERLOSS_SEED:-1}
+	export bin CUTS=${POWERLOSS_CUTS:-2} SEED=${POWERLOSS_SEED:-1}
 	STAGE=apart apart bash "$script"
 	nothing_left
 	;;
