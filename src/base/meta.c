@@ -41,11 +41,6 @@ static bool has_prefix(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_overlay(const char *name)
-{
-	return has_prefix(name, "trusted.overlay.") || has_prefix(name, "user.overlay.");
-}
-
 /* XFS shows root each ACL a second time, as it lies on its disk. It follows the ACL. */
 static bool is_double(const char *name)
 {
@@ -99,7 +94,7 @@ static const char **sort_names(const char *list, size_t size, size_t *ret_count)
 	if (!names)
 		return NULL;
 	for (const char *p = list; p < list + size; p += strlen(p) + 1)
-		if (!is_overlay(p) && !is_double(p))
+		if (!isle_xattr_is_overlay(p) && !is_double(p))
 			names[count++] = p;
 	qsort(names, count, sizeof(*names), compare_names);
 	*ret_count = count;
@@ -354,7 +349,7 @@ static int apply_xattrs(int fd, const struct isle_meta *meta, const struct isle_
 	for (size_t i = 0; i < meta->xattr_count; i++) {
 		x = &meta->xattrs[i];
 		there = isle_meta_xattr(old, x->name);
-		if (!(xattr_kind(x->name) & kinds) || is_overlay(x->name) || (there && same_value(there, x)))
+		if (!(xattr_kind(x->name) & kinds) || isle_xattr_is_overlay(x->name) || (there && same_value(there, x)))
 			continue;
 		r = isle_xattr_set(fd, "", x->name, x->value, x->size);
 		if (r < 0)

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -197,4 +198,9 @@ int isle_xattr_remove(int dir, const char *name, const char *key)
 	int r = take_off(dir, name, key);
 
 	return r == -EACCES && isle_is_own(dir, name) ? (int)isle_as_owner(change_as_owner, &q, NULL, 0) : r;
+}
+
+bool isle_xattr_is_overlay(const char *name)
+{
+	return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0;
 }

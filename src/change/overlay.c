@@ -142,11 +142,6 @@ static ssize_t list_all(int dir, const char *name, char *small, char **ret_large
 	return *ret_large ? isle_xattr_list(dir, name, *ret_large, XATTR_LIST_MAX) : -ENOMEM;
 }
 
-static bool is_overlay(const char *key)
-{
-	return strncmp(key, "trusted.overlay.", 16) == 0 || strncmp(key, "user.overlay.", 13) == 0;
-}
-
 /* Goes through the names of an object's attributes. */
 static int read_list(struct note_reader *reader, char *list, size_t size, const char *prefix, struct isle_upper *upper)
 {
@@ -156,9 +151,11 @@ static int read_list(struct note_reader *reader, char *list, size_t size, const 
 	upper->plain = true;
 	for (char *key = list; key < list + size && r >= 0; key += strlen(key) + 1) {
 		upper->marks |= attribute_marks(key);
-		upper->plain &= is_overlay(key);
+		upper->plain &= isle_xattr_is_overlay(key);
 		if (strncmp(key, prefix, skip) == 0)
 			r = read_note(reader, key, key + skip, upper);
+		else if (isle_xattr_is_overlay(key)) /* of no meaning here, but not for the host either */
+			r = read_note(reader, key, "", upper);
 	}
 	upper->noted = !reader->partial;
 	if (r < 0 || reader->partial)

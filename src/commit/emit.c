@@ -163,6 +163,13 @@ static int emit_meta(struct isle_builder *b, const struct isle_change *change)
 	return add_metas(b, change, action);
 }
 
+static bool is_note(const struct isle_xattr *attribute, const char *prefix, const char *note)
+{
+	size_t skip = strlen(prefix);
+
+	return strncmp(attribute->name, prefix, skip) == 0 && strcmp(attribute->name + skip, note) == 0;
+}
+
 /* The link that the index of the layer has to this object: its name is the origin in hexadecimal digits. */
 static int find_index(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
@@ -176,7 +183,7 @@ static int find_index(struct isle_builder *b, const struct isle_change *change, 
 	size_t i;
 
 	for (i = 0; i < action->overlay.count; i++)
-		if (strcmp(action->overlay.list[i].name + strlen(isle_layer_xattr(layer)), "origin") == 0)
+		if (is_note(&action->overlay.list[i], isle_layer_xattr(layer), "origin"))
 			origin = &action->overlay.list[i];
 	if (!origin || origin->size == 0 || layer->user)
 		return 0;
@@ -203,7 +210,7 @@ static int add_notes(struct isle_builder *b, const struct isle_change *change, s
 
 	if (!change->noted) {
 		dir = isle_builder_upper(b, change->layer, change->upper, &name);
-		return dir < 0 ? dir : isle_overlay_read(dir, name, prefix_of(b, change), &action->overlay);
+		return dir < 0 ? dir : isle_overlay_read(dir, name, &action->overlay);
 	}
 	return isle_xattrs_copy(&change->notes, &action->overlay);
 }
@@ -510,10 +517,10 @@ static int emit_mkdir(struct isle_builder *b, const struct isle_change *change)
 
 static bool has_note(const struct isle_builder *b, const struct isle_change *change, const char *note)
 {
-	size_t skip = strlen(prefix_of(b, change)), i;
+	size_t i;
 
 	for (i = 0; i < change->notes.count; i++)
-		if (strcmp(change->notes.list[i].name + skip, note) == 0)
+		if (is_note(&change->notes.list[i], prefix_of(b, change), note))
 			return true;
 	return false;
 }

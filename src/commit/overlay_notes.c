@@ -136,7 +136,7 @@ static int pack(struct isle_meta *meta, const struct isle_buf *text)
 	return 0;
 }
 
-int isle_overlay_read(int dir, const char *name, const char *prefix, struct isle_xattrs *ret_overlay)
+int isle_overlay_read(int dir, const char *name, struct isle_xattrs *ret_overlay)
 {
 	auto_meta struct isle_meta meta = ISLE_META_INIT;
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
@@ -150,7 +150,7 @@ int isle_overlay_read(int dir, const char *name, const char *prefix, struct isle
 	if (n < 0)
 		return (int)n;
 	for (; at < end && r >= 0; at += strlen(at) + 1)
-		if (strncmp(at, prefix, strlen(prefix)) == 0)
+		if (isle_xattr_is_overlay(at))
 			r = add_value(dir, name, at, &meta, &text);
 	if (r >= 0 && meta.xattr_count > 0)
 		r = pack(&meta, &text);

@@ -104,7 +104,8 @@ static void walk_done(struct walk *walk)
 	isle_buf_done(&walk->path);
 }
 
-/* Calls each with the overlay attributes of an object (the part after the prefix) until it returns non-zero. */
+/* Calls each with the overlay attributes of an object (the part after the prefix, "" with another prefix) until it
+ * returns non-zero. */
 static int notes(struct walk *walk, int dir, const char *name,
 		 int (*each)(int dir, const char *name, const char *key, const char *note))
 {
@@ -116,9 +117,9 @@ static int notes(struct walk *walk, int dir, const char *name,
 	if (n < 0)
 		return n == -EOPNOTSUPP ? 0 : (int)n;
 	for (at = list; at < list + n && r == 0; at += strlen(at) + 1)
-		if (strncmp(at, walk->prefix, walk->skip) == 0) {
+		if (isle_xattr_is_overlay(at)) {
 			walk->foreign = true;
-			r = each(dir, name, at, at + walk->skip);
+			r = each(dir, name, at, strncmp(at, walk->prefix, walk->skip) == 0 ? at + walk->skip : "");
 		}
 	return r;
 }

@@ -57,7 +57,7 @@ int isle_subtree_copy(int from_dir, const char *from, int to_dir, const char *to
 int isle_move(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) isle_must_check;
 
 /* The overlay attributes of an object. */
-int isle_overlay_read(int dir, const char *name, const char *prefix, struct isle_xattrs *ret_overlay) isle_must_check;
+int isle_overlay_read(int dir, const char *name, struct isle_xattrs *ret_overlay) isle_must_check;
 /* Takes them off, and puts them on again. */
 int isle_overlay_strip(int dir, const char *name, const struct isle_xattrs *overlay) isle_must_check;
 int isle_overlay_restore(int dir, const char *name, const struct isle_xattrs *overlay) isle_must_check;
