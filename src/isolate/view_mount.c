@@ -102,6 +102,28 @@ static void set_upper_mode(const struct mounter *m, const struct isle_layer *lay
 	isle_ignore(fchmodat(place < 0 ? m->isle->dir : place, name, layer->root_mode, 0));
 }
 
+/* What the kernel will look up by path is what it should be, and nothing that leads elsewhere. */
+static int check_directories(const struct mounter *m, const struct isle_layer *layer, int place)
+{
+	static const char *const names[] = {"upper", "work"};
+	char path[48];
+
+	snprintf(path, sizeof(path), "layers.d/%u", layer->number);
+	auto_fd int dir = place >= 0 ? dup(place)
+				     : openat(m->isle->dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct stat st;
+
+		if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		if (!S_ISDIR(st.st_mode))
+			return -ENOTDIR;
+	}
+	return 0;
+}
+
 static int mount_overlay(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
 			 int target)
 {
@@ -116,8 +138,11 @@ static int mount_overlay(const struct mounter *m, const struct isle_step *step, 
 		return lower;
 	if (layer->place != NULL && place < 0)
 		return -errno;
+	int r = check_directories(m, layer, place);
+	if (r < 0)
+		return r;
 	set_upper_mode(m, layer, place);
-	int r = format_options(m, layer, lower, place, options, sizeof(options));
+	r = format_options(m, layer, lower, place, options, sizeof(options));
 	if (r < 0)
 		return r;
 	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);

@@ -96,6 +96,38 @@ static int parse_kind(const char *name, enum isle_layer_kind *ret_kind)
 	return -EUCLEAN;
 }
 
+/* Absolute, without anything that stands for another way to the same place. */
+static bool is_plain_path(const char *path)
+{
+	const char *last = strrchr(path, '/');
+
+	return path[0] == '/' && strstr(path, "//") == NULL && strstr(path, "/./") == NULL &&
+	       strstr(path, "/../") == NULL && strcmp(last, "/.") != 0 && strcmp(last, "/..") != 0 &&
+	       (last[1] != '\0' || last == path);
+}
+
+/* DIRECTORY/.isle.../ID-...: what a discard takes away as a whole is the isle's own. */
+static bool is_place(const char *place, const char *id)
+{
+	const char *last = strrchr(place, '/'), *holder = last;
+	size_t size = strlen(id);
+
+	if (!is_plain_path(place) || last == place || strncmp(last + 1, id, size) != 0 || last[1 + size] != '-')
+		return false;
+	while (holder > place && holder[-1] != '/')
+		holder--;
+	return strncmp(holder, ".isle", strlen(".isle")) == 0;
+}
+
+static bool is_sound(const struct isle_layers *layers, const char *id)
+{
+	for (size_t i = 0; i < layers->count; i++)
+		if (!is_plain_path(layers->list[i].path) ||
+		    (layers->list[i].place != NULL && !is_place(layers->list[i].place, id)))
+			return false;
+	return true;
+}
+
 static int parse_line(char *line, struct isle_layer *ret_layer)
 {
 	char *fields[FIELDS];
@@ -154,6 +186,8 @@ int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, st
 	if (r >= 0) {
 		layers.text = isle_buf_take(&text);
 		r = layers.text == NULL ? -ENOMEM : parse_table(&layers);
+		if (r >= 0 && !is_sound(&layers, isle->id))
+			r = -EUCLEAN;
 	}
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot read the layer table of isle '%s'", isle->name);
