@@ -21,15 +21,29 @@
 enum { LINKS_MAX = 40, ATTEMPTS_MAX = 10000 };
 
 /* A rename anywhere on the machine makes the kernel give up a path with ".." that it is to keep inside a root. */
-int isle_guide_open(const struct isle_guide *guide, const char *path, int flags)
+static int open_resolving(const struct isle_guide *guide, const char *path, int flags, uint64_t resolve)
 {
 	const struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
-				     .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+				     .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve};
 	int fd = -EAGAIN;
 
 	for (unsigned attempt = 0; attempt < ATTEMPTS_MAX && fd == -EAGAIN; attempt++)
 		fd = isle_openat2(guide->root, path[0] == '/' && path[1] == '\0' ? "." : path, &how);
 	return fd;
+}
+
+int isle_guide_open(const struct isle_guide *guide, const char *path, int flags)
+{
+	return open_resolving(guide, path, flags, 0);
+}
+
+/* Most paths have neither symbolic links nor ".." and are what they say: asking /proc costs more than trying. -ELOOP:
+ * this one has. */
+static int open_plain(const struct isle_guide *guide, const char *raw, int flags)
+{
+	if (strlen(raw) >= PATH_MAX || strstr(raw, "/..") != NULL)
+		return -ELOOP;
+	return open_resolving(guide, raw, flags, RESOLVE_NO_SYMLINKS);
 }
 
 static bool is_overlay(int fd)
@@ -70,18 +84,21 @@ static int look_at_host(struct isle_guide *guide, struct isle_sight *sight)
 	return 0;
 }
 
-/* What is there, opened as fd. */
-static int see(struct isle_guide *guide, int fd, struct isle_sight *sight)
+/* What is there, opened as fd; sight->view says where. */
+static int see_at(struct isle_guide *guide, int fd, struct isle_sight *sight)
 {
-	int r = isle_guide_path_of_object(fd, sight->view, sizeof(sight->view));
-
-	if (r < 0)
-		return r;
 	if (!is_overlay(fd) && !isle_origins_is_file(&guide->origins, sight->view))
 		return -ENODATA;
 	if (fstat(fd, &sight->st) < 0)
 		return -errno;
 	return look_at_host(guide, sight);
+}
+
+static int see(struct isle_guide *guide, int fd, struct isle_sight *sight)
+{
+	int r = isle_guide_path_of_object(fd, sight->view, sizeof(sight->view));
+
+	return r < 0 ? r : see_at(guide, fd, sight);
 }
 
 static int record_link(struct isle_guide *guide, const struct isle_call *call, const char *path)
@@ -272,7 +289,14 @@ static int look(struct isle_guide *guide, const struct isle_call *call, const ch
 {
 	if (guide->scope[0] != '\0')
 		return look_step_by_step(guide, call, raw, flags, sight);
-	auto_fd int fd = isle_guide_open(guide, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0);
+	int follow = (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+	auto_fd int fd = open_plain(guide, raw, follow);
+	if (fd >= 0) {
+		memcpy(sight->view, raw, strlen(raw) + 1);
+		return see_at(guide, fd, sight);
+	}
+	if (fd == -ELOOP)
+		fd = isle_guide_open(guide, raw, follow);
 	if (fd == -ENOENT && is_missing_in_directory(guide, raw))
 		return look_at_missing(guide, raw, sight);
 	if (fd == -ENOENT || fd == -ELOOP || fd == -ENOTDIR)
