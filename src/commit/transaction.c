@@ -242,9 +242,10 @@ int isle_tx_roll_back(struct isle_transaction *tx, struct isle_catalog *catalog,
 
 	if (r < 0)
 		return r;
-	r = isle_touched_note(tx);
-	if (stuck == 0 && r >= 0)
-		r = remove_prepared(tx);
+	/* Removing a further name of a file moves its ctime, so the note comes after that. */
+	r = stuck == 0 ? remove_prepared(tx) : 0;
+	if (r >= 0)
+		r = isle_touched_note(tx);
 	if (catalog) {
 		isle_ignore(isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_ROLLED_BACK, isle_catalog_now(),
 						       NULL));
