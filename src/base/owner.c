@@ -59,13 +59,18 @@ ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const 
 	outcome->result = -EACCES;
 	pid = isle_clone(CLONE_FILES | CLONE_NEWUSER, NULL);
 	if (pid == 0) {
-		if (map_owner(uid, gid) >= 0)
+		outcome->result = map_owner(uid, gid);
+		if (outcome->result >= 0)
 			outcome->result = fn(arguments, outcome->data);
 		_exit(0);
 	}
-	r = pid < 0 ? -EACCES : wait_for(pid);
+	/* No such namespaces, or not for this user; but what is scarce now is no answer. */
+	if (pid < 0)
+		r = pid == -ENOMEM || pid == -EAGAIN ? pid : -EACCES;
+	else
+		r = wait_for(pid);
 	if (r >= 0)
-		r = outcome->result;
+		r = outcome->result == -EPERM ? -EACCES : outcome->result;
 	if (r >= 0 && size > 0)
 		memcpy(result, outcome->data, size);
 	munmap(outcome, room);
