@@ -138,6 +138,11 @@ void isle_guide_count(struct isle_guide *guide);
 /* Notes that other names of a host file will not see what is written. */
 int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight);
 
+/* Records that something about this path of the view was refused, once for each path. error: errno that the program
+ * got, 0: none. */
+int isle_guide_refused(struct isle_guide *guide, const struct isle_call *call, const char *path, const char *why,
+		       int error);
+
 /* The number of the process in the log; 0: it cannot be told. */
 uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *call);
 

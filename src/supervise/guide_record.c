@@ -14,7 +14,7 @@
 #include "names.h"
 
 /* Bits of isle_known_slot beside enum isle_read. */
-enum { WRITTEN = 1 << 8, MOVED = 1 << 9 };
+enum { WRITTEN = 1 << 8, MOVED = 1 << 9, REFUSED = 1 << 10 };
 
 static struct isle_known_slot *slot_of(struct isle_guide *guide, const char *path)
 {
@@ -129,6 +129,21 @@ int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, con
 	if ((slot->bits & WRITTEN) != 0)
 		return 0;
 	slot->bits |= WRITTEN;
+	event.process = isle_guide_process(guide, call);
+	return isle_events_add(guide->events, &event, NULL);
+}
+
+int isle_guide_refused(struct isle_guide *guide, const struct isle_call *call, const char *path, const char *why,
+		       int error)
+{
+	struct isle_event event = {.type = ISLE_EVENT_REFUSED, .path = path, .other = why, .refused.error = error};
+	struct isle_known_slot *slot = slot_of(guide, path);
+
+	if (slot == NULL)
+		return isle_guide_lose(guide, "too many paths");
+	if ((slot->bits & REFUSED) != 0)
+		return 0;
+	slot->bits |= REFUSED;
 	event.process = isle_guide_process(guide, call);
 	return isle_events_add(guide->events, &event, NULL);
 }

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "kernel.h"
@@ -112,6 +113,28 @@ static int note_program(struct isle_guide *guide, const struct isle_call *call, 
 	return nested < NESTED_MAX ? note_interpreter(guide, call, sight, nested) : 0;
 }
 
+/* True if the program would run with the rights of its owner or group outside. */
+static bool lends_rights(const struct isle_sight *sight)
+{
+	const mode_t group = S_ISGID | S_IXGRP;
+	struct statvfs fs;
+
+	if (!((sight->st.st_mode & S_ISUID) != 0 && sight->st.st_uid != geteuid()) &&
+	    !((sight->st.st_mode & group) == group && sight->st.st_gid != getegid()))
+		return false;
+	return statvfs(sight->host, &fs) < 0 || (fs.f_flag & ST_NOSUID) == 0;
+}
+
+/* sudo and su say themselves that they cannot work, in words that do not name the isle. */
+static int note_rights(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight)
+{
+	if (!guide->user || !lends_rights(sight))
+		return 0;
+	return isle_guide_refused(guide, call, sight->view,
+				  "runs without the rights of its owner: nothing in an isle of a user is set-user-ID",
+				  0);
+}
+
 static int note_exec(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
 		     const char *text, size_t text_size)
 {
@@ -124,7 +147,8 @@ static int note_exec(struct isle_guide *guide, const struct isle_call *call, con
 	if (isle_peer_link(call->tid, "cwd", directory, sizeof(directory)) < 0)
 		snprintf(directory, sizeof(directory), "%s", guide->options.directory);
 	event.other = directory;
-	return isle_events_add(guide->events, &event, NULL);
+	int r = isle_events_add(guide->events, &event, NULL);
+	return r < 0 ? r : note_rights(guide, call, sight);
 }
 
 static size_t join_arguments(char *const *argv, char *text, size_t room)

@@ -40,8 +40,8 @@ static dev_t device_number(uint64_t argument)
 	return (dev_t)(((uint64_t)(major & 0xfff) << 8) | (minor & 0xff) | ((uint64_t)(minor & ~0xffU) << 12));
 }
 
-/* 1: the process sees this mount, and it is one of the isle's overlays, as their source says; 0: it is another; -ENOENT:
- * the process does not see it, having changed its root. */
+/* 1: the process sees this mount, and it is one of the isle's overlays, as their source says; 0: it is another;
+ * -ENOENT: the process does not see it, having changed its root. */
 static int look_for_mount(pid_t pid, uint64_t mount)
 {
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
