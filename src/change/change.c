@@ -172,3 +172,27 @@ int isle_change_open_after(const struct isle *isle, const struct isle_layers *la
 	dir = open_after(isle, layer, change, &name);
 	return dir < 0 ? dir : isle_open_plain(dir, name);
 }
+
+bool isle_change_owner(const struct isle_change *change, uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	const size_t tail = strlen(ISLE_OWNER_NOTE);
+	unsigned uid;
+	unsigned gid;
+
+	for (size_t i = 0; i < change->notes.count; i++) {
+		const struct isle_xattr *x = &change->notes.list[i];
+		size_t length = strlen(x->name);
+		char text[32];
+
+		if (length < tail || strcmp(x->name + length - tail, ISLE_OWNER_NOTE) != 0 || x->size >= sizeof(text))
+			continue;
+		memcpy(text, x->value, x->size);
+		text[x->size] = '\0';
+		if (sscanf(text, "%u:%u", &uid, &gid) != 2)
+			return false;
+		*ret_uid = uid;
+		*ret_gid = gid;
+		return true;
+	}
+	return false;
+}

@@ -130,6 +130,9 @@ static inline const char *isle_change_data(const struct isle_change *change)
 	return change->data ? change->data : isle_change_host(change);
 }
 
+/* True if the isle was asked for another owner than it could give (ISLE_OWNER_NOTE). */
+bool isle_change_owner(const struct isle_change *change, uint32_t *ret_uid, uint32_t *ret_gid);
+
 /* "create", ... as in the JSON. */
 const char *isle_change_kind_name(enum isle_change_kind kind);
 /* "setuid", ...; one bit. */

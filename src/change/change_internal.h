@@ -55,6 +55,7 @@ struct isle_upper {
 	bool plain;			/* has no attributes but the overlay's */
 	bool noted;			/* notes has all that there are */
 	struct isle_xattrs notes;	/* the overlay's */
+	bool owned;			/* notes has an owner (ISLE_OWNER_NOTE) */
 	uint32_t nlink;			/* names in the isle, where the index counts them; else 0 */
 	struct isle_note_handle handle; /* of the lower object, where origin has one */
 };

@@ -56,6 +56,8 @@ static ssize_t add_difference(struct isle_scan *scan, const struct isle_seen *se
 	enum isle_change_kind kind = diff & (ISLE_DIFF_CONTENT | ISLE_META_RDEV) ? ISLE_MODIFY : ISLE_METADATA;
 	ssize_t i;
 
+	if (seen->notes.owned)
+		diff |= ISLE_META_OWNER;
 	if (!is_change(scan, diff))
 		return ISLE_NO_CHANGE;
 	i = isle_scan_add(scan, kind, seen);

@@ -87,6 +87,8 @@ static int take_note(const char *note, const char *value, size_t n, const struct
 		parse_origin((const unsigned char *)value, n, &upper->handle);
 	} else if (strcmp(note, ISLE_STANDIN_NOTE) == 0) {
 		upper->standin = 1 + ((uint32_t)strtoul(value, NULL, 8) & 07777);
+	} else if (strcmp(note, ISLE_OWNER_NOTE) == 0) {
+		upper->owned = true;
 	} else if (strcmp(note, "nlink") == 0) {
 		upper->nlink = parse_nlink(value, st->stx_nlink);
 	}

@@ -37,6 +37,7 @@ enum {
 	OPT_DURABLE,
 	OPT_WAIT,
 	OPT_NEST,
+	OPT_FAKE_OWNER,
 	OPT_TRACK,
 	OPT_NO_TRACK,
 	OPT_CRITERIA,
@@ -63,6 +64,8 @@ enum {
 		{"durable", 0, NULL, "honour fsync inside", OPT_DURABLE},                                              \
 		{"wait", 0, NULL, "wait for what CMD leaves running instead of ending it", OPT_WAIT},                  \
 		{"nest", 0, NULL, "allow user namespaces and mounts inside (a larger surface)", OPT_NEST},             \
+		{"fake-owner", 0, NULL, "chown by an ordinary user succeeds; the owner is kept for the review",        \
+		 OPT_FAKE_OWNER},                                                                                      \
 		{"track", 0, "reads|full", "record what is read (default), or stat and access as well", OPT_TRACK},    \
 		{"no-track", 0, NULL, "record nothing; a commit is then checked against what was written only",        \
 		 OPT_NO_TRACK},                                                                                        \
@@ -245,6 +248,9 @@ static int set_flag(struct request *q, int id)
 		break;
 	case OPT_NEST:
 		q->run.flags |= ISLE_RUN_NEST;
+		break;
+	case OPT_FAKE_OWNER:
+		q->run.flags |= ISLE_RUN_FAKE_OWNER;
 		break;
 	case OPT_JSON:
 		q->report = ISLE_REPORT_JSON;

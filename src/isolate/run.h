@@ -31,9 +31,10 @@ struct isle_run_options {
 };
 
 enum isle_run_flags {
-	ISLE_RUN_DURABLE = 1 << 0, /* fsync inside reaches the disk */
-	ISLE_RUN_WAIT = 1 << 1,	   /* wait for what CMD leaves running instead of ending it */
-	ISLE_RUN_NEST = 1 << 2,	   /* allow user namespaces and mounts inside */
+	ISLE_RUN_DURABLE = 1 << 0,    /* fsync inside reaches the disk */
+	ISLE_RUN_WAIT = 1 << 1,	      /* wait for what CMD leaves running instead of ending it */
+	ISLE_RUN_NEST = 1 << 2,	      /* allow user namespaces and mounts inside */
+	ISLE_RUN_FAKE_OWNER = 1 << 3, /* owners that an ordinary user cannot give are kept for the review */
 };
 
 enum isle_run_outcome {

@@ -114,7 +114,7 @@ static unsigned traps(const struct supervisor *s)
 		traps |= ISLE_TRAP_READS;
 	if (o->track == ISLE_TRACK_FULL)
 		traps |= ISLE_TRAP_STATS;
-	traps |= isle_view_is_root() ? ISLE_TRAP_NODES : ISLE_TRAP_NAMES;
+	traps |= isle_view_is_root() ? ISLE_TRAP_NODES : ISLE_TRAP_NAMES | ISLE_TRAP_OWNERS;
 	return traps;
 }
 
@@ -133,6 +133,7 @@ static int make_guide(struct supervisor *s, unsigned trapped)
 		.track = s->options->track,
 		.traps = trapped,
 		.user = !isle_view_is_root(),
+		.fake_owner = (s->options->flags & ISLE_RUN_FAKE_OWNER) != 0,
 		.directory = s->options->directory,
 		.argv = s->options->argv,
 		.path = search_path(s->options->environment),

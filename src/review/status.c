@@ -81,7 +81,10 @@ static void add_detail(const struct isle_change *change, struct isle_buf *buf)
 			isle_buf_adds(buf, "  owner ");
 			isle_owner_add(buf, before->uid, before->gid);
 			isle_buf_adds(buf, " -> ");
-			isle_owner_add(buf, after->uid, after->gid);
+			uint32_t uid = after->uid;
+			uint32_t gid = after->gid;
+			isle_ignore(isle_change_owner(change, &uid, &gid));
+			isle_owner_add(buf, uid, gid);
 		}
 		if (change->diff & ISLE_META_ACL)
 			isle_buf_adds(buf, "  acl");
@@ -106,6 +109,28 @@ static void add_links(const struct isle_change *change, const struct isle_path_n
 			      change->before.nlink);
 }
 
+/* The owner that was asked for: on the object itself, or where it cannot be there (a link, a file that its owner may
+ * not write to) in the log. A metadata change shows it as such (add_detail()). */
+static void add_owner(const struct isle_change *change, const struct isle_path_note *note, struct isle_buf *buf)
+{
+	bool can_have = (S_ISREG(change->after.mode) || S_ISDIR(change->after.mode)) &&
+			(change->after.mode & 0200) != 0;
+	uint32_t uid;
+	uint32_t gid;
+
+	if (isle_change_owner(change, &uid, &gid)) {
+		if (change->kind == ISLE_CREATE || change->kind == ISLE_REPLACE) {
+			isle_buf_adds(buf, "  (owner wanted: ");
+			isle_owner_add(buf, uid, gid);
+			isle_buf_addc(buf, ')');
+		}
+	} else if (note != NULL && note->owner != NULL && !can_have) {
+		isle_buf_adds(buf, "  (owner wanted: ");
+		isle_quote_add(buf, note->owner);
+		isle_buf_addc(buf, ')');
+	}
+}
+
 static void add_notes(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
 {
 	const struct isle_path_note *note = isle_notes_find(review->notes, change->path);
@@ -116,11 +141,7 @@ static void add_notes(const struct isle_review *review, const struct isle_change
 	if (change->blind)
 		isle_buf_adds(buf, "  (cannot be read: what is in it is not shown)");
 	add_links(change, note, buf);
-	if (note != NULL && note->owner != NULL) {
-		isle_buf_adds(buf, "  (owner wanted: ");
-		isle_quote_add(buf, note->owner);
-		isle_buf_addc(buf, ')');
-	}
+	add_owner(change, note, buf);
 	if (moved)
 		isle_buf_addf(buf, "  (%s)", moved);
 }

@@ -61,8 +61,12 @@ static void put_side(struct isle_json *json, const struct isle_review *review, c
 	isle_json_object(json, key);
 	isle_json_int(json, "size", (int64_t)st->size);
 	put_mode(json, "mode", st->mode);
-	isle_json_int(json, "uid", st->uid);
-	isle_json_int(json, "gid", st->gid);
+	uint32_t uid = st->uid;
+	uint32_t gid = st->gid;
+	if (side == ISLE_AFTER)
+		isle_ignore(isle_change_owner(change, &uid, &gid));
+	isle_json_int(json, "uid", uid);
+	isle_json_int(json, "gid", gid);
 	isle_put_time(json, "mtime", &st->mtime);
 	if (change->kind == ISLE_REPLACE)
 		isle_json_str(json, "type", isle_type_name(st->mode));

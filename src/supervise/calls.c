@@ -9,10 +9,11 @@
 #define SYS_fchmodat2 452 /* Linux 6.6, the same number everywhere */
 #endif
 
-#define READS ISLE_TRAP_READS
-#define NAMES (ISLE_TRAP_READS | ISLE_TRAP_NAMES)
-#define NODES (ISLE_TRAP_READS | ISLE_TRAP_NODES)
-#define STATS ISLE_TRAP_STATS
+#define READS  ISLE_TRAP_READS
+#define NAMES  (ISLE_TRAP_READS | ISLE_TRAP_NAMES)
+#define NODES  (ISLE_TRAP_READS | ISLE_TRAP_NODES)
+#define OWNERS (ISLE_TRAP_READS | ISLE_TRAP_OWNERS)
+#define STATS  ISLE_TRAP_STATS
 
 /* The most frequent first: the filter compares in this order. */
 const struct isle_trapped isle_trapped_calls[] = {
@@ -50,9 +51,10 @@ const struct isle_trapped isle_trapped_calls[] = {
 	{"chmod", SYS_chmod, READS, false, isle_handle_metadata},
 	{"fchmodat", SYS_fchmodat, READS, false, isle_handle_metadata},
 	{"fchmodat2", SYS_fchmodat2, READS, false, isle_handle_metadata},
-	{"chown", SYS_chown, READS, false, isle_handle_metadata},
-	{"lchown", SYS_lchown, READS, false, isle_handle_metadata},
-	{"fchownat", SYS_fchownat, READS, false, isle_handle_metadata},
+	{"chown", SYS_chown, OWNERS, false, isle_handle_metadata, isle_repair_owner},
+	{"lchown", SYS_lchown, OWNERS, false, isle_handle_metadata, isle_repair_owner},
+	{"fchownat", SYS_fchownat, OWNERS, false, isle_handle_metadata, isle_repair_owner},
+	{"fchown", SYS_fchown, ISLE_TRAP_OWNERS, true, NULL, isle_repair_owner},
 	/* the network */
 	{"socket", SYS_socket, ISLE_TRAP_NET, true, isle_handle_socket},
 	{"connect", SYS_connect, READS, false, isle_handle_net},

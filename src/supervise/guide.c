@@ -72,7 +72,7 @@ int isle_guide_new(const struct isle_guide_options *options, struct isle_guide *
 		if (r >= 0)
 			r = isle_glance_init(&guide->seen);
 	}
-	if (r >= 0 && (options->traps & (ISLE_TRAP_READS | ISLE_TRAP_NAMES)) != 0)
+	if (r >= 0 && (options->traps & (ISLE_TRAP_READS | ISLE_TRAP_NAMES | ISLE_TRAP_OWNERS)) != 0)
 		r = isle_origins_init(&guide->origins, options->isle);
 	if (r < 0) {
 		isle_guide_free(guide);
@@ -141,7 +141,8 @@ static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 	/* The leader is ours, and looks through its own /proc at the end of the run. */
 	bool ours = guide->processes.leader != 0 && call->tid == guide->processes.leader;
 	isle_guide_settle(guide, call);
-	if (trapped != NULL && !ours && (guide->events != NULL || trapped->handler == isle_handle_socket))
+	if (trapped != NULL && !ours && trapped->handler != NULL &&
+	    (guide->events != NULL || trapped->handler == isle_handle_socket))
 		r = trapped->handler(guide, call, &verdict);
 	if (r >= 0 && trapped != NULL && !ours && !verdict.answered && trapped->repair != NULL &&
 	    (trapped->traps & guide->options.traps & ISLE_TRAP_REPAIRS) != 0)

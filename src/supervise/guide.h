@@ -27,6 +27,7 @@ struct isle_guide_options {
 	enum isle_track track;
 	unsigned traps;	       /* enum isle_trap */
 	bool user;	       /* made by an ordinary user */
+	bool fake_owner;       /* owners that cannot be given are kept instead */
 	const char *directory; /* where the command starts */
 	char *const *argv;
 	const char *path;	       /* $PATH of the command, NULL: none */

@@ -63,8 +63,8 @@ static int look(struct isle_guide *guide, const struct isle_call *call, int dirf
 	int length = is_of_descriptor(call, path) ? isle_guide_path_of_fd(guide, call, fd)
 						  : isle_guide_path(guide, call, fd, call->args[path]);
 
-	if (length <= 0)
-		return length;
+	if (length <= 0) /* an empty path can mean the descriptor, or is ENOENT */
+		return length == -ENOENT ? 0 : length;
 	int r = isle_guide_look(guide, call, guide->raw, flags, sight);
 	return r >= 0 ? 1 : isle_guide_is_missing(r) ? 0 : r;
 }

@@ -49,4 +49,4 @@ enum isle_carry_flags {
  */
 int isle_carry(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) isle_must_check;
 
-isle_handler isle_repair_rename, isle_repair_link, isle_repair_node;
+isle_handler isle_repair_rename, isle_repair_link, isle_repair_node, isle_repair_owner;

@@ -78,6 +78,18 @@ static void add_fstatat(struct program *p)
 	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, TO_ALLOW, TO_NOTIFY));
 }
 
+/* fchown(2) to ids that a user's namespace does not have. */
+static void add_fchown(struct program *p)
+{
+	if_equal(p, SYS_fchown, 0, 6);
+	load(p, argument(1));
+	if_equal(p, geteuid(), 1, 0);
+	if_equal(p, (unsigned)-1, 0, TO_NOTIFY);
+	load(p, argument(2));
+	if_equal(p, getegid(), TO_ALLOW, 0);
+	if_equal(p, (unsigned)-1, TO_ALLOW, TO_NOTIFY);
+}
+
 static void fill_in_jumps(struct program *p, unsigned allow, unsigned notify)
 {
 	for (unsigned i = 0; i < allow; i++) {
@@ -106,6 +118,8 @@ unsigned isle_trap_program(unsigned traps, struct sock_filter *code)
 			if_equal(&p, (unsigned)t->nr, TO_NOTIFY, 0);
 	if ((traps & ISLE_TRAP_STATS) != 0)
 		add_fstatat(&p);
+	if ((traps & ISLE_TRAP_OWNERS) != 0)
+		add_fchown(&p);
 	if ((traps & ISLE_TRAP_READS) != 0)
 		add_sendto(&p);
 	if ((traps & ISLE_TRAP_NET) != 0)
