@@ -123,7 +123,7 @@ same "$(isle explain "$H/gone" | head -n 1)" "$H/gone: deleted, file"
 # Notes of the runs stand beside the changes.
 echo 1 >linked
 ln linked other
-isle run -q -n notes -- sh -c 'echo 2 >linked; echo x >own'
+isle run -q -n notes -- sh -c 'echo 2 >linked; echo x >own; chmod 444 own'
 rm -rf "$ISLE_HOME/isles/$(basename "$(readlink "$ISLE_HOME/names/notes")")/events"
 hasnt "$(isle status notes || true)" "owner wanted"
 printf 'note\t1\t1\t%s/linked\t\nnote\t1\t2\t%s/own\t0:0\n' "$H" "$H" | "$make_log" notes
