@@ -98,6 +98,7 @@ static void set_sides(struct isle_change *change, const struct isle_seen *seen)
 	change->marks = isle_object_marks(change->path, &seen->st, &seen->notes);
 	if (S_ISDIR(seen->st.stx_mode) && (change->kind == ISLE_METADATA || change->kind == ISLE_RENAME))
 		change->marks |= isle_path_marks(change->path, seen->st.stx_mode);
+	change->own_marks = change->marks;
 	if (seen->on_host && !seen->notes.origin && isle_later(&seen->host.stx_btime, &change->base))
 		change->moved = ISLE_MOVED_CREATED;
 }

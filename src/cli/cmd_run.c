@@ -15,6 +15,7 @@
 #include "path.h"
 #include "quote.h"
 #include "recovered.h"
+#include "rules.h"
 #include "run.h"
 #include "run_end.h"
 #include "talk.h"
@@ -41,6 +42,7 @@ enum {
 	OPT_TRACK,
 	OPT_NO_TRACK,
 	OPT_CRITERIA,
+	OPT_WHEN,
 	OPT_JSON,
 	OPT_QUIET,
 	OPT_VERBOSE,
@@ -50,6 +52,8 @@ enum {
 	{"name", 'n', "NAME", "use the isle NAME, made when it is not there (default: a fresh name)", OPT_NAME},       \
 		{"commit", 0, NULL, "commit at the end if CMD exited 0 and nothing conflicts or is flagged",           \
 		 OPT_COMMIT},                                                                                          \
+		{"when", 0, "RULES",                                                                                   \
+		 "with --commit: commit what these rules allow, keep the rest (project, text, @FILE)", OPT_WHEN},      \
 		{"discard", 0, NULL, "discard at the end", OPT_DISCARD},                                               \
 		{"keep", 0, NULL, "keep at the end without asking", OPT_KEEP},                                         \
 		{"net", 0, "internet|none|host", "the network; internet is the default", OPT_NET},                     \
@@ -97,6 +101,8 @@ struct request {
 	char *start; /* the directory, absolute */
 	bool clear_environment;
 	enum isle_run_end end;
+	const char *when;
+	struct isle_rules *rules;
 	enum isle_run_report report;
 	enum isle_criteria criteria; /* OF_ISLE: not said */
 	struct isle_run_options run;
@@ -117,6 +123,7 @@ static void request_done(struct request *q)
 	free(q->all.list);
 	free(q->isle_variable);
 	free(q->start);
+	isle_rules_free(q->rules);
 }
 #define auto_request __attribute__((cleanup(request_done)))
 
@@ -298,6 +305,9 @@ static int set_option(struct request *q, int id, char *value)
 		return set_linger(q, value);
 	case OPT_TRACK:
 		return set_track(q, value);
+	case OPT_WHEN:
+		q->when = value;
+		return 0;
 	case OPT_CRITERIA:
 		return set_criteria(q, value);
 	default:
@@ -389,7 +399,9 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	record.end = now();
 	record.status = status;
 	isle_ignore(isle_catalog_note_run(store, &record, NULL));
-	return isle_run_end(store, isle, q->end, &result, record.start, status, q->report);
+	const struct isle_run_ending how = {
+		.end = q->end, .report = q->report, .rules = q->rules, .start = record.start};
+	return isle_run_end(store, isle, &how, &result, status);
 }
 
 static int run_request(struct request *q)
@@ -408,6 +420,8 @@ static int run_request(struct request *q)
 	q->run.write = q->write.list;
 	if (r >= 0)
 		r = set_directory(q, &err);
+	if (r >= 0 && q->when)
+		r = isle_rules_read(q->when, q->start, &q->rules, &err);
 	if (r >= 0)
 		r = find_or_create(store, q->name, &isle, &err);
 	if (r >= 0 && make_environment(q, isle->name) < 0)
@@ -434,6 +448,10 @@ static int parse(struct request *q, const struct isle_verb *verb, int argc, char
 	}
 	if (id < 0)
 		return id == ISLE_ARGS_HELP ? -1 : ISLE_EXIT_NOT_STARTED;
+	if (q->when && q->end != ISLE_END_COMMIT) {
+		isle_usage(verb, "--when goes with --commit");
+		return ISLE_EXIT_NOT_STARTED;
+	}
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "run_end.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,8 +21,9 @@
 struct ending {
 	struct isle_store *store;
 	struct isle *isle;
-	const char *became; /* of what was changed, in a word */
-	uint64_t operation; /* of that, 0: none */
+	const struct isle_rules *rules; /* of --when, or NULL */
+	const char *became;		/* of what was changed, in a word */
+	uint64_t operation;		/* of that, 0: none */
 	struct isle_layers layers;
 	struct isle_changes changes;
 };
@@ -106,7 +108,7 @@ static bool say_outcome(struct ending *e, const struct isle_commit_result *resul
 static bool commit(struct ending *e, bool ask)
 {
 	struct isle_err err = ISLE_ERR_INIT;
-	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT};
+	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT, .rules = e->rules};
 
 	for (;;) {
 		auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
@@ -115,8 +117,12 @@ static bool commit(struct ending *e, bool ask)
 			isle_err_print(&err);
 			return false;
 		}
-		if (!ask || result.outcome != ISLE_OUTCOME_FLAGGED)
+		if (!ask || result.outcome != ISLE_OUTCOME_FLAGGED) {
+			if (result.kept > 0)
+				isle_note("%" PRIu64 " changes are not within the rules and stay in isle '%s'",
+					  result.kept, e->isle->name);
 			return say_outcome(e, &result);
+		}
 		fputs("these may do more than they seem to:\n", stderr);
 		say_findings(&result.flagged, "flagged");
 		if (!isle_ask("commit them, too?"))
@@ -288,14 +294,14 @@ static void print_json(struct ending *e, const struct isle_run_result *result, i
 	isle_ignore(isle_json_done(&j));
 }
 
-int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
-		 const struct isle_run_result *result, int64_t start, int status, enum isle_run_report report)
+int isle_run_end(struct isle_store *store, struct isle *isle, const struct isle_run_ending *how,
+		 const struct isle_run_result *result, int status)
 {
-	struct ending e = {.store = store, .isle = isle, .became = "kept"};
+	struct ending e = {.store = store, .isle = isle, .rules = how->rules, .became = "kept"};
 
-	say_secrets(isle, start);
-	finish(&e, end, result, status);
-	if (report == ISLE_REPORT_JSON)
+	say_secrets(isle, how->start);
+	finish(&e, how->end, result, status);
+	if (how->report == ISLE_REPORT_JSON)
 		print_json(&e, result, status);
 	isle_layers_done(&e.layers);
 	isle_changes_done(&e.changes);

@@ -17,6 +17,15 @@ enum isle_run_report {
 	ISLE_REPORT_JSON, /* and one line of JSON at the very end, on stderr */
 };
 
-/* start: when the run began, nanoseconds since the epoch. Returns the exit status of isle: that of CMD. */
-int isle_run_end(struct isle_store *store, struct isle *isle, enum isle_run_end end,
-		 const struct isle_run_result *result, int64_t start, int status, enum isle_run_report report);
+struct isle_rules;
+
+struct isle_run_ending {
+	enum isle_run_end end;
+	enum isle_run_report report;
+	const struct isle_rules *rules; /* COMMIT: what may be committed (rules.h); NULL: all or nothing */
+	int64_t start;			/* when the run began, nanoseconds since the epoch */
+};
+
+/* Returns the exit status of isle: that of CMD. */
+int isle_run_end(struct isle_store *store, struct isle *isle, const struct isle_run_ending *how,
+		 const struct isle_run_result *result, int status);

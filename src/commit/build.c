@@ -10,6 +10,7 @@
 #include "compose.h"
 #include "criteria.h"
 #include "path.h"
+#include "rules.h"
 #include "subtree.h"
 #include <errno.h>
 #include <string.h>
@@ -71,6 +72,19 @@ static int plan_init(struct isle_builder *b)
 	return 0;
 }
 
+/* What the rules do not allow is left out like an exception, and with it what needs it. */
+static void obey_rules(struct isle_builder *b)
+{
+	size_t i;
+
+	b->result->kept = 0;
+	for (i = 0; i < b->changes.count; i++)
+		if (b->choice.chosen[i] && !isle_rules_allow(b->options->rules, &b->changes.list[i])) {
+			isle_choice_forbid(&b->choice, i);
+			b->result->kept++;
+		}
+}
+
 static int scan(struct isle_builder *b)
 {
 	unsigned flags = ISLE_SCAN_TIMES | (b->all ? ISLE_SCAN_ALL : 0);
@@ -89,7 +103,10 @@ static int scan(struct isle_builder *b)
 	b->override = calloc(b->changes.count + 1, 1);
 	if (!b->override)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
-	return isle_choice_init(&b->changes, &b->options->select, &b->result->notes, &b->choice, b->err);
+	r = isle_choice_init(&b->changes, &b->options->select, &b->result->notes, &b->choice, b->err);
+	if (r >= 0 && b->options->rules)
+		obey_rules(b);
+	return r;
 }
 
 static void count_change(struct isle_builder *b, const struct isle_change *change)
@@ -109,9 +126,12 @@ static void count_change(struct isle_builder *b, const struct isle_change *chang
 	sum->marks |= add.marks;
 }
 
-static int flag_change(struct isle_builder *b, const struct isle_change *change)
+/* covered: what lies in it goes with it, and is not met by itself. */
+static int flag_change(struct isle_builder *b, const struct isle_change *change, bool covered)
 {
-	unsigned marks = change->marks & ISLE_MARKS_FLAGGED & ~b->options->allow;
+	bool listed = b->all && !covered && S_ISDIR(change->after.mode) &&
+		      (change->kind == ISLE_CREATE || change->kind == ISLE_REPLACE);
+	unsigned marks = (listed ? change->own_marks : change->marks) & ISLE_MARKS_FLAGGED & ~b->options->allow;
 	struct isle_finding *finding;
 	int r;
 
@@ -143,7 +163,7 @@ static int emit_all(struct isle_builder *b)
 		r = isle_emit(b, i, &cover);
 		if (r >= 0 && b->plan.action_count > before) {
 			count_change(b, change);
-			r = flag_change(b, change);
+			r = flag_change(b, change, cover == change->path);
 		}
 		if (r < 0)
 			return r;
@@ -312,7 +332,7 @@ int isle_plan_build(struct isle_store *store, const struct isle *isle, const str
 
 	if (r < 0)
 		return r;
-	b.all = isle_select_partial(&options->select);
+	b.all = isle_select_partial(&options->select) || options->rules;
 	r = build_once(&b);
 	if (r >= 0 && b.need_all) {
 		b.all = true;

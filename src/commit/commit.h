@@ -66,6 +66,7 @@ int isle_on_conflict_by_name(const char *name);
 const char *isle_on_conflict_name(enum isle_on_conflict how);
 
 struct isle_answers;
+struct isle_rules;
 
 /* How a changed file takes the place of the host's. */
 enum isle_replace {
@@ -99,6 +100,7 @@ struct isle_commit_options {
 	const char *const *logs; /* patterns of files that are merged by append without being asked; NULL-terminated;
 				  * NULL: ISLE_LOG_PATTERNS */
 	const struct isle_hunks *hunks; /* ends with path NULL; NULL: none */
+	const struct isle_rules *rules; /* what they do not allow is left in the isle (rules.h); NULL: none */
 	const char *plan_id; /* do this plan or nothing; NULL: any. With answers: what the choices were made from */
 	unsigned flags;	     /* enum isle_commit_flags */
 	/* Asked first: is this the plan that was meant? False: outcome STALE. NULL: not asked. */
@@ -161,6 +163,7 @@ struct isle_commit_result {
 	struct isle_summary summary;
 	struct isle_findings conflicts;
 	struct isle_findings flagged;
+	uint64_t kept;		     /* changes that the rules do not allow */
 	struct isle_findings notes; /* what the selection pulled in or left out */
 };
 
