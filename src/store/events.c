@@ -21,7 +21,7 @@
 struct head {
 	uint32_t size; /* of the whole record, a multiple of 8 */
 	uint8_t type;
-	uint8_t zero;
+	uint8_t version;
 	uint16_t how;
 	uint32_t process;
 	uint32_t text_size;
@@ -33,6 +33,9 @@ struct isle_events {
 	uint64_t offset; /* of what is not written yet */
 	struct isle_buf pending;
 };
+
+/* Of the structures; a reader stops at a record of another one. */
+enum { VERSION = 1 };
 
 enum { RECORD_LIMIT = 1 << 20, UNION_SIZE = 4 * sizeof(uint64_t) };
 
@@ -130,7 +133,10 @@ int isle_event_encode(struct isle_buf *out, const struct isle_event *event)
 {
 	static const char zeros[8];
 	size_t start = out->size;
-	struct head head = {.type = (uint8_t)event->type, .how = (uint16_t)event->how, .process = event->process};
+	struct head head = {.version = VERSION,
+			    .type = (uint8_t)event->type,
+			    .how = (uint16_t)event->how,
+			    .process = event->process};
 
 	head.time = event->time == 0 ? now() : event->time;
 	head.text_size = (uint32_t)event->text_size;
@@ -226,8 +232,8 @@ static size_t decode(const char *at, size_t room, struct isle_event *event)
 	if (room < sizeof(head))
 		return 0;
 	memcpy(&head, at, sizeof(head));
-	if (head.size < sizeof(head) || head.size > room || head.size > RECORD_LIMIT || head.size % 8 != 0 ||
-	    head.type < ISLE_EVENT_RUN || head.type > ISLE_EVENT_END)
+	if (head.version != VERSION || head.size < sizeof(head) || head.size > room || head.size > RECORD_LIMIT ||
+	    head.size % 8 != 0 || head.type < ISLE_EVENT_RUN || head.type > ISLE_EVENT_END)
 		return 0;
 	*event = (struct isle_event){.type = (enum isle_event_type)head.type, .how = head.how, .time = head.time};
 	event->process = head.process;
