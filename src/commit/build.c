@@ -144,10 +144,20 @@ static int flag_change(struct isle_builder *b, const struct isle_change *change,
 	return 0;
 }
 
+/* Whether the action for a directory deals with this change, too. What lies in a directory that was renamed onto one
+ * that goes has the same path as what goes with that. */
+static bool is_covered(const struct isle_change *change, const char *cover, bool gone)
+{
+	if (!cover || strcmp(change->path, cover) == 0 || !isle_path_below(change->path, cover))
+		return false;
+	return gone ? change->kind == ISLE_DELETE && !change->from : change->kind != ISLE_RENAME;
+}
+
 /* The actions of all chosen changes, in the order of the list. */
 static int emit_all(struct isle_builder *b)
 {
 	const char *cover = NULL;
+	bool gone = false; /* cover is a directory that is deleted */
 	size_t i;
 	int r;
 
@@ -155,12 +165,11 @@ static int emit_all(struct isle_builder *b)
 		const struct isle_change *change = &b->changes.list[i];
 		size_t before = b->plan.action_count;
 
-		if (!b->choice.chosen[i])
-			continue;
-		if (cover && strcmp(change->path, cover) != 0 && isle_path_below(change->path, cover) &&
-		    change->kind != ISLE_RENAME)
+		if (!b->choice.chosen[i] || is_covered(change, cover, gone))
 			continue;
 		r = isle_emit(b, i, &cover);
+		if (cover == change->path)
+			gone = change->kind == ISLE_DELETE;
 		if (r >= 0 && b->plan.action_count > before) {
 			count_change(b, change);
 			r = flag_change(b, change, cover == change->path);

@@ -129,7 +129,7 @@ static int drop(struct discard *d, const struct isle_change *change, const char 
 	action->change = change->kind;
 	dir = upper_dir(d, change->layer, upper, &name);
 	r = dir < 0 ? dir : isle_look(dir, name, &action->new);
-	if (r == -ENOENT)
+	if (r == -ENOENT || r == -ENOTDIR) /* or a whiteout or a file above does */
 		r = 0;
 	return r < 0 ? isle_err_errno(d->err, r, "cannot look at '%s' in the isle", change->path) : 0;
 }
@@ -253,11 +253,11 @@ static int plan_by_path(struct discard *d, const struct isle_select *select, str
 		struct isle_summary add;
 		uint64_t *to = &d->plan.summary.create;
 		const uint64_t *from = &add.create;
+		bool covered = cover && strcmp(change->path, cover) != 0 && isle_path_below(change->path, cover);
 
-		if (!d->choice.chosen[i] || (cover && strcmp(change->path, cover) != 0 &&
-					     isle_path_below(change->path, cover) && change->kind != ISLE_RENAME))
+		if (!d->choice.chosen[i] || (covered && change->kind != ISLE_RENAME))
 			continue;
-		r = emit(d, change, &cover);
+		r = covered ? drop_old_place(d, change) : emit(d, change, &cover);
 		isle_commit_summary(&one, &add);
 		for (size_t k = 0; k < 8; k++) /* create .. bytes */
 			to[k] += from[k];

@@ -148,5 +148,10 @@ mkdir "$T/target"
 ln -s "$T/target" "$D/old"
 status_is 4 isle commit --yes link 2>/dev/null || status_is 1 isle commit --yes link 2>/dev/null
 absent "$T/target/x" "$T/target/z"
+
+# A file that was moved into a new directory is back when that directory is dropped.
+fresh into 'mkdir -p made/in; mv a made/in/a'
+isle discard -q --yes into "$D/made"
+isle run -q -n into -- sh -c "[ -f '$D/a' ] && [ ! -e '$D/made' ]"
 has "$(isle log --json)" '"version":1'
 nothing_left
