@@ -151,7 +151,7 @@ absent "$T/target/x" "$T/target/z"
 
 # A file that was moved into a new directory is back when that directory is dropped.
 fresh into 'mkdir -p made/in; mv a made/in/a'
-isle discard -q --yes into "$D/made"
+isle discard -q --yes into "$D/made" "$D/a"
 isle run -q -n into -- sh -c "[ -f '$D/a' ] && [ ! -e '$D/made' ]"
 has "$(isle log --json)" '"version":1'
 nothing_left
