@@ -132,7 +132,7 @@ static int create_temp(int dir, char *name, size_t room)
 	int fd = -1;
 
 	for (int i = 0; i < TEMP_TRIES; i++) {
-		snprintf(name, room, ".isle-new.%ld.%u", (long)getpid(), counter++);
+		snprintf(name, room, ISLE_REPLACE_PREFIX "%ld.%u", (long)getpid(), counter++);
 		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd >= 0 || errno != EEXIST)
 			break;

@@ -24,6 +24,9 @@ int isle_read_file(int dir, const char *path, struct isle_buf *buf, size_t limit
 /* Writes data to an existing file such as /proc/self/uid_map in one write(2). */
 int isle_write_file(int dir, const char *path, const char *data) isle_must_check;
 
+/* What temporary names begin with, which a killed process leaves behind. */
+#define ISLE_REPLACE_PREFIX ".isle-new."
+
 /* Replaces dir/name (one component) by a file with this content, by way of a temporary name and a rename.
  * Its mode is 0600. No fsync: a crash leaves the old or the new content on a file system that orders them. */
 int isle_replace_file(int dir, const char *name, const void *data, size_t size) isle_must_check;

@@ -213,6 +213,27 @@ static int remove_prepared(struct isle_transaction *tx)
 	return r;
 }
 
+/* Files that were being written when the operation was killed. */
+static int remove_half_written(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int r = 0;
+
+	if (!stream) {
+		r = -errno;
+		isle_cleanup_fd(&fd);
+		return r;
+	}
+	while ((e = isle_next_entry(stream, &r)))
+		if (strncmp(e->d_name, ISLE_REPLACE_PREFIX, sizeof(ISLE_REPLACE_PREFIX) - 1) == 0 &&
+		    unlinkat(dir, e->d_name, 0) < 0)
+			r = -errno;
+	closedir(stream);
+	return r;
+}
+
 static int remove_record(struct isle_transaction *tx)
 {
 	static const char *const names[] = {"begun", "draft", "plan", "draft.devices", "plan.devices", "applied"};
@@ -230,10 +251,11 @@ static int remove_record(struct isle_transaction *tx)
 			r = isle_parking_remove(tx->store, tx->plan, &tx->plan->sites[i], tx->id);
 	if (r < 0)
 		return r;
-	for (i = 0; i < ARRAY_SIZE(names); i++)
+	r = remove_half_written(dir);
+	for (i = 0; i < ARRAY_SIZE(names) && r >= 0; i++)
 		if (unlinkat(dir, names[i], 0) < 0 && errno != ENOENT)
-			return -errno;
-	return isle_parking_remove(tx->store, tx->plan, NULL, tx->id);
+			r = -errno;
+	return r < 0 ? r : isle_parking_remove(tx->store, tx->plan, NULL, tx->id);
 }
 
 int isle_tx_roll_back(struct isle_transaction *tx, struct isle_catalog *catalog, size_t steps, struct isle_err *err)
