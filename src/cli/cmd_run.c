@@ -3,13 +3,16 @@
  * isle run, isle shell: options to struct isle_run_options, the run, then what to do with what it changed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "buf.h"
 #include "catalog.h"
+#include "command.h"
 #include "commit.h"
 #include "kernel.h"
 #include "path.h"
@@ -380,6 +383,28 @@ static int set_directory(struct request *q, struct isle_err *err)
 	return -ENOENT;
 }
 
+/* For `isle redo`. That it cannot be written down is no reason not to run. */
+static void note_command(const struct isle *isle, const struct request *q, int64_t start)
+{
+	struct isle_command command = {
+		.start = start,
+		.net = q->run.net,
+		.flags = q->run.flags,
+		.directory = q->run.directory,
+		.hostname = q->run.hostname,
+		.lists = {(const char *const *)q->run.argv, (const char *const *)q->run.environment, q->run.write,
+			  q->run.hide},
+	};
+	auto_free char *input = NULL;
+	struct stat st;
+
+	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
+	    isle_readlink(AT_FDCWD, "/proc/self/fd/0", &input) >= 0)
+		command.input = input;
+	if (isle_command_note(isle, &command) < 0)
+		isle_verbose("how the command is run could not be written down");
+}
+
 static int run_in(struct isle_store *store, struct isle *isle, struct request *q, struct isle_err *err)
 {
 	struct isle_run_result result = {0};
@@ -392,6 +417,7 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	int r = q->criteria == ISLE_CRITERIA_OF_ISLE ? 0 : isle_criteria_note(isle, q->criteria);
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot write to isle '%s'", isle->name);
+	note_command(isle, q, record.start);
 	r = isle_run(store, isle, &q->run, &result, err);
 	if (r < 0)
 		return r;

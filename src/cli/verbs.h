@@ -13,6 +13,7 @@ extern const struct isle_verb isle_verb_trace;
 extern const struct isle_verb isle_verb_explain;
 extern const struct isle_verb isle_verb_check;
 extern const struct isle_verb isle_verb_plan;
+extern const struct isle_verb isle_verb_redo;
 extern const struct isle_verb isle_verb_commit;
 extern const struct isle_verb isle_verb_discard;
 extern const struct isle_verb isle_verb_undo;
