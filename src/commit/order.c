@@ -55,29 +55,41 @@ static int compare_order(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* Moves each action to its place, where it is: a plan may be large. */
+static void permute(struct isle_plan *plan, uint32_t *place)
+{
+	size_t i;
+
+	for (i = 0; i < plan->action_count; i++) {
+		while (place[i] != i) {
+			uint32_t to = place[i];
+			struct isle_action moved = plan->actions[to];
+
+			plan->actions[to] = plan->actions[i];
+			plan->actions[i] = moved;
+			place[i] = place[to];
+			place[to] = to;
+		}
+	}
+}
+
 static int sort(struct isle_plan *plan)
 {
 	size_t n = plan->action_count, i;
 	auto_free struct order *orders = calloc(n + 1, sizeof(*orders));
 	auto_free uint32_t *place = calloc(n + 1, sizeof(*place));
-	struct isle_action *sorted = calloc(n + 1, sizeof(*sorted));
 
-	if (!orders || !place || !sorted) {
-		free(sorted);
+	if (!orders || !place)
 		return -ENOMEM;
-	}
 	for (i = 0; i < n; i++)
 		orders[i] = (struct order){phase_of(&plan->actions[i]), (uint32_t)i, &plan->actions[i]};
-	qsort(orders, n, sizeof(*orders), compare_order);
+	if (n > 1)
+		qsort(orders, n, sizeof(*orders), compare_order);
 	for (i = 0; i < n; i++)
 		place[orders[i].index] = (uint32_t)i;
-	for (i = 0; i < n; i++) {
-		sorted[i] = *orders[i].action;
-		sorted[i].pair = place[sorted[i].pair];
-	}
-	free(plan->actions);
-	plan->actions = sorted;
-	plan->action_room = n + 1;
+	for (i = 0; i < n; i++)
+		plan->actions[i].pair = place[plan->actions[i].pair];
+	permute(plan, place);
 	return 0;
 }
 
