@@ -92,6 +92,7 @@ void isle_guide_free(struct isle_guide *guide)
 	isle_origins_done(&guide->origins);
 	isle_known_done(&guide->recorded);
 	isle_glance_done(&guide->seen);
+	isle_near_forget(&guide->near);
 	isle_events_close(guide->events);
 	free(guide->repeated);
 	free(guide);

@@ -3,6 +3,7 @@
 /* What the handlers of trapped calls share. */
 #include "guide.h"
 #include "known.h"
+#include "near.h"
 #include "origin.h"
 #include "processes.h"
 #include <linux/limits.h>
@@ -20,6 +21,7 @@ struct isle_guide {
 	struct isle_origins origins;
 	struct isle_known recorded;
 	struct isle_glance seen;
+	struct isle_near near;
 	struct isle_siphash_key key;
 	int listener, root;
 	struct {
@@ -95,6 +97,9 @@ int isle_guide_open(const struct isle_guide *guide, const char *path, int flags)
 /* The path in the view of a descriptor of the supervisor's. Its length or -errno; -E2BIG: longer than a path can be. */
 int isle_guide_path_of_object(int fd, char *path, size_t room);
 
+/* True if it is of the view, and not of /proc, /dev and the like. */
+bool isle_guide_is_overlay(int fd);
+
 #define ISLE_OVERLAY_MAGIC 0x794c7630
 
 enum isle_sight_flags {
@@ -105,7 +110,7 @@ enum isle_sight_flags {
 struct isle_sight {
 	char view[PATH_MAX]; /* without symbolic links; what is missing: the first name that is */
 	char host[PATH_MAX];
-	struct stat st; /* in the view; st_mode 0: missing */
+	struct stat st; /* in the view, only st_mode holds; 0: missing */
 	enum isle_origin origin;
 	struct isle_identity then; /* of the host */
 };

@@ -235,6 +235,7 @@ static void forget(struct isle_guide *guide, bool names)
 	isle_processes_moved(&guide->processes);
 	if (!names)
 		return;
+	isle_near_forget(&guide->near);
 	isle_glance_forget(&guide->seen);
 	isle_origins_forget(&guide->origins);
 }

@@ -10,7 +10,8 @@
 #include "kernel.h"
 #include "peer.h"
 
-enum { FIRST_ROOM = 64, DEPTH_MAX = 64, ENDS_AT_ONCE = 32 };
+/* SPARE_FILES: for looking at paths, upper directories, the log. */
+enum { FIRST_ROOM = 64, SPARE_FILES = 32, DEPTH_MAX = 64, ENDS_AT_ONCE = 32 };
 
 /* struct pidfd_info of <linux/pidfd.h>; the exit code since Linux 6.15. */
 struct pidfd_info_v0 {
@@ -30,9 +31,21 @@ static struct isle_process *slot(struct isle_process *list, size_t room, pid_t p
 	return &list[i];
 }
 
-int isle_processes_init(struct isle_processes *processes, struct isle_events *events)
+/* One descriptor for each process that lives; what CMD gets was asked for before. */
+static size_t limit_of_processes(int lowest_free)
 {
 	struct rlimit files;
+	size_t used = (size_t)lowest_free + SPARE_FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return 0;
+	files.rlim_cur = files.rlim_max;
+	isle_ignore(setrlimit(RLIMIT_NOFILE, &files));
+	return files.rlim_max > used ? files.rlim_max - used : 0;
+}
+
+int isle_processes_init(struct isle_processes *processes, struct isle_events *events)
+{
 
 	*processes = ISLE_PROCESSES_INIT;
 	processes->events = events;
@@ -41,11 +54,7 @@ int isle_processes_init(struct isle_processes *processes, struct isle_events *ev
 	if (processes->ends < 0 || processes->list == NULL)
 		return processes->ends < 0 ? -errno : -ENOMEM;
 	processes->room = FIRST_ROOM;
-	/* One descriptor for each process that lives; what CMD gets was asked for before. */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		isle_ignore(setrlimit(RLIMIT_NOFILE, &files));
-	}
+	processes->limit = limit_of_processes(processes->ends);
 	return 0;
 }
 
@@ -92,7 +101,7 @@ static struct isle_process *add(struct isle_processes *processes, const struct i
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)peer->process};
 	struct isle_event start = {.type = ISLE_EVENT_START, .process = processes->next};
-	auto_fd int pidfd = isle_pidfd_open(peer->process);
+	auto_fd int pidfd = processes->count < processes->limit ? isle_pidfd_open(peer->process) : -EMFILE;
 
 	if (pidfd < 0 || (processes->count * 2 >= processes->room && grow(processes) < 0) ||
 	    epoll_ctl(processes->ends, EPOLL_CTL_ADD, pidfd, &event) < 0)

@@ -22,6 +22,7 @@ struct isle_process {
 struct isle_processes {
 	struct isle_process *list; /* open addressing by pid; pid 0: free */
 	size_t room, count;
+	size_t limit;	/* of those that are known at a time: each takes a descriptor */
 	int ends;	/* epoll descriptor: readable when a process has ended */
 	uint32_t moves; /* what current directories are known from before does not hold */
 	pid_t leader;	/* parent of the command; 0: not known yet */

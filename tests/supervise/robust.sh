@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The supervisor killed at any moment, flooded, starved, raced: no read without a record, no hang, bounded memory.
+# runs-as: root user
+# time-limit: 300
+. "$(dirname "$0")/../lib.sh"
+need gcc python3
+
+# More of it: KILLS=100 PATHS=1000000 FORKS=100000.
+kills=${KILLS:-8} paths=${PATHS:-60000} forks=${FORKS:-1500}
+gcc -O1 -w -pthread -o "$T/flood" "$(dirname "$0")/flood.c"
+mkdir "$T/host"
+cd "$T/host" || exit
+python3 -c 'for i in range(3000): open(f"f{i}", "w").write("host")'
+
+reads() {
+	isle trace --json "$1" | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+print(len(d["runs"]), all(r["complete"] for r in d["runs"]))
+for r in d["reads"]: print("-" if not r["existed"] else "+", r.get("path", ""))'
+}
+
+# Every file that was delivered is on record, however the supervisor ended; and nothing goes on without it.
+for i in $(seq "$kills"); do
+	name=kill$((i % 4))
+	"$ISLE" run -q --keep --net none -n "$name" -- "$T/flood" deliver 3000 >"$T/delivered" 2>/dev/null &
+	pid=$!
+	sleep "$(python3 -c 'import random; print(random.uniform(0.01, 0.25))')"
+	kill -KILL "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+	for _ in $(seq 100); do
+		pgrep -f "^$T/flood deliver" >/dev/null || break
+		sleep 0.1
+	done
+	! pgrep -f "^$T/flood deliver" >/dev/null || fail "it goes on without its supervisor"
+	before=$(wc -l <"$T/delivered")
+	status_is 0 isle run -q --keep --net none -n "$name" -- true
+	same "$(wc -l <"$T/delivered")" "$before" "delivered after the end"
+	reads "$name" >"$T/reads"
+	sed -n "s|^+ $PWD/||p" "$T/reads" | sort -u >"$T/known"
+	same "$(sort -u "$T/delivered" | comm -23 - "$T/known" | head -n 3)" "" "delivered without a record"
+	echo "killed after $before files"
+done
+
+peak() {
+	"$ISLE" run -q --keep --net none -n "$1" -- "$T/flood" "${@:2}" &
+	local pid=$! high=0 now
+	while now=$(sed -n 's/^VmHWM:[ \t]*\([0-9]*\) kB/\1/p' "/proc/$pid/status" 2>/dev/null) && [ -n "$now" ]; do
+		high=$now
+		sleep 0.1
+	done
+	wait "$pid"
+	echo "$*: peak of the supervisor $high kB"
+	[ "$high" -lt 65536 ] || fail "the supervisor used $high kB"
+}
+peak paths paths "$paths"
+same "$(reads paths | grep -c "^- $PWD/none-")" "$paths"
+peak forks forks "$forks"
+same "$(isle trace --json forks | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["processes"]))')" $((forks + 1))
+peak threads threads 1000
+same "$(reads threads | grep -c "^+ $PWD/f")" 1000
+isle run -q --keep --net none -n full -- "$T/flood" full
+has "$(reads full)" "+ $PWD/f0"
+isle run -q --keep --net none -n filters -- "$T/flood" filters
+has "$(reads filters)" "+ $PWD/f3"
+has "$(reads filters)" "+ $PWD/f4"
+
+# More processes than the supervisor may have descriptors.
+(
+	ulimit -n 64
+	isle run -q --keep --net none -n few -- "$T/flood" crowd 200
+)
+reads few >"$T/reads"
+same "$(grep -c "^+ $PWD/f" "$T/reads")" 401
+
+# What is on record is one of the two, whichever was read.
+isle run -q --keep --net none -n race -- "$T/flood" race 2
+same "$(reads race | sed -n "s|^. $PWD/||p" | sort | tr '\n' ' ')" "f0 f1 "
+
+# It is not to be reached from inside.
+"$ISLE" run -q --keep --net none -n reach -- sh -c 'sleep 0.5; echo $PPID; ! kill -0 "$(cat pid)" 2>/dev/null; test ! -e "/proc/$(cat pid)"' >"$T/out" &
+pid=$!
+echo "$pid" >pid
+wait "$pid" || fail "the supervisor could be reached"
