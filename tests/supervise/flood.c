@@ -8,6 +8,7 @@
  *   threads N     N threads that each open a file
  *   paths N       looks for N names that are not there
  *   full          uses up its descriptors and opens f0 with the last
+ *   starve N      fills the disk and reads f0 ... fN-1, the second half with room again; says which it got
  *   race SECONDS  a thread rewrites the path while another opens it: f0 and f1
  *   filters       has filters of its own, wants a listener of its own
  */
@@ -159,6 +160,37 @@ static void full(void)
 	look("f0");
 }
 
+static void starve(int count)
+{
+	static char block[1 << 16];
+	int refused = 0;
+	int fd = open("filler", O_RDWR | O_CREAT, 0600);
+
+	for (size_t size = sizeof(block); size > 0; size /= 2)
+		while (write(fd, block, size) > 0)
+			;
+	if (errno != ENOSPC)
+		die("filler");
+	for (int i = 0; i < count; i++) {
+		char line[32];
+		int length = snprintf(line, sizeof(line), "f%d", i);
+
+		if (i == count / 2 && ftruncate(fd, 0) < 0)
+			die("ftruncate");
+		int got = open(line, O_RDONLY);
+		if (got < 0 && errno != ENOSPC)
+			die(line);
+		refused += got < 0;
+		close(got);
+		line[length++] = '\n';
+		if (got >= 0 && write(1, line, (size_t)length) != length)
+			die("write");
+	}
+	fprintf(stderr, "%d refused\n", refused);
+	if (refused == 0)
+		_exit(3);
+}
+
 static volatile char path[4] = "f0";
 static volatile int stop;
 
@@ -223,6 +255,8 @@ int main(int argc, char **argv)
 		paths(number);
 	else if (strcmp(what, "full") == 0)
 		full();
+	else if (strcmp(what, "starve") == 0)
+		starve(number);
 	else if (strcmp(what, "race") == 0)
 		race(number);
 	else if (strcmp(what, "filters") == 0)
