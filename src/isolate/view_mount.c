@@ -328,7 +328,12 @@ int isle_view_refresh(int root, const struct isle_view *view)
 		if (point < 0)
 			continue;
 		auto_fd int fs = isle_fspick(point, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
-		int r = fs < 0 ? fs : isle_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+		int r = fs < 0 ? fs : 0;
+		/* Without an upper it can be nothing but read-only, and has to be asked for that. */
+		if (r >= 0 && step->kind == ISLE_STEP_STILL)
+			r = isle_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0);
+		if (r >= 0)
+			r = isle_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
 		if (r < 0 && r != -EINVAL) /* EINVAL: shown read-only instead */
 			result = r;
 	}

@@ -18,6 +18,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -125,8 +126,7 @@ static int make_folders(int fd)
 	return 0;
 }
 
-/* Makes a directory into a store; the format file comes last. */
-static int complete_store(int fd, const char *path, bool explicit, struct isle_err *err)
+static int fill_store(int fd, const char *path, bool explicit, struct isle_err *err)
 {
 	int r = isle_store_probe(fd, err);
 
@@ -143,6 +143,17 @@ static int complete_store(int fd, const char *path, bool explicit, struct isle_e
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot create the store %s", isle_quote(path));
 	return 0;
+}
+
+/* Makes a directory into a store; the format file comes last. The first commands of a user may come at the same time.
+ */
+static int complete_store(int fd, const char *path, bool explicit, struct isle_err *err)
+{
+	if (flock(fd, LOCK_EX) < 0)
+		return isle_err_errno(err, -errno, "cannot lock the store %s", isle_quote(path));
+	int r = faccessat(fd, "format", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : fill_store(fd, path, explicit, err);
+	isle_ignore(flock(fd, LOCK_UN));
+	return r;
 }
 
 /* The symbolic link at the default place that leads to the real one. */
