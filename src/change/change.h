@@ -62,8 +62,8 @@ enum isle_tree {
 
 struct isle_change {
 	enum isle_change_kind kind;
-	unsigned diff;	/* enum isle_meta_diff; ISLE_DIFF_CONTENT where the data differ */
-	unsigned marks; /* enum isle_mark; of a new directory: of all that is in it */
+	unsigned diff;	    /* enum isle_meta_diff; ISLE_DIFF_CONTENT where the data differ */
+	unsigned marks;	    /* enum isle_mark; of a new directory: of all that is in it */
 	unsigned own_marks; /* of a new directory: without what is in it */
 	enum isle_moved moved;
 	unsigned layer; /* index in the layer table */

@@ -163,7 +163,7 @@ struct isle_commit_result {
 	struct isle_summary summary;
 	struct isle_findings conflicts;
 	struct isle_findings flagged;
-	uint64_t kept;		     /* changes that the rules do not allow */
+	uint64_t kept;		    /* changes that the rules do not allow */
 	struct isle_findings notes; /* what the selection pulled in or left out */
 };
 

@@ -43,6 +43,6 @@ const struct isle_read_path *isle_reads_find(const struct isle_reads *reads, con
 /* The command line of a process of a run, as text for people; heap. -ENOENT. */
 int isle_reads_command(const struct isle *isle, uint32_t run, uint32_t process, char **ret_command) isle_must_check;
 
-/* After the steps of an operation: what a commit put on the host is not what the isle read there any more, and nothing is
- * left that came from what was read before a discard of everything. A failure costs conflicts, nothing else. */
+/* After the steps of an operation: what a commit put on the host is not what the isle read there any more, and nothing
+ * is left that came from what was read before a discard of everything. A failure costs conflicts, nothing else. */
 void isle_reads_settle(const struct isle *isle, const struct isle_plan *plan, int64_t operation);

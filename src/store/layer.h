@@ -25,8 +25,8 @@
 
 enum isle_layer_kind { ISLE_LAYER_OVERLAY, ISLE_LAYER_SHADOW, ISLE_LAYER_FILE };
 
-/* On an object of an upper directory, after isle_layer_xattr(): the owner "UID:GID" that an ordinary user's isle was asked
- * for and cannot hold (--fake-owner). */
+/* On an object of an upper directory, after isle_layer_xattr(): the owner "UID:GID" that an ordinary user's isle was
+ * asked for and cannot hold (--fake-owner). */
 #define ISLE_OWNER_NOTE "isle.owner"
 
 struct isle_layer {
