@@ -77,6 +77,7 @@ state() {
 count=0
 try() { # NAME SCRIPT
 	local name=$1 script=$2
+	# shellcheck disable=SC2053 # COMMIT_ONLY is a pattern
 	[[ $name == ${COMMIT_ONLY:-*} ]] || return 0
 	count=$((count + 1))
 	rm -rf "$N/native" "$H/host"

@@ -29,12 +29,12 @@ status_is 127 isle run --json -q --net none -- ./nothing 2>"$T/err"
 same "$(value 'd["outcome"]')" not-found
 
 # What the isle read has changed: it is kept, and the line says why.
-echo one >read
-isle run --json -q -n b --net none --commit -- sh -c "cat read >copy; sleep 2" 2>"$T/err" &
+echo one >input
+isle run --json -q -n b --net none --commit -- sh -c "cat input >copy; sleep 2" 2>"$T/err" &
 sleep 0.2
 for _ in $(seq 50); do [ -z "$(isle list | grep -w b)" ] || break; sleep 0.05; done
-until isle trace --json b 2>/dev/null | grep -q '/read"'; do sleep 0.02; done
-echo two >read
+until isle trace --json b 2>/dev/null | grep -q '/input"'; do sleep 0.02; done
+echo two >input
 wait $!
 same "$(value 'd["became"], d["summary"]["create"]')" "('conflict', 1)"
 absent copy
