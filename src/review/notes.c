@@ -14,6 +14,7 @@ void isle_notes_done(struct isle_notes *notes)
 		if (notes->by_path.slots[i].key == NULL)
 			continue;
 		free(note->owner);
+		free(note->from);
 		free(note);
 	}
 	isle_map_done(&notes->by_path);
@@ -33,10 +34,33 @@ static struct isle_path_note *get_note(struct isle_notes *notes, const char *pat
 	return note;
 }
 
+static int set_text(char **text, const char *value)
+{
+	free(*text);
+	*text = strdup(value);
+	return *text == NULL ? -ENOMEM : 0;
+}
+
+/* A directory came to be at event->other; by way of another one that the isle had moved before, or was made there. */
+static int take_moved(struct isle_notes *notes, const struct isle_event *event)
+{
+	struct isle_path_note *before = isle_map_get(&notes->by_path, event->path);
+	const char *from = before != NULL && before->from != NULL ? before->from : event->path;
+	struct isle_path_note *note;
+
+	if (event->type == ISLE_EVENT_WRITE && from == event->path)
+		return 0; /* the kernel renamed it: the change says so itself */
+	note = get_note(notes, event->other);
+	return note == NULL ? -ENOMEM : set_text(&note->from, from);
+}
+
 static int take(const struct isle_events_run *run, const struct isle_event *event, uint64_t offset, void *data)
 {
 	(void)run;
 	(void)offset;
+	if ((event->type == ISLE_EVENT_NOTE && event->how == ISLE_NOTE_MOVED_TREE) ||
+	    (event->type == ISLE_EVENT_WRITE && event->how == ISLE_WRITE_RENAME))
+		return take_moved(data, event);
 	if (event->type != ISLE_EVENT_NOTE || (event->how != ISLE_NOTE_LINK_SPLIT && event->how != ISLE_NOTE_OWNER))
 		return 0;
 	struct isle_path_note *note = get_note(data, event->path);
@@ -46,9 +70,7 @@ static int take(const struct isle_events_run *run, const struct isle_event *even
 		note->split = true;
 		return 0;
 	}
-	free(note->owner);
-	note->owner = strdup(event->other);
-	return note->owner == NULL ? -ENOMEM : 0;
+	return set_text(&note->owner, event->other);
 }
 
 int isle_notes_load(const struct isle *isle, struct isle_notes *ret_notes, struct isle_err *err)

@@ -11,6 +11,7 @@
 struct isle_path_note {
 	bool split;  /* written through one of several names; the others keep the old content on the host */
 	char *owner; /* "UID:GID" that was wanted, or NULL; the last one counts */
+	char *from;  /* a directory that was renamed by making it anew, where it had been; or NULL */
 };
 
 struct isle_notes {

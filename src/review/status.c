@@ -131,6 +131,11 @@ static void add_owner(const struct isle_change *change, const struct isle_path_n
 	}
 }
 
+static bool is_moved_tree(const struct isle_change *change, const struct isle_path_note *note)
+{
+	return change->kind == ISLE_CREATE && S_ISDIR(change->after.mode) && note != NULL && note->from != NULL;
+}
+
 static void add_notes(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
 {
 	const struct isle_path_note *note = isle_notes_find(review->notes, change->path);
@@ -142,6 +147,11 @@ static void add_notes(const struct isle_review *review, const struct isle_change
 		isle_buf_adds(buf, "  (cannot be read: what is in it is not shown)");
 	add_links(change, note, buf);
 	add_owner(change, note, buf);
+	if (is_moved_tree(change, note)) {
+		isle_buf_adds(buf, "  (was ");
+		isle_quote_add(buf, note->from);
+		isle_buf_addc(buf, ')');
+	}
 	if (moved)
 		isle_buf_addf(buf, "  (%s)", moved);
 }

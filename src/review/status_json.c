@@ -176,6 +176,8 @@ static void put_change(struct isle_json *json, const struct isle_review *review,
 		isle_json_int(json, "links_left", change->before.nlink - 1);
 	if (note != NULL && note->owner != NULL)
 		isle_json_path(json, "owner_wanted", note->owner);
+	if (note != NULL && note->from != NULL && change->kind == ISLE_CREATE && S_ISDIR(mode))
+		isle_json_path(json, "moved_from", note->from);
 }
 
 static int put_summary(struct isle_json *json, const struct isle_review *review, const struct isle_shown *shown)

@@ -139,6 +139,19 @@ for options in "" --no-track; do
 done
 same "$(tree_of "$D/isle")" "$before" "the host's tree"
 
+# The review says where a directory that was made anew had been.
+if ! is_root; then
+	mkdir -p "$D/review/d/sub"
+	echo x >"$D/review/d/sub/f"
+	isle run -q -n review -- sh -c 'cd "$1"; mv d e; mv e f' . "$D/review"
+	has "$(isle status review || true)" "A  $D/review/f/  (2 entries, 2 B)  (was $D/review/d)"
+	has "$(isle status --json review || true)" "\"moved_from\":\"$D/review/d\""
+	isle commit -q --yes review
+	same "$(cd "$D/review" && find . | sort | xargs)" ". ./f ./f/sub ./f/sub/f"
+	isle undo -q --yes
+	same "$(cd "$D/review" && find . | sort | xargs)" ". ./d ./d/sub ./d/sub/f"
+fi
+
 # Each top-level directory is a layer of its own for a user; here both are on one file system of the host.
 cat >"$T/across.py" <<'PY'
 import os, sys
