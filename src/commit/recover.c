@@ -11,7 +11,9 @@
  */
 #include "io.h"
 #include "quote.h"
+#include "reads.h"
 #include "talk.h"
+#include "touched.h"
 #include "transaction_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -70,6 +72,13 @@ static int confirm_applied(struct isle_transaction *tx, int record, bool noted, 
 	if (r < 0 || noted)
 		return r;
 	*end = isle_catalog_now();
+	/* It may have ended before this was noted; twice is the same. */
+	if (tx->isle) {
+		r = isle_touched_kept(tx);
+		if (r < 0)
+			return isle_err_errno(tx->err, r, "cannot note what was touched");
+		isle_reads_settle(tx->isle, tx->plan, tx->id);
+	}
 	return isle_tx_note_applied(tx, record, *end);
 }
 
