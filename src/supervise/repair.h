@@ -19,7 +19,8 @@
 struct isle_repair_place {
 	int dir;		 /* O_PATH */
 	char name[NAME_MAX + 1]; /* of the entry in dir, never "." or ".." */
-	char view[2 * PATH_MAX]; /* dir/name in the view, without symbolic links but for the name itself */
+	char view[2 * PATH_MAX]; /* dir/name in the view, without symbolic links but for the name itself:
+				    isle_repair_view() */
 	bool slash;		 /* it was written with a slash at its end */
 	uint64_t mount;		 /* of dir */
 	struct statx st;	 /* of the object; stx_mode 0: there is none */
@@ -41,6 +42,9 @@ enum isle_carry_flags {
 	ISLE_CARRY_LINK = 1 << 0, /* within one overlay: files get a second name, nothing is copied twice */
 	ISLE_CARRY_BACK = 1 << 1, /* only what to does not have */
 };
+
+/* Fills in place->view. */
+bool isle_repair_view(struct isle_repair_place *place) isle_must_check;
 
 /*
  * Makes to_dir/to, which is not there yet, the same as from_dir/from with all below it: directories anew with all their

@@ -82,12 +82,6 @@ static bool open_place(struct isle_guide *guide, const struct isle_call *call, c
 	    isle_statx(place->dir, "", &st) < 0)
 		return false;
 	place->mount = st.stx_mnt_id;
-	int length = isle_guide_path_of_object(place->dir, place->view, PATH_MAX);
-	if (length < 0)
-		return false;
-	length = length == 1 ? 0 : length;
-	place->view[length] = '/';
-	memcpy(place->view + length + 1, place->name, strlen(place->name) + 1);
 	int r = isle_statx(place->dir, place->name, &place->st);
 	if (r == -ENOENT)
 		place->st = (struct statx){0};
@@ -110,4 +104,16 @@ bool isle_repair_find(struct isle_guide *guide, const struct isle_call *call, in
 			return false;
 	}
 	return open_place(guide, call, guide->raw, place);
+}
+
+bool isle_repair_view(struct isle_repair_place *place)
+{
+	int length = isle_guide_path_of_object(place->dir, place->view, PATH_MAX);
+
+	if (length < 0)
+		return false;
+	length = length == 1 ? 0 : length;
+	place->view[length] = '/';
+	memcpy(place->view + length + 1, place->name, strlen(place->name) + 1);
+	return true;
 }

@@ -31,6 +31,7 @@
 #include "kernel.h"
 #include "layer.h"
 #include "path.h"
+#include "peer.h"
 #include "trap.h"
 
 struct rename {
@@ -347,16 +348,38 @@ static int do_rename(struct isle_guide *guide, const struct isle_call *call, str
 	return noted;
 }
 
+/* Both names are written with the same directory. Another thread may change that meanwhile: then the kernel says what
+ * it would have said without repairs. */
+static bool same_directory(const struct isle_call *call, const struct arguments *a)
+{
+	char from[PATH_MAX];
+	char to[PATH_MAX];
+
+	if (a->from_dir != a->to_dir || isle_peer_string(call->tid, a->from, from, sizeof(from)) <= 0 ||
+	    isle_peer_string(call->tid, a->to, to, sizeof(to)) <= 0)
+		return false;
+	const char *slash = strrchr(from, '/');
+	size_t length = slash == NULL ? 0 : (size_t)(slash - from) + 1;
+	return strncmp(from, to, length) == 0 && to[length] != '\0' && strchr(to + length, '/') == NULL;
+}
+
 int isle_repair_rename(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
 {
 	const struct arguments a = arguments_of(call);
 	auto_repair_place struct isle_repair_place from = ISLE_REPAIR_INIT;
 	auto_repair_place struct isle_repair_place to = ISLE_REPAIR_INIT;
+	bool swaps = (a.flags & RENAME_EXCHANGE) != 0;
 
 	if ((a.flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
 	    a.flags == (RENAME_NOREPLACE | RENAME_EXCHANGE) ||
-	    !isle_repair_find(guide, call, a.from_dir, a.from, 0, &from) ||
-	    !isle_repair_find(guide, call, a.to_dir, a.to, 0, &to))
+	    !isle_repair_find(guide, call, a.from_dir, a.from, 0, &from))
+		return 0;
+	/* Most are of files within one directory. */
+	if (!is_directory(&from) && !swaps && same_directory(call, &a))
+		return 0;
+	if (!isle_repair_find(guide, call, a.to_dir, a.to, 0, &to) ||
+	    (from.mount == to.mount && !is_directory(&from) && !(swaps && is_directory(&to))) ||
+	    !isle_repair_view(&from) || !isle_repair_view(&to))
 		return 0;
 	struct rename n = {.from = &from, .to = &to, .flags = a.flags};
 	return do_rename(guide, call, &n, ret_verdict);
@@ -408,7 +431,8 @@ int isle_repair_link(struct isle_guide *guide, const struct isle_call *call, str
 	if ((a.flags & ~(unsigned)AT_SYMLINK_FOLLOW) != 0 ||
 	    !isle_repair_find(guide, call, a.from_dir, a.from, follow, &from) ||
 	    !isle_repair_find(guide, call, a.to_dir, a.to, 0, &to) || from.mount == to.mount || !is_there(&from) ||
-	    is_mount_point(&from) || !host_would(guide, &from, &to))
+	    is_mount_point(&from) || !isle_repair_view(&from) || !isle_repair_view(&to) ||
+	    !host_would(guide, &from, &to))
 		return 0;
 	int r = copy_link(&from, &to);
 	answer(ret_verdict, r);
