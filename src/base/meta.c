@@ -211,10 +211,14 @@ int isle_xattrs_copy(const struct isle_xattrs *from, struct isle_xattrs *ret_cop
 	struct isle_xattr *list;
 	char *at;
 
+	if (from->count == 0) {
+		*ret_copy = (struct isle_xattrs){0};
+		return 0;
+	}
 	for (size_t i = 0; i < from->count; i++)
 		size += strlen(from->list[i].name) + 1 + from->list[i].size;
-	list = size > 0 ? malloc(size) : NULL;
-	if (size > 0 && !list)
+	list = malloc(size);
+	if (!list)
 		return -ENOMEM;
 	at = (char *)(list + from->count);
 	for (size_t i = 0; i < from->count; i++) {

@@ -107,15 +107,17 @@ struct note_reader {
 
 static void keep_note(struct note_reader *reader, char *key, const char *value, size_t n)
 {
-	char *to = reader->values + reader->used;
+	struct isle_xattr *note;
 
 	if (reader->count == NOTES_MAX || n > sizeof(reader->values) - reader->used) {
 		reader->partial = true;
 		return;
 	}
-	memcpy(to, value, n);
+	note = &reader->list[reader->count++];
+	note->name = key;
+	note->value = memcpy(reader->values + reader->used, value, n);
+	note->size = n;
 	reader->used += n;
-	reader->list[reader->count++] = (struct isle_xattr){.name = key, .value = to, .size = n};
 }
 
 static int read_note(struct note_reader *reader, char *key, const char *note, struct isle_upper *upper)

@@ -174,7 +174,7 @@ static int note_linked(struct isle_transaction *tx, struct notes *notes)
 	return r;
 }
 
-static int save(struct isle_transaction *tx, struct notes *notes)
+static int save(const struct isle *isle, struct notes *notes)
 {
 	char key[48];
 	size_t i;
@@ -187,18 +187,18 @@ static int save(struct isle_transaction *tx, struct notes *notes)
 	}
 	if (isle_buf_error(&notes->text) < 0)
 		return isle_buf_error(&notes->text);
-	return notes->ours.count == 0 ? 0
-				      : isle_replace_file(tx->isle->dir, "touched", notes->text.data, notes->text.size);
+	return notes->ours.count == 0 ? 0 : isle_replace_file(isle->dir, "touched", notes->text.data, notes->text.size);
 }
 
 int isle_touched_note(struct isle_transaction *tx)
 {
 	auto_notes struct notes notes = {0};
 	size_t i;
-	int r = tx->isle ? isle_touched_read(tx->isle, &notes.known) : 0;
+	int r;
 
 	if (!tx->isle)
 		return 0;
+	r = isle_touched_read(tx->isle, &notes.known);
 	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
 		const struct isle_action *action = &tx->plan->actions[i];
 		struct isle_spot target;
@@ -211,7 +211,7 @@ int isle_touched_note(struct isle_transaction *tx)
 	}
 	if (r >= 0)
 		r = note_linked(tx, &notes);
-	return r < 0 ? r : save(tx, &notes);
+	return r < 0 ? r : save(tx->isle, &notes);
 }
 
 void isle_touched_parents_done(struct isle_touched_parents *parents)
@@ -279,7 +279,7 @@ int isle_touched_after(struct isle_transaction *tx, const struct isle_touched_pa
 	}
 	if (r >= 0)
 		r = note_linked(tx, &notes);
-	return r < 0 ? r : save(tx, &notes);
+	return r < 0 ? r : save(tx->isle, &notes);
 }
 
 /* The file at the action's place, from which the isle goes on. */
@@ -301,22 +301,23 @@ static int note_kept(struct isle_transaction *tx, struct notes *notes, const str
 int isle_touched_kept(struct isle_transaction *tx)
 {
 	auto_notes struct notes notes = {0};
+	const struct isle *isle = tx->isle;
 	bool read = false;
 	size_t i;
 	int r = 0;
 
-	for (i = 0; tx->isle && i < tx->plan->action_count && r >= 0; i++) {
+	for (i = 0; isle && i < tx->plan->action_count && r >= 0; i++) {
 		const struct isle_action *action = &tx->plan->actions[i];
 
 		if (!(action->flags & ISLE_ACTION_KEEP))
 			continue;
 		if (!read)
-			r = isle_touched_read(tx->isle, &notes.known);
+			r = isle_touched_read(isle, &notes.known);
 		read = true;
 		if (r >= 0)
 			r = note_kept(tx, &notes, action);
 	}
-	return r < 0 || !read ? r : save(tx, &notes);
+	return r < 0 || !read ? r : save(isle, &notes);
 }
 
 void isle_touched_adopt(const struct isle_touched *touched, struct isle_changes *changes)
