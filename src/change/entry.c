@@ -13,6 +13,7 @@
  * compared with its copy, and what the host has now goes into `before`.
  */
 #include "kernel.h"
+#include "names.h"
 #include "path.h"
 #include "scan_internal.h"
 #include <errno.h>
@@ -500,6 +501,17 @@ static int compare_root(struct isle_scan *scan, const struct isle_seen *seen, un
 	return 0;
 }
 
+/* The layer was made for a directory of the host that has gone since, and nothing was put into it: no change. */
+static bool is_unused_root(const struct isle_scan *scan, const struct isle_seen *seen)
+{
+	auto_fd int dir = openat(scan->upper_root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool empty = false;
+
+	if (dir < 0 || isle_names_empty(dir, &empty) < 0 || !empty || seen->notes.opaque != '\0')
+		return false;
+	return !scan->layer->user || is_untouched(&seen->st, scan->layer->root_mode);
+}
+
 int isle_scan_root(struct isle_scan *scan, bool *ret_plain_whiteouts)
 {
 	struct isle_seen seen = {.name = "", .on_host = scan->host_root >= 0};
@@ -517,7 +529,7 @@ int isle_scan_root(struct isle_scan *scan, bool *ret_plain_whiteouts)
 	*ret_plain_whiteouts = seen.notes.opaque == 'x';
 	seen.notes.origin = true; /* the upper root stands for the host's directory from the start */
 	if (!seen.on_host) {
-		r = created_directory(scan, &seen);
+		r = is_unused_root(scan, &seen) ? 0 : created_directory(scan, &seen);
 	} else {
 		r = compare_root(scan, &seen, &diff);
 		i = r < 0 ? r : add_difference(scan, &seen, diff);

@@ -17,7 +17,7 @@ struct entry {
 	char name[];
 };
 
-enum { ROOM = 32 << 10, NAME_OFFSET = 19 };
+enum { NONE = 1, ROOM = 32 << 10, NAME_OFFSET = 19 };
 
 static uint64_t hash_entries(const char *at, size_t size)
 {
@@ -38,7 +38,7 @@ static uint64_t hash_entries(const char *at, size_t size)
 int isle_names_hash(int dir, uint64_t *ret_hash)
 {
 	_Alignas(8) char room[ROOM];
-	uint64_t sum = 1;
+	uint64_t sum = NONE;
 	long n;
 
 	if (lseek(dir, 0, SEEK_SET) < 0)
@@ -49,4 +49,14 @@ int isle_names_hash(int dir, uint64_t *ret_hash)
 		return -errno;
 	*ret_hash = sum == 0 ? 1 : sum;
 	return 0;
+}
+
+int isle_names_empty(int dir, bool *ret_empty)
+{
+	uint64_t hash;
+	int r = isle_names_hash(dir, &hash);
+
+	if (r >= 0)
+		*ret_empty = hash == NONE;
+	return r;
 }

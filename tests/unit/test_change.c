@@ -214,6 +214,23 @@ static void test_root(void **state)
 	close_fixture(&f);
 }
 
+/* The directory that a layer was made for goes: that is the host's own business, until the isle put something there. */
+static void test_root_gone(void **state)
+{
+	struct fixture f;
+	char path[400];
+
+	open_fixture(state, &f);
+	make_dir(f.host_fd, "gone");
+	snprintf(path, sizeof(path), "%s/gone", f.host);
+	auto_fd int upper = add_layer(&f, ISLE_LAYER_OVERLAY, path, NULL);
+	assert_int_equal(unlinkat(f.host_fd, "gone", AT_REMOVEDIR), 0);
+	expect(&f, 0, "");
+	unit_write(upper, "f", "x");
+	expect(&f, ISLE_SCAN_ALL, "A /gone\nA /gone/f\n");
+	close_fixture(&f);
+}
+
 static void test_shadow(void **state)
 {
 	auto_composite struct isle_composite composite = ISLE_COMPOSITE_INIT;
@@ -577,11 +594,12 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit_dir_test(test_kinds),    unit_dir_test(test_restored_time), unit_dir_test(test_root),
-		unit_dir_test(test_shadow),   unit_dir_test(test_file_layer),	 unit_dir_test(test_moved),
-		unit_dir_test(test_rename),   unit_dir_test(test_deep),		 unit_dir_test(test_unreadable),
-		unit_dir_test(test_no_leak),  cmocka_unit_test(test_marks),	 cmocka_unit_test(test_secrets),
-		cmocka_unit_test(test_homes), cmocka_unit_test(test_patterns),	 cmocka_unit_test(test_names),
+		unit_dir_test(test_kinds),	unit_dir_test(test_restored_time), unit_dir_test(test_root),
+		unit_dir_test(test_root_gone),	unit_dir_test(test_shadow),	   unit_dir_test(test_file_layer),
+		unit_dir_test(test_moved),	unit_dir_test(test_rename),	   unit_dir_test(test_deep),
+		unit_dir_test(test_unreadable), unit_dir_test(test_no_leak),	   cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_secrets), cmocka_unit_test(test_homes),	   cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
