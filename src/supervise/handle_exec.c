@@ -3,14 +3,13 @@
  * Trapped calls that start or end programs.
  *
  * What the kernel itself opens to run a program cannot be trapped: the interpreter of a script, the loader that an ELF
- * file names. They are read from the file here.
+ * file names (interpreter.h).
  *
  * The very first program is started by the leader, whose memory an ordinary user's supervisor may not read: its path is
  * found as execvp(3) does.
  */
 #include "guide_internal.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,81 +17,25 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 
+#include "interpreter.h"
 #include "kernel.h"
 #include "path.h"
 #include "peer.h"
 
-enum { HEAD = 4096, NESTED_MAX = 5, TEXT_MAX = 4096 };
+enum { NESTED_MAX = 5, TEXT_MAX = 4096 };
 
 static int note_program(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned nested,
 			struct isle_sight *sight);
-
-/* "#!/bin/sh -e": the interpreter. False when it is no script. */
-static bool script_interpreter(char *head, char *path, size_t room)
-{
-	if (head[0] != '#' || head[1] != '!')
-		return false;
-	char *start = head + 2 + strspn(head + 2, " \t");
-	size_t length = strcspn(start, " \t\n");
-
-	if (length == 0 || length >= room)
-		return false;
-	snprintf(path, room, "%.*s", (int)length, start);
-	return true;
-}
-
-/* PT_INTERP of a 64-bit ELF file, when it lies in the head as it does in all that linkers make. */
-static bool elf_loader(const char *head, size_t size, char *path, size_t room)
-{
-	Elf64_Ehdr elf;
-	Elf64_Phdr part;
-
-	if (size < sizeof(elf))
-		return false;
-	memcpy(&elf, head, sizeof(elf));
-	if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    elf.e_phentsize != sizeof(part))
-		return false;
-	for (uint64_t i = 0; i < elf.e_phnum; i++) {
-		uint64_t at = elf.e_phoff + i * sizeof(part);
-
-		if (at > size - sizeof(part))
-			return false;
-		memcpy(&part, head + at, sizeof(part));
-		if (part.p_type != PT_INTERP)
-			continue;
-		if (part.p_filesz == 0 || part.p_filesz > room || part.p_offset > size ||
-		    part.p_filesz > size - part.p_offset)
-			return false;
-		snprintf(path, room, "%.*s", (int)part.p_filesz, head + part.p_offset);
-		return true;
-	}
-	return false;
-}
-
-static ssize_t read_head(const struct isle_guide *guide, const struct isle_sight *sight, char *head, size_t room)
-{
-	auto_fd int fd = isle_walk(guide->root, sight->view + 1, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return fd;
-	ssize_t n = pread(fd, head, room, 0);
-	return n < 0 ? -errno : n;
-}
 
 static int note_interpreter(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
 			    unsigned nested)
 {
 	struct isle_sight interpreter;
-	char head[HEAD + 1];
 	char path[PATH_MAX];
-	ssize_t n = read_head(guide, sight, head, HEAD);
+	auto_fd int fd = isle_walk(guide->root, sight->view + 1, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
-	if (n <= 0)
+	if (fd < 0 || isle_interpreter_of(fd, path, sizeof(path)) <= 0)
 		return 0; /* cannot be run either, or only by root */
-	head[n] = '\0';
-	if (!script_interpreter(head, path, sizeof(path)) && !elf_loader(head, (size_t)n, path, sizeof(path)))
-		return 0;
 	int r = isle_guide_path_in_directory(guide, call, path);
 	if (r > 0)
 		r = note_program(guide, call, guide->raw, nested + 1, &interpreter);

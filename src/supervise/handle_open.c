@@ -189,22 +189,17 @@ int isle_handle_readlink(struct isle_guide *guide, const struct isle_call *call,
 	bool at = call->notif.data.nr == SYS_readlinkat;
 	struct isle_sight sight;
 	bool fresh;
-	char first = '\0';
 
 	(void)ret_verdict;
-	uint64_t address = call->args[at ? 1 : 0];
-	int r = isle_peer_read(call->tid, address, &first, 1);
-	if (r < 0)
-		return r;
-	/* readlinkat(fd, ""): of a link that is open. */
-	int length = first == '\0' && at ? isle_guide_path_of_fd(guide, call, (int)call->args[0])
-					 : isle_guide_path(guide, call, at ? (int)call->args[0] : AT_FDCWD, address);
+	int length = isle_guide_path(guide, call, at ? (int)call->args[0] : AT_FDCWD, call->args[at ? 1 : 0]);
+	if (length == -ENOENT && at) /* readlinkat(fd, ""): of a link that is open */
+		length = isle_guide_path_of_fd(guide, call, (int)call->args[0]);
 	if (length <= 0)
 		return length;
 	struct isle_glance_slot *slot = seen(guide, (size_t)length, true, SEEN_LINK, &fresh);
 	if (fresh)
 		return 0;
-	r = isle_guide_look(guide, call, guide->raw, ISLE_SIGHT_NOFOLLOW, &sight);
+	int r = isle_guide_look(guide, call, guide->raw, ISLE_SIGHT_NOFOLLOW, &sight);
 	if (r >= 0)
 		r = isle_guide_read(guide, call, &sight, S_ISLNK(sight.st.st_mode) ? ISLE_READ_LINK : ISLE_READ_LOOKUP);
 	if (r < 0 && !isle_guide_is_missing(r))
