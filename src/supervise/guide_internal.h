@@ -34,6 +34,7 @@ struct isle_guide {
 	bool running;	    /* and it runs: its memory can be read */
 	bool user;	    /* no hard links, no redirects in the view */
 	bool lost;	    /* said that the record is not complete */
+	uint64_t plain;	    /* the call of this id renames or links files within one layer: nothing to repair */
 	uint32_t removals;  /* of names, by the isle */
 	uint32_t second;    /* CLOCK_MONOTONIC_COARSE, at this call */
 	uint32_t refreshed; /* when the view was last refreshed */

@@ -69,6 +69,11 @@ static int look(struct isle_guide *guide, const struct isle_call *call, int dirf
 	return r >= 0 ? 1 : isle_guide_is_missing(r) ? 0 : r;
 }
 
+static bool same_layer(const struct isle_guide *guide, const struct isle_sight *a, const struct isle_sight *b)
+{
+	return isle_layers_find(&guide->origins.layers, a->view) == isle_layers_find(&guide->origins.layers, b->view);
+}
+
 static int handle_rename(struct isle_guide *guide, const struct isle_call *call, const struct shape *shape,
 			 const struct isle_sight *from)
 {
@@ -78,6 +83,8 @@ static int handle_rename(struct isle_guide *guide, const struct isle_call *call,
 	if (r <= 0 || from->st.st_mode == 0)
 		return r;
 	guide->removals++;
+	if (!S_ISDIR(from->st.st_mode) && !S_ISDIR(to.st.st_mode) && same_layer(guide, from, &to))
+		guide->plain = call->notif.id;
 	if (to.st.st_mode != 0)
 		r = isle_guide_keep(guide, &to);
 	if (r >= 0)

@@ -370,7 +370,7 @@ int isle_repair_rename(struct isle_guide *guide, const struct isle_call *call, s
 	auto_repair_place struct isle_repair_place to = ISLE_REPAIR_INIT;
 	bool swaps = (a.flags & RENAME_EXCHANGE) != 0;
 
-	if ((a.flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
+	if (guide->plain == call->notif.id || (a.flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
 	    a.flags == (RENAME_NOREPLACE | RENAME_EXCHANGE) ||
 	    !isle_repair_find(guide, call, a.from_dir, a.from, 0, &from))
 		return 0;
@@ -428,7 +428,7 @@ int isle_repair_link(struct isle_guide *guide, const struct isle_call *call, str
 	auto_repair_place struct isle_repair_place to = ISLE_REPAIR_INIT;
 	unsigned follow = (a.flags & AT_SYMLINK_FOLLOW) != 0 ? ISLE_REPAIR_FOLLOW : 0;
 
-	if ((a.flags & ~(unsigned)AT_SYMLINK_FOLLOW) != 0 ||
+	if (guide->plain == call->notif.id || (a.flags & ~(unsigned)AT_SYMLINK_FOLLOW) != 0 ||
 	    !isle_repair_find(guide, call, a.from_dir, a.from, follow, &from) ||
 	    !isle_repair_find(guide, call, a.to_dir, a.to, 0, &to) || from.mount == to.mount || !is_there(&from) ||
 	    is_mount_point(&from) || !isle_repair_view(&from) || !isle_repair_view(&to) ||
