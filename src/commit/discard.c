@@ -129,7 +129,7 @@ static int drop(struct discard *d, const struct isle_change *change, const char 
 	action->change = change->kind;
 	dir = upper_dir(d, change->layer, upper, &name);
 	r = dir < 0 ? dir : isle_look(dir, name, &action->new);
-	if (r == -ENOENT || r == -ENOTDIR) /* or a whiteout or a file above does */
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) /* or what is no directory above does */
 		r = 0;
 	return r < 0 ? isle_err_errno(d->err, r, "cannot look at '%s' in the isle", change->path) : 0;
 }
@@ -189,6 +189,12 @@ static int drop_old_place(struct discard *d, const struct isle_change *change)
 	return drop(d, change, upper);
 }
 
+/* A deleted object whose name something renamed has got: the next change, which has the object in the upper. */
+static bool makes_room(const struct discard *d, const struct isle_change *change)
+{
+	return change + 1 < d->changes.list + d->changes.count && strcmp(change[1].path, change->path) == 0;
+}
+
 /* *cover: what lies below this path is dealt with. */
 static int emit(struct discard *d, const struct isle_change *change, const char **cover)
 {
@@ -197,6 +203,8 @@ static int emit(struct discard *d, const struct isle_change *change, const char 
 
 	if (d->layers.list[change->layer].kind == ISLE_LAYER_FILE)
 		return drop_layer(d, change->layer);
+	if (change->kind == ISLE_DELETE && makes_room(d, change))
+		return 0;
 	if (change->kind == ISLE_DELETE) {
 		*cover = S_ISDIR(change->before.mode) ? change->path : *cover;
 		return drop(d, change,

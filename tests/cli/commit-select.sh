@@ -153,5 +153,19 @@ absent "$T/target/x" "$T/target/z"
 fresh into 'mkdir -p made/in; mv a made/in/a'
 isle discard -q --yes into "$D/made" "$D/a"
 isle run -q -n into -- sh -c "[ -f '$D/a' ] && [ ! -e '$D/made' ]"
+
+# A directory that was renamed onto another one's name, and one that has become a symbolic link: each is dropped once.
+fresh onto ':'
+mkdir "$D/empty"
+(cd "$D" && isle run -q -n onto -- mv -T old empty)
+isle discard -q --yes onto "$D/old" "$D/empty"
+same "$(changes onto)" ""
+isle run -q -n onto -- sh -c "[ -f '$D/old/x' ] && [ -d '$D/empty' ] && [ ! -e '$D/empty/x' ]"
+isle undo -q --yes
+isle run -q -n onto -- sh -c "[ ! -e '$D/old' ] && [ -f '$D/empty/x' ]"
+fresh linked 'rm -r old; ln -s c old'
+isle discard -q --yes linked "$D/old"
+isle run -q -n linked -- cat "$D/old/x" >"$T/out"
+content "$T/out" old/x
 has "$(isle log --json)" '"version":1'
 nothing_left
