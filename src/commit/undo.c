@@ -148,27 +148,39 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 	return 1;
 }
 
-/* Nothing may be where something comes back. */
-static int look_for_room(struct undo *u, const struct isle_action *old, const char *path)
+/* What is at path is there because the operation put it, or something above it, there: undo takes that away first. */
+static bool goes_away(const struct undo *u, const struct isle_action *old, const char *path)
 {
-	struct isle_stat now;
-	const char *name;
-	int dir = isle_dirs_parent(&u->host, path, &name);
-	int r = dir < 0 ? dir : isle_look(dir, name, &now);
 	size_t i;
 
-	if (r == -ENOENT || r == 0)
-		return 1; /* its directory may come back, too */
-	if (r < 0)
-		return isle_err_errno(u->err, r, "cannot look at '%s'", isle_quote(path));
-	/* Another action of the plan put it there and takes it away. */
 	for (i = 0; i < u->old.action_count; i++) {
 		const struct isle_action *other = &u->old.actions[i];
 
-		if (other != old && (other->kind == ISLE_ACTION_CREATE || other->kind == ISLE_ACTION_PLACE) &&
-		    strcmp(other->path, path) == 0)
-			return 1;
+		if (other != old &&
+		    (other->kind == ISLE_ACTION_CREATE || other->kind == ISLE_ACTION_PLACE ||
+		     other->kind == ISLE_ACTION_EXCHANGE) &&
+		    isle_path_below(path, other->path))
+			return true;
 	}
+	return false;
+}
+
+/* Nothing may be where something comes back. */
+static int look_for_room(struct undo *u, const struct isle_action *old, const char *path)
+{
+	struct isle_stat now = {0};
+	const char *name;
+	int dir = isle_dirs_parent(&u->host, path, &name);
+	int r = dir < 0 ? dir : isle_look(dir, name, &now);
+
+	if (r == -ENOENT || r == 0)
+		return 1; /* its directory may come back, too */
+	if (r < 0 && r != -ENOTDIR && r != -ELOOP)
+		return isle_err_errno(u->err, r, "cannot look at '%s'", isle_quote(path));
+	if (goes_away(u, old, path))
+		return 1;
+	if (r < 0)
+		return conflict(u, path, "replaced", &now, "its directory has been replaced since");
 	return conflict(u, path, "created", &now, "something of this name has been made since");
 }
 

@@ -167,5 +167,29 @@ fresh linked 'rm -r old; ln -s c old'
 isle discard -q --yes linked "$D/old"
 isle run -q -n linked -- cat "$D/old/x" >"$T/out"
 content "$T/out" old/x
+
+# What was moved away comes back below a directory whose name a link or another directory has got since.
+contents() {
+	(cd "$D" && find . -printf '%p %y %m %l\n' | sort && grep -r . .)
+}
+back() { # NAME SCRIPT
+	fresh "$1" ':'
+	cp -a "$D/old" "$D/other"
+	contents >"$T/before"
+	(cd "$D" && isle run -q -n "$1" -- sh -eu -c "$2")
+	isle commit -q --yes "$1"
+	isle undo -q --yes
+	same "$(contents)" "$(cat "$T/before")" "$1"
+}
+back below-link 'mv old/x kept; rm -r old; ln -s c old'
+back below-file 'mv old/x kept; rm -r old; echo file >old'
+back below-other 'mv old/x kept; rm -r old; mv other old'
+fresh replaced 'mv old/x kept'
+isle commit -q --yes replaced
+rm -r "$D/old"
+ln -s c "$D/old"
+status_is 4 isle undo --yes 2>"$T/err"
+has "$(cat "$T/err")" "its directory has been replaced since"
+exists "$D/kept"
 has "$(isle log --json)" '"version":1'
 nothing_left
