@@ -158,7 +158,8 @@ static struct isle_origin_directory *remember(struct isle_origins *origins, cons
 
 	free(slot->view);
 	free(slot->host);
-	*slot = (struct isle_origin_directory){.view = strdup(view), .host = host};
+	slot->view = strdup(view);
+	slot->host = host;
 	return slot->view == NULL ? NULL : slot;
 }
 
