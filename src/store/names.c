@@ -53,7 +53,7 @@ int isle_names_hash(int dir, uint64_t *ret_hash)
 
 int isle_names_empty(int dir, bool *ret_empty)
 {
-	uint64_t hash;
+	uint64_t hash = 0;
 	int r = isle_names_hash(dir, &hash);
 
 	if (r >= 0)
