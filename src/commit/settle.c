@@ -140,7 +140,6 @@ static int refresh_file(struct isle_transaction *tx, size_t i)
 	const struct isle_action *action = &tx->plan->actions[i];
 	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
 	struct isle_spot source, record;
-	auto_fd int host = -1, in = -1, out = -1;
 	size_t k;
 	int r;
 
