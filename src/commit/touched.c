@@ -224,59 +224,101 @@ void isle_touched_parents_done(struct isle_touched_parents *parents)
 	isle_map_done(&parents->states);
 }
 
-static int add_parent(struct isle_transaction *tx, struct isle_touched_parents *parents, const char *path)
-{
-	auto_free char *dir = strdup(path);
-	auto_free struct isle_stat *state = calloc(1, sizeof(*state));
-	char *slash = dir ? strrchr(dir, '/') : NULL;
-	struct isle_spot spot;
-	int r;
+/* The directories that hold the host objects of the plan, one after the other; actions in one directory mostly follow
+ * each other. */
+struct parent_walk {
+	size_t next;
+	const char *last;
+	size_t length;
+};
 
-	if (!dir || !state)
-		return -ENOMEM;
-	if (!slash || slash == dir)
-		return 0;
-	*slash = '\0';
-	if (isle_map_get(&parents->states, dir))
-		return 0;
-	r = isle_spot_host(tx, dir, &spot);
-	if (r < 0 || isle_look(spot.dir, spot.name, state) <= 0)
-		return 0;
-	r = isle_map_set(&parents->states, dir, state);
-	if (r >= 0)
-		ptr_take(&state);
-	return r;
+/* 1 and the state, 0 at the end. What is not there is passed over. */
+static int next_parent(struct isle_transaction *tx, struct parent_walk *walk, struct isle_stat *ret_state)
+{
+	while (walk->next < tx->plan->action_count) {
+		const struct isle_action *action = &tx->plan->actions[walk->next++];
+		const char *slash = strrchr(action->path, '/');
+		size_t length = slash ? (size_t)(slash - action->path) : 0;
+		auto_free char *dir = NULL;
+		struct isle_spot spot;
+
+		if (length == 0 || action->kind >= ISLE_ACTION_DROP ||
+		    (walk->last && walk->length == length && memcmp(walk->last, action->path, length) == 0))
+			continue;
+		walk->last = action->path;
+		walk->length = length;
+		dir = strndup(action->path, length);
+		if (!dir)
+			return -ENOMEM;
+		if (isle_spot_host(tx, dir, &spot) >= 0 && isle_look(spot.dir, spot.name, ret_state) > 0)
+			return 1;
+	}
+	return 0;
 }
 
 int isle_touched_before(struct isle_transaction *tx, struct isle_touched_parents *parents)
 {
+	struct parent_walk walk = {0};
+	struct isle_stat now;
+	int r = 0;
+
+	if (!tx->isle || tx->plan->kind == ISLE_OPERATION_DISCARD ||
+	    (tx->plan->whole && tx->plan->kind == ISLE_OPERATION_COMMIT))
+		return 0;
+	while (r >= 0 && (r = next_parent(tx, &walk, &now)) > 0) {
+		auto_free struct isle_stat *state = NULL;
+		char key[48];
+
+		if (isle_map_get(&parents->states, object_key(now.dev, now.ino, key)))
+			continue;
+		state = calloc(1, sizeof(*state));
+		if (!state)
+			return -ENOMEM;
+		*state = now;
+		r = isle_map_set(&parents->states, key, state);
+		if (r >= 0)
+			ptr_take(&state);
+	}
+	return r;
+}
+
+/* What was renamed has another change time, too. */
+static int note_renamed(struct isle_transaction *tx, struct notes *notes)
+{
 	size_t i;
 	int r = 0;
 
-	if (!tx->isle || tx->plan->whole || tx->plan->kind != ISLE_OPERATION_COMMIT)
-		return 0;
-	for (i = 0; i < tx->plan->action_count && r >= 0; i++)
-		r = add_parent(tx, parents, tx->plan->actions[i].path);
+	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
+		const struct isle_action *action = &tx->plan->actions[i];
+		struct isle_spot target;
+		struct isle_stat now;
+
+		if (action->kind == ISLE_ACTION_PLACE && isle_spot_target(tx, action, &target) >= 0 &&
+		    isle_look(target.dir, target.name, &now) > 0)
+			r = note(notes, &tx->plan->actions[action->pair].old, &now);
+	}
 	return r;
 }
 
 int isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents)
 {
 	auto_notes struct notes notes = {0};
-	size_t i;
+	struct parent_walk walk = {0};
+	struct isle_stat now;
 	int r;
 
 	if (parents->states.count == 0)
 		return 0;
 	r = isle_touched_read(tx->isle, &notes.known);
-	for (i = 0; i < parents->states.room && r >= 0; i++) {
-		const struct isle_map_slot *slot = &parents->states.slots[i];
-		struct isle_spot spot;
-		struct isle_stat now;
+	while (r >= 0 && (r = next_parent(tx, &walk, &now)) > 0) {
+		char key[48];
+		const struct isle_stat *then = isle_map_get(&parents->states, object_key(now.dev, now.ino, key));
 
-		if (slot->key && isle_spot_host(tx, slot->key, &spot) >= 0 && isle_look(spot.dir, spot.name, &now) > 0)
-			r = note(&notes, slot->value, &now);
+		if (then)
+			r = note(&notes, then, &now);
 	}
+	if (r >= 0)
+		r = note_renamed(tx, &notes);
 	if (r >= 0)
 		r = note_linked(tx, &notes);
 	return r < 0 ? r : save(tx->isle, &notes);

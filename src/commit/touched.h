@@ -31,9 +31,10 @@ bool isle_touched_excuses(const struct isle_touched *touched, const struct isle_
 /* The ctime that the object had before we touched it, or has if we did not. touched may be NULL. */
 const struct statx_timestamp *isle_touched_ctime(const struct isle_touched *touched, const struct isle_stat *st);
 
-/* Around the steps of a plan that leaves something in the isle: the directories in which they change names. */
+/* Around the steps of a plan after which the isle has something left: the directories in which they change names, and what
+ * they rename. */
 struct isle_touched_parents {
-	struct isle_map states; /* host path -> struct isle_stat, heap */
+	struct isle_map states; /* "DEV INO" -> struct isle_stat, heap */
 };
 
 void isle_touched_parents_done(struct isle_touched_parents *parents);

@@ -191,5 +191,15 @@ ln -s c "$D/old"
 status_is 4 isle undo --yes 2>"$T/err"
 has "$(cat "$T/err")" "its directory has been replaced since"
 exists "$D/kept"
+
+# What undo moved the times of is not what the host has changed.
+fresh again 'echo 2 >old/x; echo new >old/new; mkdir old/dir; echo 2 >a'
+isle commit -q --yes again "$D/old"
+isle undo -q --yes
+isle undo -q --yes
+(cd "$D" && isle run -q -n again -- chmod 0700 old)
+isle check again >"$T/out" || fail "a conflict: $(cat "$T/out")"
+isle commit -q --yes again
+same "$(stat -c %a "$D/old")" 700
 has "$(isle log --json)" '"version":1'
 nothing_left
