@@ -62,8 +62,9 @@ static bool lends_rights(const struct isle_sight *sight)
 	const mode_t group = S_ISGID | S_IXGRP;
 	struct statvfs fs;
 
-	if (!((sight->st.st_mode & S_ISUID) != 0 && sight->st.st_uid != geteuid()) &&
-	    !((sight->st.st_mode & group) == group && sight->st.st_gid != getegid()))
+	/* What the isle of a user made belongs to that user. */
+	if (!((sight->then.mode & S_ISUID) != 0 && sight->then.uid != geteuid()) &&
+	    !((sight->then.mode & group) == group && sight->then.gid != getegid()))
 		return false;
 	return statvfs(sight->host, &fs) < 0 || (fs.f_flag & ST_NOSUID) == 0;
 }

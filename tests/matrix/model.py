@@ -120,6 +120,9 @@ def _user(kind, aspect, name, host_aspect, host_name):
         return EITHER
     if aspect == "make" and host_name in (name, parent(name)) and host_aspect == "inside":
         return EITHER
+    # Only files and directories can carry a user's note of where they came from.
+    if kind in ("symlink", "fifo", "socket") and host_aspect == "gone" and (host_name == name or below(name, host_name)):
+        return EITHER
     return _root(kind, aspect, name, host_aspect, host_name)
 
 
