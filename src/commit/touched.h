@@ -31,8 +31,8 @@ bool isle_touched_excuses(const struct isle_touched *touched, const struct isle_
 /* The ctime that the object had before we touched it, or has if we did not. touched may be NULL. */
 const struct statx_timestamp *isle_touched_ctime(const struct isle_touched *touched, const struct isle_stat *st);
 
-/* Around the steps of a plan after which the isle has something left: the directories in which they change names, and what
- * they rename. */
+/* Around the steps of a plan after which the isle has something left: the directories in which they change names, and
+ * what they rename. */
 struct isle_touched_parents {
 	struct isle_map states; /* "DEV INO" -> struct isle_stat, heap */
 };
