@@ -15,11 +15,12 @@ which part of the tree it lies:
   3  a commit of everything is refused and changes nothing
   4  a commit of the part without conflicts is as the reference, and the rest is as it was
   5  undo gives back the tree before, an undo of that the tree after
-  6  the host then does its deeds again: an undo names each case where that touched what was committed, and changes nothing
+  6  the host then does its deeds again: an undo is refused, names no case where nothing was done, and changes nothing
 """
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -241,6 +242,19 @@ class Matrix:
         self.complain("done again", self.explain(oracle.differences(self.after, self.picture())))
         self.say("done again")
 
+    def host_moves_on(self):
+        failed = self.deeds("host", self.tree, self.agreed)
+        moved = {case.path for case in self.agreed if deeds.HOST[case.host].does and case.path not in failed}
+        before = self.picture()
+        told = os.fsdecode(self.isle("undo", "--yes", allowed=(4,)).stderr)
+        named = set(re.findall(re.escape(self.tree) + r"/(\w+/\d{4})/", told))
+        self.complain("a refused undo changed the host", self.explain(oracle.differences(before, self.picture())))
+        self.complain("undo", ("%s: a conflict, and the host did nothing" % case for case in self.agreed
+                               if case.path in named - moved - set(failed)))
+        if not named & moved:
+            self.problems.append("undo: no case is named")
+        self.say("undo refused: %d of %d cases where the host moved on are named" % (len(named & moved), len(moved)))
+
     def finish(self):
         self.isle("discard", "--yes", "matrix")
         if self.isle("status", "matrix", allowed=(0, 3)).returncode != 0:
@@ -249,7 +263,7 @@ class Matrix:
         self.isle("gc")
 
     def play(self):
-        for step in (self.prepare, self.both_sides, self.check, self.refused, self.commit, self.undo, self.finish):
+        for step in (self.prepare, self.both_sides, self.check, self.refused, self.commit, self.undo, self.host_moves_on, self.finish):
             step()
             if any(problem.startswith(("host", "inside")) for problem in self.problems):
                 break

@@ -116,6 +116,9 @@ def _user(kind, aspect, name, host_aspect, host_name):
     before it got its name, nor a directory that was made from one that was there."""
     if aspect == "move":
         aspect = "tree"
+    # No attribute can be set on these by a user, so the layer does not tell that they are copies of the host's.
+    if kind in ("symlink", "fifo", "socket") and aspect == "data" and host_aspect == "gone" and host_name == name:
+        return EITHER
     if aspect in ("away", "tree") and host_aspect == "gone" and (host_name == name or below(name, host_name)):
         return EITHER
     if aspect == "make" and host_name in (name, parent(name)) and host_aspect == "inside":
