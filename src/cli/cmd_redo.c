@@ -184,23 +184,30 @@ static bool same_change(const struct outcome *a, const struct isle_change *x, co
 	return x->after.size == y->after.size && one >= 0 && two >= 0 && same_data(one, two);
 }
 
+/* strcmp() of the paths of a->list[i] and b->list[j]; what is behind the end of its list comes last. */
+static int compare_paths(const struct isle_changes *a, size_t i, const struct isle_changes *b, size_t j)
+{
+	if (i == a->count)
+		return 1;
+	return j == b->count ? -1 : strcmp(a->list[i].path, b->list[j].path);
+}
+
 /* Both lists are sorted by path. */
 static size_t print_differences(const struct outcome *then, const struct outcome *now)
 {
+	const struct isle_changes *a = &then->changes, *b = &now->changes;
 	size_t i = 0, j = 0, different = 0;
 
-	while (i < then->changes.count || j < now->changes.count) {
-		const struct isle_change *x = i < then->changes.count ? &then->changes.list[i] : NULL;
-		const struct isle_change *y = j < now->changes.count ? &now->changes.list[j] : NULL;
-		int order = !x ? 1 : !y ? -1 : strcmp(x->path, y->path);
+	while (i < a->count || j < b->count) {
+		int order = compare_paths(a, i, b, j);
 		const char *word = order < 0 ? "only then" : order > 0 ? "only now" : "different";
 
+		if (order != 0 || !same_change(then, &a->list[i], now, &b->list[j])) {
+			different++;
+			printf("%-9s  %s\n", word, isle_quote(order <= 0 ? a->list[i].path : b->list[j].path));
+		}
 		i += order <= 0;
 		j += order >= 0;
-		if (order == 0 && same_change(then, x, now, y))
-			continue;
-		different++;
-		printf("%-9s  %s\n", word, isle_quote(order <= 0 ? x->path : y->path));
 	}
 	return different;
 }
