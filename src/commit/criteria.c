@@ -181,6 +181,12 @@ static bool same_object(const struct isle_identity *then, const struct isle_stat
 	return then->ino == now->ino && then->mode == now->mode;
 }
 
+/* As it was when it was read, or before we touched it since: it can have been read before that or after. */
+static bool same_ctime(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
+{
+	return same_time(&now->ctime, then->ctime) || same_time(isle_touched_ctime(&b->touched, now), then->ctime);
+}
+
 static bool same_content(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
 {
 	if (then->mode == 0 || now->mode == 0)
@@ -189,7 +195,7 @@ static bool same_content(const struct isle_builder *b, const struct isle_identit
 		return false;
 	if (S_ISDIR(then->mode)) /* stat(2): its entries are no part of it */
 		return then->uid == now->uid && then->gid == now->gid;
-	return then->size == now->size && same_time(isle_touched_ctime(&b->touched, now), then->ctime);
+	return then->size == now->size && same_ctime(b, then, now);
 }
 
 static bool same_names(const struct isle_builder *b, const char *path, const struct isle_read_path *one,
@@ -201,7 +207,7 @@ static bool same_names(const struct isle_builder *b, const char *path, const str
 		return one->list.mode == now->mode;
 	if (b->criteria == ISLE_CRITERIA_LOOKUP)
 		return true;
-	if (same_object(&one->list, now) && same_time(isle_touched_ctime(&b->touched, now), one->list.ctime))
+	if (same_object(&one->list, now) && same_ctime(b, &one->list, now))
 		return true;
 	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return one->names != 0 && dir >= 0 && isle_names_hash(dir, &hash) >= 0 && hash == one->names;

@@ -201,5 +201,12 @@ isle undo -q --yes
 isle check again >"$T/out" || fail "a conflict: $(cat "$T/out")"
 isle commit -q --yes again
 same "$(stat -c %a "$D/old")" 700
+# Nor what is read after that.
+fresh reread 'mv a moved'
+isle commit -q --yes reread
+isle undo -q --yes
+isle undo -q --yes
+(cd "$D" && isle run -q -n reread -- sh -c 'cat moved >copy')
+isle check reread >"$T/out" || fail "a conflict: $(cat "$T/out")"
 has "$(isle log --json)" '"version":1'
 nothing_left

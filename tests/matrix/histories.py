@@ -5,14 +5,16 @@ Random histories: an isle and the host both edit the same trees for thousands of
 serial execution at the commit says.
 
     histories.py DIRECTORY               $ISLE is the program; ISLE_SEED chooses, ISLE_STEPS says how many
-    histories.py --do TREE STEPS         does steps below TREE, tells as JSON which were possible
+    histories.py --do TREE               does the steps of its standard input below TREE, tells as JSON which were possible
 
 The tree has cells that have nothing to do with each other. After some rounds of steps of both sides the host's tree is copied, and what
 the isle did is done once more in the copy, by the kernel alone. A cell in which `isle check` sees no conflict has to be like that
 copy after the commit. A cell in which the two sides have used different names must not conflict; of the isle's those count that it used before the last commit,
 since directories can stay in its layer. Undo has to give back what was before, and an undo of that what was after. What conflicts is discarded, and the same isle goes on.
 
-ISLE_CRITERIA=aec adds steps that read: a file is copied to another name. Default is `write`.
+With ISLE_CRITERIA=aec (default is `write`) some steps read: a file is copied to another name. An isle is then committed as a whole or,
+where one cell conflicts, refused and thrown away. What the isle tried counts as used, too, and if nothing conflicts, all that it did must
+be possible after what the host did, but for removing what the host has removed.
 """
 import json
 import os
@@ -69,10 +71,9 @@ def step(kind, one, two, text):
             file.write(old)
 
 
-def do(tree, path):
+def do(tree):
     os.umask(0o022)
-    with open(path, encoding="ascii") as file:
-        steps = json.load(file)
+    steps = json.load(sys.stdin)
     done = []
     for i, (cell, kind, one, two, text) in enumerate(steps):
         os.chdir("%s/%s" % (tree, cell))
@@ -111,8 +112,8 @@ class History:
         self.mine = {cell: [] for cell in self.cells}
         self.theirs = {cell: [] for cell in self.cells}
 
-    def isle(self, *words, allowed=(0,)):
-        done = subprocess.run([ISLE, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300,
+    def isle(self, *words, allowed=(0,), text=b""):
+        done = subprocess.run([ISLE, *words], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300,
                               check=False)
         if done.returncode not in allowed:
             raise Failure("%s ends with %d: %s" % (" ".join(words)[:150], done.returncode, os.fsdecode(done.stderr)[-3000:]))
@@ -124,22 +125,23 @@ class History:
                  "step %d\n" % self.random.randrange(10 ** 6)) for _ in range(count)]
 
     def play(self, steps, tree, inside=False):
-        path = self.base + "/steps.json"
-        with open(path, "w", encoding="ascii") as file:
-            json.dump(steps, file)
-        words = ["/usr/bin/python3", "-B", HERE + "/histories.py", "--do", tree, path]
+        text = json.dumps(steps).encode()
+        words = ["/usr/bin/python3", "-B", HERE + "/histories.py", "--do", tree]
         if inside:
-            done = self.isle("run", "-q", "-n", "history", "--keep", "--net", "none", "--criteria", CRITERIA, "--", *words)
+            done = self.isle("run", "-q", "-n", "history", "--keep", "--net", "none", "--criteria", CRITERIA, "--", *words, text=text)
         else:
-            done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
+            done = subprocess.run(words, input=text, stdout=subprocess.PIPE, check=True)
         return [steps[i] for i in json.loads(done.stdout)]
 
     def round(self, count):
-        done = self.play(self.random_steps(count, CRITERIA == "aec"), self.tree, inside=True)
+        steps = self.random_steps(count, CRITERIA == "aec")
+        done = self.play(steps, self.tree, inside=True)
+        for one in steps if CRITERIA == "aec" else done:
+            self.ever[one[0]] |= self.used([one])
         for one in done:
             self.mine[one[0]].append(one)
-            self.ever[one[0]] |= self.used([one])
-        after = self.play(self.random_steps(count // 12, False), self.tree)
+        # Any read that the host has changed is a conflict of the whole isle: few steps, or none would ever be committed.
+        after = self.play(self.random_steps(count // 12 if CRITERIA == "write" else self.random.randrange(3), False), self.tree)
         for one in after:
             self.theirs[one[0]].append(one)
         self.steps += count + count // 12
@@ -173,6 +175,7 @@ class History:
             if not self.ever[cell] & self.used(self.theirs[cell]):
                 self.problems.append("a conflict without a cause in %s:\n      isle: %s\n      host: %s" %
                                      (cell, self.mine[cell], self.theirs[cell]))
+        self.problems += ["a conflict outside: %s" % entry for entry in told["conflicts"] if not entry["path"].startswith(prefix)]
         self.conflicts += len(bad)
         return bad
 
@@ -185,7 +188,37 @@ class History:
         count = {cell: 0 for cell in self.cells}
         for one in done:
             count[one[0]] += 1
+        if CRITERIA == "aec":
+            self.impossible = [one for one in steps if one not in done and one[1] != "remove"]
         return {cell for cell in self.cells if count[cell] == len(self.mine[cell])}
+
+    def settle_whole(self):
+        """All or nothing: the criteria are about the isle."""
+        before = self.picture(self.tree)
+        bad = self.check()
+        if bad:
+            self.isle("commit", "--yes", "--allow=all", "--criteria", CRITERIA, "history", allowed=(4,))
+            self.compare("refused", before, self.picture(self.tree))
+            self.isle("discard", "--yes", "history")
+            self.isle("rm", "--yes", "history")
+            self.ever = {cell: set() for cell in self.cells}
+        else:
+            possible = self.serial()
+            self.problems += ["no conflict, but not possible: %s\n      isle: %s\n      host: %s" %
+                              (one, self.mine[one[0]], self.theirs[one[0]]) for one in self.impossible]
+            self.commit_and_undo(before, [], self.cells, possible)
+        self.forget()
+
+    def commit_and_undo(self, before, paths, good, possible):
+        done = self.isle("commit", "--yes", "--allow=all", "--criteria", CRITERIA, "history", *paths)
+        after = self.picture(self.tree)
+        self.compare("committed", self.picture(self.copy), after, [cell for cell in good if cell in possible])
+        if b"nothing" not in done.stderr + done.stdout and before != after:
+            self.isle("undo", "--yes")
+            self.compare("undone", before, self.picture(self.tree))
+            self.isle("undo", "--yes")
+            self.compare("done again", after, self.picture(self.tree))
+        self.commits += 1
 
     def settle(self):
         """What does not conflict is committed, undone and done again, the rest discarded."""
@@ -195,16 +228,8 @@ class History:
         good = [cell for cell in self.cells if cell not in bad]
         changed = [self.tree + "/" + cell for cell in good if self.mine[cell]]
         if changed:
-            done = self.isle("commit", "--yes", "--allow=all", "--criteria", CRITERIA, "history", *changed)
-            after = self.picture(self.tree)
-            self.compare("committed", self.picture(self.copy), after, [cell for cell in good if cell in possible])
-            self.compare("committed too much", before, after, bad)
-            if b"nothing" not in done.stderr + done.stdout and before != after:
-                self.isle("undo", "--yes")
-                self.compare("undone", before, self.picture(self.tree))
-                self.isle("undo", "--yes")
-                self.compare("done again", after, self.picture(self.tree))
-            self.commits += 1
+            self.commit_and_undo(before, changed, good, possible)
+            self.compare("committed too much", before, self.picture(self.tree), bad)
         if bad:
             self.isle("discard", "--yes", "history", *[self.tree + "/" + cell for cell in sorted(bad)])
         told = json.loads(self.isle("status", "--json", "history", allowed=(0, 3)).stdout)
@@ -218,8 +243,11 @@ class History:
         while self.steps < STEPS and not self.problems:
             for _ in range(self.random.randrange(1, 4)):
                 self.round(self.random.randrange(20, 120))
-            self.settle()
-        self.isle("rm", "--yes", "history")
+            if CRITERIA == "write":
+                self.settle()
+            else:
+                self.settle_whole()
+        self.isle("rm", "--yes", "history", allowed=(0, 1) if CRITERIA == "aec" else (0,))
 
 
 def main():

@@ -7,4 +7,8 @@
 
 need getfacl getfattr python3
 mkdir "$T/trees"
-ISLE_SEED=${ISLE_SEED:-1} /usr/bin/python3 -B "$(dirname "$0")/histories.py" "$T/trees"
+export ISLE_SEED=${ISLE_SEED:-1}
+for criteria in ${ISLE_CRITERIA:-write aec}; do
+	mkdir "$T/trees/$criteria"
+	ISLE_CRITERIA=$criteria /usr/bin/python3 -B "$(dirname "$0")/histories.py" "$T/trees/$criteria"
+done
