@@ -58,8 +58,11 @@ static int remove_placed_layers(int folder, const char *entry)
 
 	if (isle.dir < 0)
 		return -errno;
+	snprintf(isle.id, sizeof(isle.id), "%.16s", entry); /* what its places are named after */
 	int r = isle_layers_read(&isle, &layers, NULL);
 	isle_cleanup_fd(&isle.dir);
+	if (r == -EUCLEAN)
+		return 0; /* a table that is not to be believed leads nowhere */
 	for (size_t i = 0; r >= 0 && i < layers.count; i++) {
 		const char *place = layers.list[i].place;
 		const char *slash = place == NULL ? NULL : strrchr(place, '/');

@@ -274,7 +274,14 @@ static int note_directories(struct isle_guide *guide, const struct isle_call *ca
 /* Within one overlay: asks the kernel, which knows all that speaks against it, and repairs what it cannot do. */
 static int rename_within(const struct rename *n)
 {
-	int r = isle_renameat2(n->from->dir, n->from->name, n->to->dir, n->to->name, n->flags);
+	/* In the mount namespace of this process nothing is mounted there: the kernel would move the directory and take
+	 * the view's mount off. */
+	bool mounted = is_mount_point(n->from) || is_mount_point(n->to);
+	int r = mounted ? may_remove(n->from) : 0;
+	if (mounted)
+		return r < 0 ? r : (n->flags & RENAME_NOREPLACE) != 0 && is_there(n->to) ? -EEXIST : -EBUSY;
+
+	r = isle_renameat2(n->from->dir, n->from->name, n->to->dir, n->to->name, n->flags);
 
 	if (r != -EXDEV)
 		return r < 0 ? r : 1;
