@@ -111,7 +111,7 @@ enum isle_sight_flags {
 struct isle_sight {
 	char view[PATH_MAX]; /* without symbolic links; what is missing: the first name that is */
 	char host[PATH_MAX];
-	struct stat st; /* in the view, only st_mode holds; 0: missing */
+	mode_t mode; /* in the view; 0: missing */
 	enum isle_origin origin;
 	struct isle_identity then; /* of the host */
 };

@@ -90,8 +90,10 @@ static int see_at(struct isle_guide *guide, int fd, struct isle_sight *sight)
 {
 	if (!isle_guide_is_overlay(fd) && !isle_origins_is_file(&guide->origins, sight->view))
 		return -ENODATA;
-	if (fstat(fd, &sight->st) < 0)
+	struct stat st;
+	if (fstat(fd, &st) < 0)
 		return -errno;
+	sight->mode = st.st_mode;
 	return look_at_host(guide, sight);
 }
 
@@ -104,7 +106,7 @@ static int see(struct isle_guide *guide, int fd, struct isle_sight *sight)
 
 static int record_link(struct isle_guide *guide, const struct isle_call *call, const char *path)
 {
-	struct isle_sight sight = {.st.st_mode = S_IFLNK};
+	struct isle_sight sight = {.mode = S_IFLNK};
 
 	snprintf(sight.view, sizeof(sight.view), "%s", path);
 	int r = look_at_host(guide, &sight);
@@ -226,7 +228,7 @@ static int look_at_missing(struct isle_guide *guide, const char *view, struct is
 	if (!isle_guide_is_overlay(dir))
 		return -ENODATA;
 	snprintf(sight->view, sizeof(sight->view), "%s", view);
-	sight->st = (struct stat){0};
+	sight->mode = 0;
 	return look_at_host(guide, sight);
 }
 
@@ -277,7 +279,7 @@ static int look(struct isle_guide *guide, const struct isle_call *call, const ch
 	int near = isle_near_look(guide, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0, &st);
 	if (near != -EAGAIN) {
 		snprintf(sight->view, sizeof(sight->view), "%s", raw);
-		sight->st = (struct stat){.st_mode = near == 0 ? st.stx_mode : 0};
+		sight->mode = near == 0 ? st.stx_mode : 0;
 		return look_at_host(guide, sight);
 	}
 	int follow = (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;

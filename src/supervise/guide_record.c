@@ -77,7 +77,7 @@ static int note_moved(struct isle_guide *guide, struct isle_known_slot *slot, co
 
 static bool is_stale(const struct isle_sight *sight)
 {
-	return sight->origin == ISLE_ORIGIN_HOST && (sight->st.st_mode == 0) != (sight->then.mode == 0);
+	return sight->origin == ISLE_ORIGIN_HOST && (sight->mode == 0) != (sight->then.mode == 0);
 }
 
 int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
@@ -87,7 +87,7 @@ int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, cons
 
 	if (sight->origin == ISLE_ORIGIN_OWN)
 		return 0;
-	if (sight->st.st_mode == 0) {
+	if (sight->mode == 0) {
 		how = ISLE_READ_LOOKUP;
 		/* The view says that it is missing, so that is what was seen. */
 		event.then = (struct isle_identity){0};

@@ -50,8 +50,8 @@ static int note_program(struct isle_guide *guide, const struct isle_call *call, 
 
 	if (r < 0)
 		return r;
-	r = isle_guide_read(guide, call, sight, S_ISREG(sight->st.st_mode) ? ISLE_READ_EXEC : ISLE_READ_LOOKUP);
-	if (r < 0 || !S_ISREG(sight->st.st_mode))
+	r = isle_guide_read(guide, call, sight, S_ISREG(sight->mode) ? ISLE_READ_EXEC : ISLE_READ_LOOKUP);
+	if (r < 0 || !S_ISREG(sight->mode))
 		return r < 0 ? r : -ENOENT;
 	return nested < NESTED_MAX ? note_interpreter(guide, call, sight, nested) : 0;
 }
@@ -85,7 +85,7 @@ static int note_exec(struct isle_guide *guide, const struct isle_call *call, con
 	struct isle_event event = {.type = ISLE_EVENT_EXEC, .path = sight->view, .text = text, .text_size = text_size};
 	char directory[PATH_MAX];
 
-	if ((sight->st.st_mode & 0111) == 0)
+	if ((sight->mode & 0111) == 0)
 		return 0; /* EACCES */
 	event.process = isle_guide_process(guide, call);
 	if (isle_peer_link(call->tid, "cwd", directory, sizeof(directory)) < 0)

@@ -80,18 +80,18 @@ static int handle_rename(struct isle_guide *guide, const struct isle_call *call,
 	struct isle_sight to;
 	int r = look(guide, call, shape->dirfd2, shape->path2, ISLE_SIGHT_NOFOLLOW, &to);
 
-	if (r <= 0 || from->st.st_mode == 0)
+	if (r <= 0 || from->mode == 0)
 		return r;
 	guide->removals++;
-	if (!S_ISDIR(from->st.st_mode) && !S_ISDIR(to.st.st_mode) && same_layer(guide, from, &to))
+	if (!S_ISDIR(from->mode) && !S_ISDIR(to.mode) && same_layer(guide, from, &to))
 		guide->plain = call->notif.id;
-	if (to.st.st_mode != 0)
+	if (to.mode != 0)
 		r = isle_guide_keep(guide, &to);
 	if (r >= 0)
 		r = isle_guide_write(guide, call, from->view, shape->how, to.view);
 	if (r >= 0 && shape->how == ISLE_WRITE_LINK)
 		return isle_guide_read(guide, call, from, ISLE_READ_CONTENT);
-	if (!S_ISREG(from->st.st_mode) || (to.st.st_mode != 0 && !S_ISREG(to.st.st_mode))) {
+	if (!S_ISREG(from->mode) || (to.mode != 0 && !S_ISREG(to.mode))) {
 		isle_guide_renamed(guide, call);
 	}
 	return r;
@@ -113,16 +113,16 @@ int isle_handle_names(struct isle_guide *guide, const struct isle_call *call, st
 	case ISLE_WRITE_LINK:
 		return handle_rename(guide, call, shape, &sight);
 	case ISLE_WRITE_REMOVE:
-		if (sight.st.st_mode == 0)
+		if (sight.mode == 0)
 			return isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
 		guide->removals++;
-		if (!S_ISREG(sight.st.st_mode))
+		if (!S_ISREG(sight.mode))
 			isle_guide_renamed(guide, call);
 		break;
 	case ISLE_WRITE_MKDIR:
 	case ISLE_WRITE_SYMLINK:
 	case ISLE_WRITE_NODE:
-		if (sight.st.st_mode != 0)
+		if (sight.mode != 0)
 			return isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
 		if (shape->how == ISLE_WRITE_SYMLINK)
 			isle_guide_renamed(guide, call);
@@ -153,7 +153,7 @@ int isle_handle_metadata(struct isle_guide *guide, const struct isle_call *call,
 	if (call->notif.data.nr == SYS_fchownat && (call->args[4] & AT_EMPTY_PATH) != 0)
 		return 0; /* as fchown(2): of what is open */
 	int r = look(guide, call, shape->dirfd, shape->path, link ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
-	if (r <= 0 || sight.st.st_mode == 0)
+	if (r <= 0 || sight.mode == 0)
 		return r;
 	if (shape->how == ISLE_WRITE_OPEN) { /* truncate(2) */
 		r = isle_guide_read(guide, call, &sight, ISLE_READ_CONTENT);

@@ -68,7 +68,7 @@ static int handle_unix(struct isle_guide *guide, const struct isle_call *call, c
 	if (r < 0)
 		return isle_guide_is_missing(r) ? 0 : r;
 	r = isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
-	if (r < 0 || !S_ISSOCK(sight.st.st_mode) || sight.origin != ISLE_ORIGIN_HOST)
+	if (r < 0 || !S_ISSOCK(sight.mode) || sight.origin != ISLE_ORIGIN_HOST)
 		return r;
 	return note_refused(guide, call, sight.view);
 }

@@ -109,12 +109,12 @@ static int note_writing(struct isle_guide *guide, const struct isle_call *call, 
 	bool cut = (o->flags & O_TRUNC) != 0;
 	int r = 0;
 
-	if (sight->st.st_mode == 0) {
+	if (sight->mode == 0) {
 		if ((o->flags & O_CREAT) == 0)
 			return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
 		return isle_guide_write(guide, call, sight->view, ISLE_WRITE_CREATE, NULL);
 	}
-	if (!S_ISREG(sight->st.st_mode))
+	if (!S_ISREG(sight->mode))
 		return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
 	if ((o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
@@ -142,11 +142,11 @@ static int note_opening(struct isle_guide *guide, const struct isle_call *call, 
 		return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
 	if (bit != SEEN_READ)
 		return note_writing(guide, call, o, sight);
-	if (sight->st.st_mode == 0 && (o->flags & O_CREAT) != 0)
+	if (sight->mode == 0 && (o->flags & O_CREAT) != 0)
 		return isle_guide_write(guide, call, sight->view, ISLE_WRITE_CREATE, NULL);
-	if (S_ISDIR(sight->st.st_mode))
+	if (S_ISDIR(sight->mode))
 		return isle_guide_read(guide, call, sight, ISLE_READ_LIST);
-	return isle_guide_read(guide, call, sight, S_ISREG(sight->st.st_mode) ? ISLE_READ_CONTENT : ISLE_READ_LOOKUP);
+	return isle_guide_read(guide, call, sight, S_ISREG(sight->mode) ? ISLE_READ_CONTENT : ISLE_READ_LOOKUP);
 }
 
 int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
@@ -176,7 +176,7 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 	if (r >= 0) {
 		r = note_opening(guide, call, &o, &sight);
 		/* A name that is made by this call is looked at again. */
-		if (r >= 0 && sight.st.st_mode == 0 && (o.flags & O_CREAT) != 0)
+		if (r >= 0 && sight.mode == 0 && (o.flags & O_CREAT) != 0)
 			return 0;
 	}
 	if (r >= 0 || isle_guide_is_missing(r))
@@ -201,7 +201,7 @@ int isle_handle_readlink(struct isle_guide *guide, const struct isle_call *call,
 		return 0;
 	int r = isle_guide_look(guide, call, guide->raw, ISLE_SIGHT_NOFOLLOW, &sight);
 	if (r >= 0)
-		r = isle_guide_read(guide, call, &sight, S_ISLNK(sight.st.st_mode) ? ISLE_READ_LINK : ISLE_READ_LOOKUP);
+		r = isle_guide_read(guide, call, &sight, S_ISLNK(sight.mode) ? ISLE_READ_LINK : ISLE_READ_LOOKUP);
 	if (r < 0 && !isle_guide_is_missing(r))
 		return r;
 	note_seen(guide, slot, SEEN_LINK, r >= 0 && sight.origin == ISLE_ORIGIN_OWN);
