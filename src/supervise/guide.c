@@ -133,6 +133,11 @@ static void answer(struct isle_guide *guide, const struct isle_call *call, const
 	}
 }
 
+bool isle_guide_waits(const struct isle_guide *guide, const struct isle_call *call)
+{
+	return isle_listener_waits(guide->listener, call->notif.id);
+}
+
 static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 {
 	const struct isle_trapped *trapped = isle_trapped_find(call->notif.data.nr);

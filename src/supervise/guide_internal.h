@@ -121,6 +121,10 @@ struct isle_sight {
 int isle_guide_look(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
 		    struct isle_sight *ret_sight);
 
+/* True while the caller waits. It is asked after its memory and its /proc were read, and before anything comes of that:
+ * if it has been killed meanwhile, its pid can be another process's (seccomp_unotify(2)). */
+bool isle_guide_waits(const struct isle_guide *guide, const struct isle_call *call);
+
 /* This error of isle_guide_look() says that the program will find nothing either. */
 bool isle_guide_is_missing(int r);
 

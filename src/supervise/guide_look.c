@@ -313,6 +313,8 @@ int isle_guide_look(struct isle_guide *guide, const struct isle_call *call, cons
 {
 	if (guide->root < 0)
 		return -ENODATA;
+	if (!isle_guide_waits(guide, call))
+		return -ESRCH;
 	if (guide->slash)
 		flags &= ~(unsigned)ISLE_SIGHT_NOFOLLOW;
 	int r = look(guide, call, raw, flags, sight);

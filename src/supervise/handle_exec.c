@@ -91,6 +91,8 @@ static int note_exec(struct isle_guide *guide, const struct isle_call *call, con
 	if (isle_peer_link(call->tid, "cwd", directory, sizeof(directory)) < 0)
 		snprintf(directory, sizeof(directory), "%s", guide->options.directory);
 	event.other = directory;
+	if (!isle_guide_waits(guide, call))
+		return -ESRCH;
 	int r = isle_events_add(guide->events, &event, NULL);
 	return r < 0 ? r : note_rights(guide, call, sight);
 }

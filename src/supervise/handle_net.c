@@ -108,6 +108,8 @@ int isle_handle_net(struct isle_guide *guide, const struct isle_call *call, stru
 	int r = isle_peer_read(call->tid, where, &address, size < sizeof(address) ? size : sizeof(address));
 	if (r < 0)
 		return r;
+	if (!isle_guide_waits(guide, call))
+		return -ESRCH;
 	if (address.any.sa_family == AF_UNIX)
 		return handle_unix(guide, call, &address.un, size < sizeof(address.un) ? size : sizeof(address.un));
 	if (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6)

@@ -108,7 +108,7 @@ int isle_repair_node(struct isle_guide *guide, const struct isle_call *call, str
 	if (isle_caller_look(call->tid, &caller) < 0 || (caller->powers & (1ULL << CAP_MKNOD)) == 0 ||
 	    !isle_caller_is_mapped(call->tid) ||
 	    !isle_repair_find(guide, call, at ? (int)call->args[0] : AT_FDCWD, a[0], 0, &place) || place.slash ||
-	    !is_of_isle(call, &place))
+	    !is_of_isle(call, &place) || !isle_guide_waits(guide, call))
 		return 0;
 	int r = make_node(&place, &node, caller);
 	*ret_verdict = (struct isle_verdict){.answered = true, .error = r < 0 ? -r : 0};

@@ -190,7 +190,7 @@ int isle_repair_owner(struct isle_guide *guide, const struct isle_call *call, st
 	if (!read_wish(call, &wish) || (can_be_held(&wish) && !guide->options.fake_owner))
 		return 0;
 	auto_fd int object = open_object(guide, call, &wish);
-	if (object < 0)
+	if (object < 0 || !isle_guide_waits(guide, call))
 		return 0;
 	if (can_be_held(&wish)) {
 		take_back(guide, &wish, object);

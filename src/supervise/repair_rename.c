@@ -343,7 +343,7 @@ static int do_rename(struct isle_guide *guide, const struct isle_call *call, str
 {
 	int noted = 0;
 
-	if (!needs_repair(guide, n))
+	if (!needs_repair(guide, n) || !isle_guide_waits(guide, call))
 		return 0;
 	int r = n->from->mount == n->to->mount ? rename_within(n) : rename_between(n);
 	isle_guide_renamed(guide, call);
@@ -439,7 +439,7 @@ int isle_repair_link(struct isle_guide *guide, const struct isle_call *call, str
 	    !isle_repair_find(guide, call, a.from_dir, a.from, follow, &from) ||
 	    !isle_repair_find(guide, call, a.to_dir, a.to, 0, &to) || from.mount == to.mount || !is_there(&from) ||
 	    is_mount_point(&from) || !isle_repair_view(&from) || !isle_repair_view(&to) ||
-	    !host_would(guide, &from, &to))
+	    !host_would(guide, &from, &to) || !isle_guide_waits(guide, call))
 		return 0;
 	int r = copy_link(&from, &to);
 	answer(ret_verdict, r);

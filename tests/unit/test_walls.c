@@ -345,6 +345,33 @@ static void test_notify_sockets(void **state)
 	close(notify_pair[1]);
 }
 
+/* Whose pid it was may be anybody's from then on. */
+static void test_caller_gone(void **state)
+{
+	struct seccomp_notif call = {0};
+	auto_fd int listener = -1;
+	int status;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, notify_pair), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(be_notified(mode()));
+	}
+	listener = receive_fd(notify_pair[0]);
+	assert_true(listener >= 0);
+	assert_int_equal(isle_listener_prepare(listener), 0);
+	assert_int_equal(isle_listener_receive(listener, &call), 1);
+	assert_true(isle_listener_waits(listener, call.id));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_false(isle_listener_waits(listener, call.id));
+	assert_int_equal(isle_listener_continue(listener, call.id), 0);
+	close(notify_pair[0]);
+	close(notify_pair[1]);
+}
+
 /* A directory with view/a, view/b and two files outside of the view. */
 static char scratch[] = "/var/tmp/isle-test-walls-XXXXXX";
 
@@ -567,6 +594,7 @@ int main(void)
 		cmocka_unit_test(test_filter_foreign_abi),
 #endif
 		cmocka_unit_test(test_notify_sockets),
+		cmocka_unit_test(test_caller_gone),
 		cmocka_unit_test(test_landlock),
 		cmocka_unit_test(test_landlock_scopes),
 		cmocka_unit_test(test_probe),
