@@ -32,6 +32,26 @@ const char *isle_change_kind_name(enum isle_change_kind kind)
 	return kind_names[kind];
 }
 
+const char *isle_type_name(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "directory";
+	case S_IFLNK:
+		return "symlink";
+	case S_IFIFO:
+		return "fifo";
+	case S_IFSOCK:
+		return "socket";
+	case S_IFCHR:
+		return "char";
+	case S_IFBLK:
+		return "block";
+	default:
+		return "file";
+	}
+}
+
 const char *isle_mark_name(enum isle_mark mark)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(mark_names); i++)

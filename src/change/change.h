@@ -136,6 +136,8 @@ bool isle_change_owner(const struct isle_change *change, uint32_t *ret_uid, uint
 
 /* "create", ... as in the JSON. */
 const char *isle_change_kind_name(enum isle_change_kind kind);
+/* "file", "directory", ...; the type bits of the mode count. */
+const char *isle_type_name(uint32_t mode);
 /* "setuid", ...; one bit. */
 const char *isle_mark_name(enum isle_mark mark);
 /* The bit of this name, or 0. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "clock.h"
 #include "json.h"
 #include "keep.h"
 #include "quote.h"
@@ -16,32 +17,6 @@ static const struct isle_option options[] = {
 	{0},
 };
 
-static void json_time(struct isle_json *j, const char *key, const struct statx_timestamp *time)
-{
-	isle_json_int(j, key, time->tv_sec * INT64_C(1000000000) + time->tv_nsec);
-}
-
-static void json_stat(struct isle_json *j, const char *key, const struct isle_stat *st)
-{
-	char mode[16];
-
-	if (st->mode == 0) {
-		isle_json_null(j, key);
-		return;
-	}
-	snprintf(mode, sizeof(mode), "%06o", st->mode);
-	isle_json_object(j, key);
-	isle_json_int(j, "dev", (int64_t)st->dev);
-	isle_json_int(j, "ino", (int64_t)st->ino);
-	isle_json_int(j, "size", (int64_t)st->size);
-	isle_json_str(j, "mode", mode);
-	isle_json_int(j, "uid", st->uid);
-	isle_json_int(j, "gid", st->gid);
-	json_time(j, "mtime_ns", &st->mtime);
-	json_time(j, "ctime_ns", &st->ctime);
-	isle_json_end(j);
-}
-
 static void json_conflict(struct isle_json *j, const struct isle_finding *conflict)
 {
 	isle_json_object(j, NULL);
@@ -54,14 +29,14 @@ static void json_conflict(struct isle_json *j, const struct isle_finding *confli
 			isle_json_str(j, NULL, isle_on_conflict_name((enum isle_on_conflict)how));
 	isle_json_end(j);
 	if (conflict->change == ISLE_READ_ONLY) {
-		json_stat(j, "then", &conflict->then);
+		isle_stat_json(j, "then", &conflict->then);
 	} else {
 		isle_json_object(j, "then");
-		json_time(j, "not_later_than_ns", &conflict->then.ctime);
+		isle_json_int(j, "not_later_than_ns", isle_time_ns(&conflict->then.ctime));
 		isle_json_end(j);
 	}
-	json_stat(j, "now", &conflict->now);
-	json_stat(j, "isle", &conflict->isle);
+	isle_stat_json(j, "now", &conflict->now);
+	isle_stat_json(j, "isle", &conflict->isle);
 	if (conflict->run > 0)
 		isle_json_int(j, "run", conflict->run);
 	else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog.h"
+#include "clock.h"
 #include "commit.h"
 #include "events.h"
 #include "quote.h"
@@ -125,7 +126,7 @@ static int gc(long days)
 	auto_store struct isle_store *store = NULL;
 	struct isle_prune_result result = {0};
 	struct isle_err err = ISLE_ERR_INIT;
-	int64_t before = isle_catalog_now() - (int64_t)days * 86400 * 1000000000;
+	int64_t before = isle_now() - (int64_t)days * 86400 * 1000000000;
 
 	if (isle_store_open(&store, &err) < 0 || isle_undo_prune(store, before, &result, &err) < 0 ||
 	    fold_all(store, &err) < 0 || isle_store_gc(store, &err) < 0)

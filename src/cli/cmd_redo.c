@@ -5,6 +5,7 @@
  */
 #include "catalog.h"
 #include "change.h"
+#include "clock.h"
 #include "command.h"
 #include "path.h"
 #include "quote.h"
@@ -88,7 +89,7 @@ static int run_again(const struct isle_command *command, void *data)
 	int r = environment ? 0 : isle_err_errno(&redo->err, -ENOMEM, "cannot run the commands again");
 
 	struct isle_command again = *command;
-	again.start = isle_catalog_now();
+	again.start = isle_now();
 	again.lists[ISLE_COMMAND_ENVIRONMENT] = environment;
 	struct isle_run_record record = {.isle_id = redo->fresh->id,
 					 .name = redo->fresh->name,
@@ -108,7 +109,7 @@ static int run_again(const struct isle_command *command, void *data)
 		isle_note("it ended with %s %d", result.outcome == ISLE_RUN_SIGNALLED ? "signal" : "status",
 			  result.status);
 	}
-	record.end = isle_catalog_now();
+	record.end = isle_now();
 	record.status = result.outcome == ISLE_RUN_SIGNALLED ? 128 + result.status : result.status;
 	if (r >= 0)
 		isle_ignore(isle_catalog_note_run(redo->store, &record, NULL));

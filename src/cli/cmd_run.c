@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "catalog.h"
+#include "clock.h"
 #include "command.h"
 #include "commit.h"
 #include "kernel.h"
@@ -348,14 +349,6 @@ static int find_or_create(struct isle_store *store, const char *name, struct isl
 	return r == -ENOENT && strcmp(name, "-") != 0 ? isle_create(store, name, ret_isle, err) : r;
 }
 
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int exit_status(const struct isle_run_result *result, const char *command)
 {
 	switch (result->outcome) {
@@ -408,7 +401,7 @@ static void note_command(const struct isle *isle, const struct request *q, int64
 static int run_in(struct isle_store *store, struct isle *isle, struct request *q, struct isle_err *err)
 {
 	struct isle_run_result result = {0};
-	struct isle_run_record record = {.isle_id = isle->id, .name = isle->name, .start = now()};
+	struct isle_run_record record = {.isle_id = isle->id, .name = isle->name, .start = isle_now()};
 
 	record.argv = (const char *const *)q->run.argv;
 	record.cwd = q->run.directory;
@@ -422,7 +415,7 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	if (r < 0)
 		return r;
 	int status = exit_status(&result, q->run.argv[0]);
-	record.end = now();
+	record.end = isle_now();
 	record.status = status;
 	isle_ignore(isle_catalog_note_run(store, &record, NULL));
 	const struct isle_run_ending how = {

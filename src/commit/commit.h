@@ -53,12 +53,9 @@ enum isle_criteria {
 	ISLE_CRITERIA_NONE,    /* nothing: the isle wins */
 };
 
-/* "aec", "lookup", "write", "none" */
-const char *isle_criteria_name(enum isle_criteria criteria);
-/* -1 when it is none. */
+/* "aec", "lookup", "write", "none"; -1 when it is none. */
 int isle_criteria_by_name(const char *name);
-/* How the isle was last run (`isle run --criteria`); AEC where nothing was said. */
-enum isle_criteria isle_criteria_of(const struct isle *isle);
+/* For later commits of the isle, where they do not say it. */
 int isle_criteria_note(const struct isle *isle, enum isle_criteria criteria) isle_must_check;
 
 /* "abort", ...; -1 when it is none. */

@@ -20,17 +20,13 @@
 
 #include "answers.h"
 #include "boot.h"
+#include "clock.h"
 #include "io.h"
 #include "kernel.h"
 #include "names.h"
 #include "reads.h"
 
 static const char *const criteria_names[] = {"", "aec", "lookup", "write", "none"};
-
-const char *isle_criteria_name(enum isle_criteria criteria)
-{
-	return criteria_names[criteria];
-}
 
 int isle_criteria_by_name(const char *name)
 {
@@ -40,7 +36,7 @@ int isle_criteria_by_name(const char *name)
 	return -1;
 }
 
-enum isle_criteria isle_criteria_of(const struct isle *isle)
+static enum isle_criteria criteria_of_isle(const struct isle *isle)
 {
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 
@@ -53,7 +49,7 @@ enum isle_criteria isle_criteria_of(const struct isle *isle)
 
 int isle_criteria_note(const struct isle *isle, enum isle_criteria criteria)
 {
-	const char *name = isle_criteria_name(criteria);
+	const char *name = criteria_names[criteria];
 
 	return isle_replace_file(isle->dir, "criteria", name, strlen(name));
 }
@@ -62,7 +58,7 @@ static enum isle_criteria criteria(const struct isle_builder *b)
 {
 	enum isle_criteria asked = b->options->criteria;
 
-	return asked == ISLE_CRITERIA_OF_ISLE ? isle_criteria_of(b->isle) : asked;
+	return asked == ISLE_CRITERIA_OF_ISLE ? criteria_of_isle(b->isle) : asked;
 }
 
 static int note(struct isle_builder *b, const char *kind, unsigned count, const char *what)
@@ -89,7 +85,7 @@ int isle_criteria_load(struct isle_builder *b)
 
 static bool same_time(const struct statx_timestamp *a, int64_t b)
 {
-	return a->tv_sec * INT64_C(1000000000) + a->tv_nsec == b;
+	return isle_time_ns(a) == b;
 }
 
 bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change *change)
@@ -116,10 +112,8 @@ static void stat_of(const struct isle_identity *then, struct isle_stat *ret)
 	ret->nlink = then->links;
 	ret->uid = then->uid;
 	ret->gid = then->gid;
-	ret->mtime.tv_sec = then->mtime / 1000000000;
-	ret->mtime.tv_nsec = (uint32_t)(then->mtime % 1000000000);
-	ret->ctime.tv_sec = then->ctime / 1000000000;
-	ret->ctime.tv_nsec = (uint32_t)(then->ctime % 1000000000);
+	ret->mtime = isle_time_from(then->mtime);
+	ret->ctime = isle_time_from(then->ctime);
 }
 
 /* The directory of the last path: the next one is mostly in it, too, and is found there without a walk. */

@@ -1,33 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plan for people and for programs. */
+#include "clock.h"
 #include "json.h"
 #include "plan.h"
 #include "quote.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-static const char *type_name(uint32_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return "file";
-	case S_IFDIR:
-		return "directory";
-	case S_IFLNK:
-		return "symlink";
-	case S_IFIFO:
-		return "fifo";
-	case S_IFSOCK:
-		return "socket";
-	case S_IFCHR:
-		return "char";
-	case S_IFBLK:
-		return "block";
-	default:
-		return NULL;
-	}
-}
 
 static const char *compose_name(unsigned compose)
 {
@@ -97,7 +76,7 @@ int isle_plan_print(const struct isle_plan *plan, FILE *out)
 	return 0;
 }
 
-static void json_state(struct isle_json *j, const char *key, const struct isle_stat *st)
+void isle_stat_json(struct isle_json *j, const char *key, const struct isle_stat *st)
 {
 	char mode[16];
 
@@ -107,15 +86,15 @@ static void json_state(struct isle_json *j, const char *key, const struct isle_s
 	}
 	snprintf(mode, sizeof(mode), "%04o", st->mode & 07777);
 	isle_json_object(j, key);
-	isle_json_str(j, "type", type_name(st->mode));
+	isle_json_str(j, "type", isle_type_name(st->mode));
 	isle_json_int(j, "dev", (int64_t)st->dev);
 	isle_json_int(j, "ino", (int64_t)st->ino);
 	isle_json_int(j, "size", (int64_t)st->size);
 	isle_json_str(j, "mode", mode);
 	isle_json_int(j, "uid", st->uid);
 	isle_json_int(j, "gid", st->gid);
-	isle_json_int(j, "mtime_ns", st->mtime.tv_sec * INT64_C(1000000000) + st->mtime.tv_nsec);
-	isle_json_int(j, "ctime_ns", st->ctime.tv_sec * INT64_C(1000000000) + st->ctime.tv_nsec);
+	isle_json_int(j, "mtime_ns", isle_time_ns(&st->mtime));
+	isle_json_int(j, "ctime_ns", isle_time_ns(&st->ctime));
 	isle_json_end(j);
 }
 
@@ -143,8 +122,8 @@ static void json_action(struct isle_json *j, const struct isle_action *action)
 		isle_json_int(j, "from_byte", (int64_t)action->base_size);
 	if (action->hunks)
 		isle_json_str(j, "hunks", action->hunks);
-	json_state(j, "relies_on", &action->old);
-	json_state(j, "becomes", &action->new);
+	isle_stat_json(j, "relies_on", &action->old);
+	isle_stat_json(j, "becomes", &action->new);
 	isle_json_array(j, "marks");
 	for (bit = 1; bit <= ISLE_MARK_BYTECODE; bit <<= 1)
 		if (action->marks & bit)
@@ -168,8 +147,8 @@ static void json_conflict(struct isle_json *j, const struct isle_finding *confli
 		if (conflict->choices & 1U << how)
 			isle_json_str(j, NULL, isle_on_conflict_name((enum isle_on_conflict)how));
 	isle_json_end(j);
-	json_state(j, "now", &conflict->now);
-	json_state(j, "isle", &conflict->isle);
+	isle_stat_json(j, "now", &conflict->now);
+	isle_stat_json(j, "isle", &conflict->isle);
 	isle_json_end(j);
 }
 

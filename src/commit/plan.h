@@ -18,6 +18,7 @@
 #include "catalog.h"
 #include "change.h"
 #include "commit.h"
+#include "json.h"
 #include "meta.h"
 #include "sha256.h"
 #include <stdio.h>
@@ -144,6 +145,9 @@ int isle_plan_read(const void *data, size_t size, struct isle_plan *ret_plan) is
 
 /* "create", "exchange", ... */
 const char *isle_action_name(enum isle_action_kind kind);
+
+/* The state of an object as an object of JSON, null where there is nothing. */
+void isle_stat_json(struct isle_json *j, const char *key, const struct isle_stat *st);
 
 /* For people: one line for each action that is not hidden. */
 int isle_plan_print(const struct isle_plan *plan, FILE *out) isle_must_check;

@@ -6,6 +6,7 @@
  * undo does not.
  */
 #include "reads.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -259,9 +260,15 @@ static int find_command(const struct isle_events_run *run, const struct isle_eve
 	if (run->index != search->run || event->type != ISLE_EVENT_EXEC || event->process != search->process)
 		return 0;
 	isle_buf_clear(&search->command);
-	for (size_t at = 0; at < event->text_size && search->command.size < COMMAND_MAX;
-	     at += strlen(event->text + at) + 1)
-		isle_buf_addf(&search->command, "%s%s", at > 0 ? " " : "", isle_quote(event->text + at));
+	isle_quote_command_add(&search->command, event->text, event->text_size);
+	if (search->command.size > COMMAND_MAX) {
+		size_t cut = COMMAND_MAX;
+
+		while ((search->command.data[cut] & 0xc0) == 0x80) /* within a character */
+			cut--;
+		isle_buf_cut(&search->command, cut);
+		isle_buf_adds(&search->command, "...");
+	}
 	return 0;
 }
 
@@ -295,7 +302,7 @@ static void keep_lines(const struct settled *s, int64_t without, struct isle_buf
 
 static void add_line(int64_t operation, const char *path, struct isle_buf *text)
 {
-	isle_buf_addf(text, "%" PRId64 " %" PRId64 " %s", operation, isle_catalog_now(), path);
+	isle_buf_addf(text, "%" PRId64 " %" PRId64 " %s", operation, isle_now(), path);
 	isle_buf_addc(text, '\0');
 }
 

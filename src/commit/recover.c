@@ -9,6 +9,7 @@
  * Lock order: the isle's live lock, then the commit lock. Recovery takes the live lock last and without waiting:
  * whoever holds it and waits for the commit lock gives both up when he finds something pending, and begins again.
  */
+#include "clock.h"
 #include "io.h"
 #include "quote.h"
 #include "reads.h"
@@ -71,7 +72,7 @@ static int confirm_applied(struct isle_transaction *tx, int record, bool noted, 
 		r = isle_tx_save(tx, i);
 	if (r < 0 || noted)
 		return r;
-	*end = isle_catalog_now();
+	*end = isle_now();
 	/* It may have ended before this was noted; twice is the same. */
 	if (tx->isle) {
 		r = isle_touched_kept(tx);

@@ -14,6 +14,7 @@
  *
  * Everything is done by looking whether it is still to be done, so it can be repeated after a crash.
  */
+#include "clock.h"
 #include "io.h"
 #include "kernel.h"
 #include "map.h"

@@ -25,11 +25,6 @@ static inline bool isle_time_after(const struct statx_timestamp *a, const struct
 	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
 }
 
-static inline struct statx_timestamp isle_time_from(int64_t ns)
-{
-	return (struct statx_timestamp){.tv_sec = ns / 1000000000, .tv_nsec = (uint32_t)(ns % 1000000000)};
-}
-
 enum isle_subtree_state {
 	ISLE_SUBTREE_PLAIN, /* can be moved as it is */
 	ISLE_SUBTREE_SCRUB, /* can be moved after isle_subtree_scrub() */

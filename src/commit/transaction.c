@@ -45,6 +45,7 @@
  * (settle.c) removes only whiteouts, attributes and empty directories of the layer, which say nothing any more. If the
  * host put something in the way meanwhile, the step stays as it is and the user is told where the old object is.
  */
+#include "clock.h"
 #include "io.h"
 #include "kernel.h"
 #include "path.h"
@@ -269,8 +270,7 @@ int isle_tx_roll_back(struct isle_transaction *tx, struct isle_catalog *catalog,
 	if (r >= 0)
 		r = isle_touched_note(tx);
 	if (catalog) {
-		isle_ignore(isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_ROLLED_BACK, isle_catalog_now(),
-						       NULL));
+		isle_ignore(isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_ROLLED_BACK, isle_now(), NULL));
 		if (tx->plan->kind == ISLE_OPERATION_UNDO)
 			isle_ignore(
 				isle_catalog_operation_set(catalog, tx->plan->target, ISLE_OPERATION_DONE, 0, NULL));
@@ -472,7 +472,7 @@ static int prepare_all(struct isle_transaction *tx, int record)
 		if (r < 0)
 			return r;
 	}
-	tx->plan->stamp = isle_catalog_now();
+	tx->plan->stamp = isle_now();
 	return 0;
 }
 
@@ -500,7 +500,7 @@ static int apply_all(struct isle_transaction *tx, size_t *ret_steps)
 static int64_t step_clock(void)
 {
 	const struct timespec pause = {.tv_nsec = 200000};
-	int64_t end = isle_catalog_now();
+	int64_t end = isle_now();
 	struct timespec stamp;
 
 	while (clock_gettime(CLOCK_REALTIME_COARSE, &stamp) == 0 &&
@@ -593,7 +593,7 @@ static int add_operation(struct isle_catalog *catalog, const struct isle_plan *p
 		.name = plan->isle_name,
 		.plan_id = plan->id,
 		.target = plan->target,
-		.start = isle_catalog_now(),
+		.start = isle_now(),
 		.entries = (int64_t)plan->summary.entries,
 		.bytes = (int64_t)plan->summary.bytes,
 		.summary = summary,

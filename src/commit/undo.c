@@ -15,6 +15,7 @@
  *
  * The isle does not get back what was committed: undo is about the host. To have the changes again, undo the undo.
  */
+#include "clock.h"
 #include "path.h"
 #include "quote.h"
 #include "select.h"

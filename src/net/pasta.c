@@ -385,10 +385,3 @@ int isle_pasta_start(const struct isle_pasta_options *options, pid_t *ret_pid, s
 	*ret_pid = pid;
 	return 0;
 }
-
-void isle_pasta_stop(pid_t pid)
-{
-	kill(pid, SIGTERM);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}

@@ -25,9 +25,6 @@ struct isle_pasta_options {
  */
 int isle_pasta_start(const struct isle_pasta_options *options, pid_t *ret_pid, struct isle_err *err) isle_must_check;
 
-/* Ends pasta and waits for its minder. */
-void isle_pasta_stop(pid_t pid);
-
 /*
  * The content of /etc/resolv.conf inside, when the host's is of no use there because its name servers are on the host's
  * loopback (systemd-resolved, dnsmasq). 0: the host's file serves; 1: *ret_text (heap) replaces it.

@@ -15,41 +15,6 @@
 
 enum { NANOSECONDS = 1000000000 };
 
-/* True if a shell would take the word for something else than itself. */
-static bool needs_quotes(const char *word)
-{
-	return strpbrk(word, " '`$&|;<>()*?[]{}#!~\\") != NULL;
-}
-
-/* One argument: as it is, in single quotes, or with C escapes in double quotes where it is not printable. */
-static void add_argument(struct isle_buf *buf, const char *argument)
-{
-	size_t start = buf->size;
-
-	isle_quote_add(buf, argument);
-	if (buf->error != 0 || buf->data[start] == '"' || !needs_quotes(argument))
-		return;
-	isle_buf_cut(buf, start);
-	isle_buf_addc(buf, '\'');
-	for (const char *c = argument; *c != '\0'; c++) {
-		if (*c == '\'')
-			isle_buf_adds(buf, "'\\''");
-		else
-			isle_buf_addc(buf, *c);
-	}
-	isle_buf_addc(buf, '\'');
-}
-
-int isle_command_add(struct isle_buf *buf, const char *argv, size_t size)
-{
-	for (size_t at = 0; at < size; at += strlen(argv + at) + 1) {
-		if (at > 0)
-			isle_buf_addc(buf, ' ');
-		add_argument(buf, argv + at);
-	}
-	return isle_buf_error(buf);
-}
-
 void isle_program_add(struct isle_buf *buf, const struct isle_trace *trace, const struct isle_trace_exec *exec)
 {
 	if (exec == NULL) {

@@ -18,26 +18,6 @@
 
 enum { VALUE_SHOWN = 64, ACL_HEAD = 4, ACL_ENTRY = 8, ACL_VERSION = 2 };
 
-const char *isle_type_name(uint32_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return "directory";
-	case S_IFLNK:
-		return "symlink";
-	case S_IFIFO:
-		return "fifo";
-	case S_IFSOCK:
-		return "socket";
-	case S_IFCHR:
-		return "char";
-	case S_IFBLK:
-		return "block";
-	default:
-		return "file";
-	}
-}
-
 void isle_size_add(struct isle_buf *buf, uint64_t bytes)
 {
 	static const char units[][3] = {"kB", "MB", "GB", "TB", "PB", "EB"};

@@ -115,7 +115,7 @@ static void put_command(struct text *text, const struct isle_trace_process *proc
 
 	if (exec == NULL || exec->argv_size == 0)
 		return;
-	isle_command_add(&text->line, isle_trace_string(trace, exec->argv), exec->argv_size);
+	isle_quote_command_add(&text->line, isle_trace_string(trace, exec->argv), exec->argv_size);
 	isle_columns_cut(&text->line, 0, 400);
 	isle_buf_adds(&text->line, "  (in ");
 	isle_quote_add(&text->line, isle_trace_string(trace, exec->cwd));

@@ -59,7 +59,6 @@ char isle_kind_letter(enum isle_change_kind kind);
 /* --- describe.c: metadata in words -------------------------------------------------------------------------------- */
 
 /* "file", "directory", ... as in the JSON. */
-const char *isle_type_name(uint32_t mode);
 /* "4.5 MB" */
 void isle_size_add(struct isle_buf *buf, uint64_t bytes);
 /* "root(0):staff(50)" */

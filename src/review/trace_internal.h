@@ -138,8 +138,6 @@ bool isle_usual_read(const char *path);
 
 /* --- command.c: words for people ---------------------------------------------------------------------------------- */
 
-/* A command line, as a shell would read it; strings one after the other. */
-int isle_command_add(struct isle_buf *buf, const char *argv, size_t size);
 /* The last component of the program's name: "cat". */
 void isle_program_add(struct isle_buf *buf, const struct isle_trace *trace, const struct isle_trace_exec *exec);
 /* "cat (4711)", "a process" */

@@ -85,7 +85,7 @@ static int put_run_line(struct text *text, const struct isle_trace_run *run)
 	isle_clock_add(&line, run->start);
 	if (run->begun) {
 		isle_buf_adds(&line, ", ");
-		isle_command_add(&line, isle_trace_string(trace, run->argv), run->argv_size);
+		isle_quote_command_add(&line, isle_trace_string(trace, run->argv), run->argv_size);
 		isle_buf_adds(&line, ", in ");
 		isle_quote_add(&line, isle_trace_string(trace, run->directory));
 	}

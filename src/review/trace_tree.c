@@ -213,7 +213,7 @@ static void add_command(struct tree *tree, const struct isle_trace_exec *exec)
 		size = kept;
 	}
 	if (size > 0)
-		isle_command_add(&tree->line, isle_trace_string(trace, exec->argv), size);
+		isle_quote_command_add(&tree->line, isle_trace_string(trace, exec->argv), size);
 	else
 		isle_program_add(&tree->line, trace, exec);
 	if (size < exec->argv_size)

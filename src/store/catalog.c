@@ -45,14 +45,6 @@ static const char schema[] =
 	" isle TEXT NOT NULL, name TEXT NOT NULL, plan TEXT NOT NULL, target INTEGER NOT NULL, start INTEGER NOT NULL,"
 	" end INTEGER NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL, summary TEXT NOT NULL);";
 
-int64_t isle_catalog_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 const char *isle_operation_kind_name(enum isle_operation_kind kind)
 {
 	static const char *const names[] = {"commit", "discard", "undo"};

@@ -95,6 +95,3 @@ int isle_catalog_operations(struct isle_catalog *catalog,
 /* "commit", ... and "done", ... */
 const char *isle_operation_kind_name(enum isle_operation_kind kind);
 const char *isle_operation_state_name(enum isle_operation_state state);
-
-/* The wall clock in nanoseconds since the epoch. */
-int64_t isle_catalog_now(void);

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "buf.h"
+#include "clock.h"
 
 struct head {
 	uint32_t size; /* of the whole record, a multiple of 8 */
@@ -67,27 +68,14 @@ static bool has_union(unsigned type)
 	return false;
 }
 
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int64_t nanoseconds(const struct statx_timestamp *t)
-{
-	return t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
 void isle_identity_from(const struct statx *st, struct isle_identity *ret_identity)
 {
 	*ret_identity = (struct isle_identity){
 		.dev = (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor,
 		.ino = st->stx_ino,
 		.size = st->stx_size,
-		.mtime = nanoseconds(&st->stx_mtime),
-		.ctime = nanoseconds(&st->stx_ctime),
+		.mtime = isle_time_ns(&st->stx_mtime),
+		.ctime = isle_time_ns(&st->stx_ctime),
 		.mode = st->stx_mode,
 		.links = st->stx_nlink,
 		.uid = st->stx_uid,
@@ -105,7 +93,7 @@ bool isle_identity_same(const struct isle_identity *a, const struct isle_identit
 
 int isle_events_create(const struct isle *isle, struct isle_events **ret_events)
 {
-	int64_t start = now();
+	int64_t start = isle_now();
 	char name[48];
 	int fd = -1;
 
@@ -138,7 +126,7 @@ int isle_event_encode(struct isle_buf *out, const struct isle_event *event)
 			    .how = (uint16_t)event->how,
 			    .process = event->process};
 
-	head.time = event->time == 0 ? now() : event->time;
+	head.time = event->time == 0 ? isle_now() : event->time;
 	head.text_size = (uint32_t)event->text_size;
 	isle_buf_add(out, &head, sizeof(head));
 	if (has_identity(event->type))

@@ -15,7 +15,7 @@
  */
 #include "error.h"
 #include "events.h"
-#include "notify.h"
+#include "lazy.h"
 #include "store.h"
 #include <poll.h>
 #include <stdbool.h>

@@ -9,7 +9,7 @@
 
 struct isle_net_lazy {
 	struct isle_pasta_options options;
-	pid_t pid;  /* isle_pasta_stop() it at the end; 0: not started */
+	pid_t pid;  /* of pasta's minder; 0: not started */
 	bool tried; /* a failure is told once, and not tried again */
 };
 

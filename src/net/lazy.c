@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "notify.h"
+#include "lazy.h"
 #include "talk.h"
 
 void isle_net_start_once(struct isle_net_lazy *state)

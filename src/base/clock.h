@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Moments as nanoseconds since the epoch, the form in which they are stored and compared. */
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { ISLE_NS = 1000000000 }; /* in a second */
+
+/* The wall clock. */
+static inline int64_t isle_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * ISLE_NS + now.tv_nsec;
+}
+
+static inline int64_t isle_time_ns(const struct statx_timestamp *time)
+{
+	return time->tv_sec * ISLE_NS + time->tv_nsec;
+}
+
+static inline struct statx_timestamp isle_time_from(int64_t ns)
+{
+	return (struct statx_timestamp){.tv_sec = ns / ISLE_NS, .tv_nsec = (uint32_t)(ns % ISLE_NS)};
+}
