@@ -252,6 +252,18 @@ char *isle_path_absolute(const char *path)
 	return absolute;
 }
 
+DIR *isle_open_entries(int dir, const char *name, int *r)
+{
+	auto_fd int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!stream)
+		*r = -errno;
+	else
+		(void)fd_take(&fd);
+	return stream;
+}
+
 const struct dirent *isle_next_entry(DIR *stream, int *r)
 {
 	const struct dirent *entry = NULL;

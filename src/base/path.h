@@ -40,8 +40,19 @@ char *isle_path_join(const char *dir, const char *name);
  * it is not absolute. NULL when out of memory or cwd cannot be read. */
 char *isle_path_absolute(const char *path);
 
+/* Opens dir/name ("." is dir itself, whatever it was opened for) to list what is in it; NULL and -errno in *r when it
+ * cannot be. A symbolic link is not followed. */
+DIR *isle_open_entries(int dir, const char *name, int *r);
+static inline void isle_cleanup_dir(DIR **stream)
+{
+	if (*stream)
+		closedir(*stream);
+}
+#define auto_dir __attribute__((cleanup(isle_cleanup_dir)))
+
 /* The next entry of a directory but "." and "..": NULL at the end, after an error, which is stored in *r as -errno, and
  * at once when *r is negative already. So that no list is taken for whole that is not:
+ *	auto_dir DIR *stream = isle_open_entries(dir, name, &r);
  *	while ((entry = isle_next_entry(stream, &r)))
  *		r = ...; */
 const struct dirent *isle_next_entry(DIR *stream, int *r);

@@ -60,26 +60,12 @@ static int copy_symlink(int from_dir, const char *from, int to_dir, const char *
 
 static int copy_entries(struct copy *copy, int from, int to)
 {
-	int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = again < 0 ? NULL : fdopendir(again);
-	size_t length = copy->path.size;
-	struct dirent *entry;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(from, ".", &r);
+	size_t length = copy->path.size;
+	const struct dirent *entry;
 
-	if (!stream) {
-		r = -errno;
-		isle_cleanup_fd(&again);
-		return r;
-	}
-	while (r >= 0) {
-		errno = 0;
-		entry = readdir(stream);
-		if (!entry) {
-			r = -errno;
-			break;
-		}
-		if (!isle_component_valid(entry->d_name))
-			continue;
+	while ((entry = isle_next_entry(stream, &r))) {
 		if (length > 0)
 			isle_buf_addc(&copy->path, '/');
 		isle_buf_adds(&copy->path, entry->d_name);
@@ -88,7 +74,6 @@ static int copy_entries(struct copy *copy, int from, int to)
 			r = copy_object(copy, from, entry->d_name, to, entry->d_name);
 		isle_buf_cut(&copy->path, length);
 	}
-	closedir(stream);
 	return r;
 }
 

@@ -276,11 +276,10 @@ static int plan_by_path(struct discard *d, const struct isle_select *select, str
 /* Counts what lies below, down from *left. False when that is used up, or something cannot be read. */
 static bool count_down(int dir, unsigned *left)
 {
-	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = again < 0 ? NULL : fdopendir(again);
-	const struct dirent *entry;
-	bool fits = stream != NULL;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(dir, ".", &r);
+	const struct dirent *entry;
+	bool fits = true;
 
 	while (fits && (entry = isle_next_entry(stream, &r))) {
 		auto_fd int sub = -1;
@@ -289,10 +288,6 @@ static bool count_down(int dir, unsigned *left)
 			sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		fits = *left > 0 && (*left)-- > 0 && (sub < 0 || count_down(sub, left));
 	}
-	if (stream)
-		closedir(stream);
-	else
-		isle_cleanup_fd(&again);
 	return fits && r == 0;
 }
 

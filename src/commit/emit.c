@@ -229,16 +229,10 @@ static int add_source(struct isle_builder *b, const struct isle_change *change, 
 static int find_unchanged_name(struct isle_builder *b, const struct isle_change *change, const char *below, int dir,
 			       char **ret_path)
 {
-	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = again < 0 ? NULL : fdopendir(again);
-	const struct dirent *entry;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(dir, ".", &r);
+	const struct dirent *entry;
 
-	if (!stream) {
-		r = -errno;
-		isle_cleanup_fd(&again);
-		return r;
-	}
 	while (r == 0 && (entry = isle_next_entry(stream, &r))) {
 		auto_free char *path = isle_path_join(below, entry->d_name);
 		auto_fd int sub = -1;
@@ -259,7 +253,6 @@ static int find_unchanged_name(struct isle_builder *b, const struct isle_change 
 			r = 1;
 		}
 	}
-	closedir(stream);
 	return r;
 }
 

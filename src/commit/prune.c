@@ -120,19 +120,14 @@ static int look_at(struct prune *prune, const char *name)
 
 static int look_at_all(struct prune *prune)
 {
-	int fd = openat(prune->undo, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(prune->undo, ".", &r);
+	const struct dirent *e;
 
-	if (!stream) {
-		r = isle_err_errno(prune->err, -errno, "cannot list the records of operations");
-		isle_cleanup_fd(&fd);
-		return r;
-	}
+	if (r < 0)
+		return isle_err_errno(prune->err, r, "cannot list the records of operations");
 	while ((e = isle_next_entry(stream, &r)))
 		r = look_at(prune, e->d_name);
-	closedir(stream);
 	return r;
 }
 

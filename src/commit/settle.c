@@ -331,16 +331,15 @@ static int uncover(struct settle *s, int upper, const char *host_path, const cha
 
 static int uncover_all(struct settle *s, int upper, const char *host_path, const char *prefix)
 {
-	int fd = isle_walk(s->tx->host.root, host_path + 1, O_RDONLY | O_DIRECTORY);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
+	auto_fd int fd = isle_walk(s->tx->host.root, host_path + 1, O_RDONLY | O_DIRECTORY);
 	int r = fd < 0 ? fd : 0;
+	auto_dir DIR *stream = fd < 0 ? NULL : isle_open_entries(fd, ".", &r);
+	const struct dirent *entry;
 
 	if (!stream)
-		return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r < 0 ? r : -errno;
+		return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
 	while ((entry = isle_next_entry(stream, &r)))
 		r = uncover(s, upper, host_path, entry->d_name, dirfd(stream), prefix);
-	closedir(stream);
 	return r;
 }
 

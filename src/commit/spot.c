@@ -88,21 +88,14 @@ int isle_parking_open(struct isle_store *store, const struct isle_plan *plan, co
 
 static int remove_shelves(int parent, const char *name)
 {
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(parent, name, &r);
+	const struct dirent *entry;
 
-	if (!stream) {
-		r = -errno;
-		isle_cleanup_fd(&fd);
-		return r;
-	}
 	while ((entry = isle_next_entry(stream, &r)))
 		if (strncmp(entry->d_name, shelf_prefix, sizeof(shelf_prefix) - 1) == 0 &&
 		    unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST)
 			r = -errno;
-	closedir(stream);
 	return r;
 }
 

@@ -185,19 +185,12 @@ static int take_back(struct isle_transaction *tx, size_t steps, struct isle_err 
 
 int isle_tx_empty(int dir)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(dir, ".", &r);
+	const struct dirent *e;
 
-	if (!stream) {
-		r = -errno;
-		isle_cleanup_fd(&fd);
-		return r;
-	}
 	while ((e = isle_next_entry(stream, &r)))
 		r = isle_remove_tree(dir, e->d_name);
-	closedir(stream);
 	return r;
 }
 
@@ -217,21 +210,14 @@ static int remove_prepared(struct isle_transaction *tx)
 /* Files that were being written when the operation was killed. */
 static int remove_half_written(int dir)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(dir, ".", &r);
+	const struct dirent *e;
 
-	if (!stream) {
-		r = -errno;
-		isle_cleanup_fd(&fd);
-		return r;
-	}
 	while ((e = isle_next_entry(stream, &r)))
 		if (strncmp(e->d_name, ISLE_REPLACE_PREFIX, sizeof(ISLE_REPLACE_PREFIX) - 1) == 0 &&
 		    unlinkat(dir, e->d_name, 0) < 0)
 			r = -errno;
-	closedir(stream);
 	return r;
 }
 

@@ -125,17 +125,12 @@ int isle_composite_read(int host_dir, struct isle_composite *ret_composite)
 	if (fstat(host_dir, &st) < 0)
 		return -errno;
 	c.mode = isle_effective_mode(host_dir, st.st_mode & 07777);
-	int fd = openat(host_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir == NULL && errno != EACCES)
-		return -errno;
-	if (dir != NULL) {
-		const struct dirent *e;
-
-		while ((e = isle_next_entry(dir, &r)) != NULL)
-			r = add_entry(&c, &room, host_dir, e->d_name);
-		closedir(dir);
-	}
+	auto_dir DIR *dir = isle_open_entries(host_dir, ".", &r);
+	const struct dirent *e;
+	if (r == -EACCES) /* shown as empty */
+		r = 0;
+	while (dir != NULL && (e = isle_next_entry(dir, &r)) != NULL)
+		r = add_entry(&c, &room, host_dir, e->d_name);
 	if (r < 0)
 		return r;
 	if (c.count > 0)

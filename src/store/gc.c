@@ -34,19 +34,12 @@ int isle_remove(struct isle_store *store, const struct isle *isle, struct isle_e
 /* Calls fn for each entry of dir/name but "." and "..". The first error ends it. */
 static int for_each_entry(int dir, const char *name, int (*fn)(int folder, const char *entry, void *data), void *data)
 {
-	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(dir, name, &r);
+	const struct dirent *e;
 
-	if (stream == NULL) {
-		r = -errno;
-		isle_cleanup_fd(&fd);
-		return r;
-	}
 	while ((e = isle_next_entry(stream, &r)) != NULL)
 		r = fn(dirfd(stream), e->d_name, data);
-	closedir(stream);
 	return r;
 }
 

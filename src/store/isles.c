@@ -220,20 +220,13 @@ int isle_list(struct isle_store *store, struct isle_entries *ret_entries, struct
 	auto_entries struct isle_entries entries = {0};
 	size_t room = 0;
 	int r = 0;
-	int fd = openat(store->names, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	auto_dir DIR *dir = isle_open_entries(store->names, ".", &r);
 	const struct dirent *e;
 
-	if (dir == NULL) {
-		r = -errno;
-		isle_cleanup_fd(&fd);
-		return isle_err_errno(err, r, "cannot list the isles");
-	}
 	while ((e = isle_next_entry(dir, &r)) != NULL) {
 		if (name_valid(e->d_name))
 			r = add_entry(store, e->d_name, &entries, &room);
 	}
-	closedir(dir);
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot list the isles");
 	if (entries.count > 0)

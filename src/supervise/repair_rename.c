@@ -30,6 +30,7 @@
 
 #include "kernel.h"
 #include "layer.h"
+#include "names.h"
 #include "path.h"
 #include "peer.h"
 #include "trap.h"
@@ -113,19 +114,10 @@ static int may_remove(const struct isle_repair_place *place)
 /* One that cannot be read is left to the kernel, when it comes to be replaced. */
 static bool has_entries(const struct isle_repair_place *place)
 {
-	int fd = openat(place->dir, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry = NULL;
+	auto_fd int dir = openat(place->dir, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool empty = true;
 
-	if (stream == NULL) {
-		isle_cleanup_fd(&fd);
-		return false;
-	}
-	do {
-		entry = readdir(stream);
-	} while (entry != NULL && !isle_component_valid(entry->d_name));
-	closedir(stream);
-	return entry != NULL;
+	return dir >= 0 && isle_names_empty(dir, &empty) >= 0 && !empty;
 }
 
 /* What a rename over an existing entry needs; flags as of renameat2(2). */

@@ -158,22 +158,12 @@ static int carry_entry(struct carry *c, int from, int to, const char *name)
 
 static int carry_entries(struct carry *c, int from, int to)
 {
-	int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = again < 0 ? NULL : fdopendir(again);
-	const struct dirent *entry;
 	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(from, ".", &r);
+	const struct dirent *entry;
 
-	if (stream == NULL) {
-		r = -errno;
-		isle_cleanup_fd(&again);
-		return r;
-	}
-	while (r >= 0 && (errno = 0, entry = readdir(stream)) != NULL)
-		if (isle_component_valid(entry->d_name))
-			r = carry_entry(c, from, to, entry->d_name);
-	if (r >= 0 && errno != 0)
-		r = -errno;
-	closedir(stream);
+	while ((entry = isle_next_entry(stream, &r)) != NULL)
+		r = carry_entry(c, from, to, entry->d_name);
 	return r;
 }
 
