@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -196,7 +197,12 @@ int isle_repair_owner(struct isle_guide *guide, const struct isle_call *call, st
 		take_back(guide, &wish, object);
 		return 0;
 	}
-	int r = guide->options.fake_owner ? keep_owner(guide, call, &wish, object, &failed) : -EPERM;
+	struct statvfs fs;
+	int r = -EPERM;
+	if (fstatvfs(object, &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0)
+		r = -EROFS; /* the kernel finds that first */
+	else if (guide->options.fake_owner)
+		r = keep_owner(guide, call, &wish, object, &failed);
 	*ret_verdict = (struct isle_verdict){.answered = true, .error = r < 0 ? -r : 0};
 	return failed;
 }
