@@ -45,6 +45,6 @@ tidy:
 	@tools/check setup build lint
 
 clean:
-	rm -rf build build-check build-asan build-logs
+	rm -rf build build-check build-clang build-asan build-logs
 
 .PHONY: all setup run check install bench format tidy clean

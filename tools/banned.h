@@ -19,6 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* With _FORTIFY_SOURCE and clang glibc defines these as macros, and clang warns when a macro is poisoned. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy sprintf vsprintf gets
 #pragma GCC poison atoi atol atoll atof
 #pragma GCC poison system popen
