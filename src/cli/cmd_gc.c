@@ -6,41 +6,114 @@
 #include "quote.h"
 #include "store.h"
 #include "talk.h"
+#include "units.h"
+#include "usage.h"
 #include "verbs.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEP_DAYS = 7, MOST_DAYS = 36500, KEEP_LOGS = 20 };
+enum { KEEP_LOGS = 20, TOLD_MAX = 20, TOLD_BYTES = 1 << 16 };
 
 static const struct isle_option options[] = {
-	{"keep", 'k', "DAYS", "keep what undo needs of the last DAYS; 7 is the default", 'k'},
+	{"keep", 'k', "AGE", "keep what undo needs of the last AGE (12h, 7d, 2w; 7 days is the default)", 'k'},
+	{"max-size", 's', "SIZE", "then free the oldest until the rest takes at most SIZE (500M, 10G)", 's'},
+	{"yes", 'y', NULL, "for --max-size free also what is younger than AGE, without asking", 'y'},
+	{"dry-run", 'n', NULL, "only tell what would be freed", 'n'},
 	{"quiet", 'q', NULL, "errors only", 'q'},
 	{0},
 };
 
-static int parse_days(const char *text, long *ret_days)
-{
-	char *end;
+struct gc {
+	int64_t keep; /* ns */
+	uint64_t max_bytes;
+	bool yes, dry;
+	uint64_t trash; /* bytes of removed isles, as far as they lie in the store */
+	uint64_t told;	/* operations */
+	bool refused;	/* to go beyond the age limit */
+};
 
-	errno = 0;
-	*ret_days = strtol(text, &end, 10);
-	return errno || end == text || *end || *ret_days < 0 || *ret_days > MOST_DAYS ? -EINVAL : 0;
+static char *size_text(uint64_t bytes)
+{
+	struct isle_buf buf = ISLE_BUF_INIT;
+
+	isle_size_add(&buf, bytes);
+	return isle_buf_take(&buf);
 }
 
-static void tell(const struct isle_store *store, const struct isle_prune_result *result, long days)
+static char *span_text(int64_t ns)
 {
+	struct isle_buf buf = ISLE_BUF_INIT;
+
+	isle_span_add(&buf, ns < 0 ? 0 : ns);
+	return isle_buf_take(&buf);
+}
+
+static void tell_record(const struct isle_prune_record *record, const char *word)
+{
+	auto_free char *size = size_text(record->bytes), *age = span_text(isle_now() - record->end);
+
+	isle_note("%s operation %" PRId64 ", %s of isle '%s' %s ago (%s): %s", word, record->id,
+		  isle_operation_kind_name(record->kind), isle_quote(record->isle), age ? age : "?", record->summary,
+		  size ? size : "?");
+}
+
+static void tell_each(const struct isle_prune_record *record, void *data)
+{
+	struct gc *gc = data;
+
+	if (gc->told++ < TOLD_MAX)
+		tell_record(record, gc->dry ? "would free" : "freed");
+}
+
+static bool confirm(const struct isle_prune_record *records, size_t count, void *data)
+{
+	struct gc *gc = data;
+	auto_free char *age = span_text(gc->keep);
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += records[i].bytes;
+	auto_free char *size = size_text(bytes);
+	if (!gc->yes && !gc->dry && isle_can_ask()) {
+		for (size_t i = 0; i < count && i < TOLD_MAX; i++)
+			tell_record(&records[i], "over the limit:");
+		gc->yes = isle_ask("free what undo needs of %zu operation%s of the last %s, too (%s)?", count,
+				   count == 1 ? "" : "s", age ? age : "?", size ? size : "?");
+	}
+	gc->refused = !gc->yes;
+	return gc->yes;
+}
+
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+static void tell(const struct isle_store *store, const struct gc *gc, const struct isle_prune_result *result)
+{
+	auto_free char *age = span_text(gc->keep), *limit = size_text(gc->max_bytes);
+	auto_free char *removed = size_text(result->removed_bytes), *trash = size_text(gc->trash);
+	auto_free char *kept = size_text(result->kept_bytes);
+
+	if (gc->trash > TOLD_BYTES)
+		isle_note("%s %s of removed isles", gc->dry ? "would free" : "freed", trash ? trash : "?");
+	if (gc->told > TOLD_MAX)
+		isle_note("... and %" PRIu64 " more", gc->told - TOLD_MAX);
 	if (result->removed)
-		isle_note("%" PRIu64 " operation%s can no longer be undone", result->removed,
-			  result->removed == 1 ? "" : "s");
+		isle_note("%" PRIu64 " operation%s %s no longer be undone (%s)", result->removed,
+			  plural(result->removed), gc->dry ? "could" : "can", removed ? removed : "?");
 	if (result->kept)
-		isle_note("kept what undo needs of %" PRIu64
-			  " operation%s of the last %ld day%s; --keep 0 frees that, too",
-			  result->kept, result->kept == 1 ? "" : "s", days, days == 1 ? "" : "s");
+		isle_note("kept what undo needs of %" PRIu64 " operation%s of the last %s (%s)%s", result->kept,
+			  plural(result->kept), age ? age : "?", kept ? kept : "?",
+			  gc->max_bytes == UINT64_MAX ? "; --keep 0 frees that, too" : "");
+	if (gc->refused)
+		isle_note("that is more than %s: nothing younger than %s goes without --yes", limit ? limit : "?",
+			  age ? age : "?");
 	if (result->stuck)
 		isle_note("%s/undo holds what %" PRIu64 " interrupted operation%s could not put back",
-			  isle_quote(isle_store_path(store)), result->stuck, result->stuck == 1 ? "" : "s");
+			  isle_quote(isle_store_path(store)), result->stuck, plural(result->stuck));
 }
 
 /* When reads may have ceased to count: at commits of this isle, and at what took them back. */
@@ -121,48 +194,78 @@ static int fold_all(struct isle_store *store, struct isle_err *err)
 	return r < 0 ? r : 0;
 }
 
-static int gc(long days)
+static int run(struct gc *gc)
 {
 	auto_store struct isle_store *store = NULL;
 	struct isle_prune_result result = {0};
 	struct isle_err err = ISLE_ERR_INIT;
-	int64_t before = isle_now() - (int64_t)days * 86400 * 1000000000;
+	const struct isle_prune_options how = {
+		.before = isle_now() - gc->keep,
+		.max_bytes = gc->max_bytes,
+		.flags = gc->dry ? ISLE_PRUNE_DRY : 0,
+		.confirm = confirm,
+		.each = tell_each,
+		.data = gc,
+	};
 
-	if (isle_store_open(&store, &err) < 0 || isle_undo_prune(store, before, &result, &err) < 0 ||
-	    fold_all(store, &err) < 0 || isle_store_gc(store, &err) < 0)
+	if (isle_store_open(&store, &err) < 0)
 		return isle_fail(&err);
-	tell(store, &result, days);
+	isle_ignore(isle_tree_usage(isle_store_fd(store), "trash", &gc->trash));
+	if (isle_undo_prune(store, &how, &result, &err) < 0 ||
+	    (!gc->dry && (fold_all(store, &err) < 0 || isle_store_gc(store, &err) < 0)))
+		return isle_fail(&err);
+	tell(store, gc, &result);
 	return ISLE_EXIT_OK;
+}
+
+static int set_option(struct gc *gc, int id, const char *value)
+{
+	switch (id) {
+	case 'k':
+		return isle_span_parse(value, &gc->keep) < 0
+			       ? isle_usage(&isle_verb_gc, "%s is no age (12h, 7d, 2w)", isle_quote(value))
+			       : 0;
+	case 's':
+		return isle_size_parse(value, &gc->max_bytes) < 0
+			       ? isle_usage(&isle_verb_gc, "%s is no size (500M, 10G)", isle_quote(value))
+			       : 0;
+	case 'y':
+		gc->yes = true;
+		return 0;
+	case 'n':
+		gc->dry = true;
+		return 0;
+	default:
+		isle_talk_set(ISLE_TALK_QUIET);
+		return 0;
+	}
 }
 
 static int gc_main(int argc, char **argv)
 {
+	struct gc gc = {.keep = (int64_t)7 * 86400 * ISLE_NS, .max_bytes = UINT64_MAX};
 	struct isle_args args;
-	long days = KEEP_DAYS;
 	int id;
 
 	isle_args_init(&args, &isle_verb_gc, argc, argv);
-	while ((id = isle_args_next(&args)) > 0) {
-		if (id == 'q')
-			isle_talk_set(ISLE_TALK_QUIET);
-		else if (parse_days(args.value, &days) < 0)
-			return isle_usage(&isle_verb_gc, "%s is no number of days", isle_quote(args.value));
-	}
+	while ((id = isle_args_next(&args)) > 0)
+		if (set_option(&gc, id, args.value) != 0)
+			return ISLE_EXIT_USAGE;
 	if (id < 0)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (args.operand_count)
 		return isle_usage(&isle_verb_gc, "takes no operand");
-	return gc(days);
+	return run(&gc);
 }
 
 const struct isle_verb isle_verb_gc = {
 	.name = "gc",
-	.synopsis = "[--keep DAYS]",
+	.synopsis = "[--keep AGE] [--max-size SIZE] [--yes] [--dry-run]",
 	.summary = "free the space of what was removed, discarded or replaced",
 	.more = "Removed isles are deleted, and what 'isle undo' would need of older operations: what commits "
 		"replaced\n"
-		"and what was discarded. The logs of all but the last 20 runs of an isle lose the reads that an\n"
-		"earlier run had made, too.",
+		"and what was discarded. What is younger than AGE goes only for --max-size, and with a yes.\n"
+		"The logs of all but the last 20 runs of an isle lose the reads that an earlier run had made, too.",
 	.options = options,
 	.plain_names = true,
 	.main = gc_main,

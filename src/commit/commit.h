@@ -14,6 +14,7 @@
  * < 0 means that it failed and that nothing changed; then err says why. What the user has to decide about is no
  * failure but an outcome (>= 0), and nothing changed there either.
  */
+#include "catalog.h"
 #include "change.h"
 #include "error.h"
 #include "store.h"
@@ -192,13 +193,41 @@ void isle_commit_summary(const struct isle_changes *changes, struct isle_summary
  * is none. Says what it did on stderr. > 0: something was repaired. */
 int isle_recover(struct isle_store *store, struct isle_err *err) isle_must_check;
 
-struct isle_prune_result {
-	uint64_t removed; /* operations that cannot be undone any more */
-	uint64_t kept;	  /* younger ones */
-	uint64_t stuck;	  /* records of operations that were taken back and could not put everything where it was */
+/* The record of an operation: what undo needs. */
+struct isle_prune_record {
+	int64_t id;
+	int64_t end;	/* when the operation ended, ns since the epoch */
+	uint64_t bytes; /* on disk, about */
+	enum isle_operation_kind kind;
+	bool undoable;
+	const char *isle;    /* its name at that time */
+	const char *summary; /* "3 created" */
 };
 
-/* Moves what undo needs of operations that ended at or before this time (ns since the epoch) to the trash, which
- * isle_store_gc() empties. */
-int isle_undo_prune(struct isle_store *store, int64_t before, struct isle_prune_result *ret_result,
-		    struct isle_err *err) isle_must_check;
+enum isle_prune_flags {
+	ISLE_PRUNE_DRY = 1 << 0, /* tell what would be freed, and free nothing */
+};
+
+struct isle_prune_options {
+	int64_t before;	    /* operations that ended at or before this time go, ns since the epoch */
+	uint64_t max_bytes; /* then, as long as the rest takes more, the oldest of it that confirm() agrees to;
+			     * UINT64_MAX: no limit */
+	unsigned flags;	    /* enum isle_prune_flags */
+	/* Shall these go, though they are younger? Oldest first. NULL: no. Asked with the commit lock held. */
+	bool (*confirm)(const struct isle_prune_record *records, size_t count, void *data);
+	/* Told of each that goes; may be NULL. */
+	void (*each)(const struct isle_prune_record *record, void *data);
+	void *data;
+};
+
+struct isle_prune_result {
+	uint64_t removed; /* records that went, or would go */
+	uint64_t removed_bytes;
+	uint64_t kept; /* younger ones */
+	uint64_t kept_bytes;
+	uint64_t stuck; /* records of operations that were taken back and could not put everything where it was */
+};
+
+/* Gives up what undo needs of old operations: moves it to the trash, which isle_store_gc() empties. */
+int isle_undo_prune(struct isle_store *store, const struct isle_prune_options *options,
+		    struct isle_prune_result *ret_result, struct isle_err *err) isle_must_check;

@@ -5,12 +5,15 @@
  * 1. Under the commit lock and after recovery, so no operation is on its way.
  * 2. Only records of operations that were done whole are taken. One without `applied` was rolled back, and what is in
  * it could not be put back: that is user data, and stays.
- * 3. What lies in places goes first and the record, by one rename, last: the plan in it says where the places are, so a
+ * 3. All are read first, and sorted by when they ended: a limit takes the oldest, and one that is younger than the
+ *    age limit only with a yes.
+ * 4. What lies in places goes first and the record, by one rename, last: the plan in it says where the places are, so a
  *    prune that was killed is repeated by the next one.
  */
 #include "kernel.h"
 #include "path.h"
 #include "transaction_internal.h"
+#include "usage.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,16 +22,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct record {
+	struct isle_prune_record told;
+	char *isle, *summary;
+	enum { KEEP, GO } fate;
+};
+
 struct prune {
 	struct isle_store *store;
 	struct isle_catalog *catalog;
+	const struct isle_prune_options *options;
 	struct isle_err *err;
-	int undo; /* STORE/undo */
-	int64_t before;
+	int undo;      /* STORE/undo */
 	int64_t *done; /* operations of the state DONE, newest first */
 	size_t done_count, done_room;
+	struct record *records; /* oldest first once they are all read */
+	size_t count, room;
 	struct isle_prune_result result;
 };
+
+static void prune_done(struct prune *prune)
+{
+	for (size_t i = 0; i < prune->count; i++) {
+		free(prune->records[i].isle);
+		free(prune->records[i].summary);
+	}
+	free(prune->records);
+	free(prune->done);
+}
+#define auto_prune __attribute__((cleanup(prune_done)))
 
 static int note_done(const struct isle_operation *operation, void *data)
 {
@@ -56,46 +78,92 @@ static int compare_descending(const void *a, const void *b)
 	return left < right ? 1 : left > right ? -1 : 0;
 }
 
-/* What the operation has parked in places on other file systems. */
-static int remove_places(struct prune *prune, const struct isle_plan *plan, int64_t id)
+static bool is_done(const struct prune *prune, int64_t id)
 {
-	for (size_t i = 0; i < plan->site_count; i++) {
+	return prune->done_count &&
+	       bsearch(&id, prune->done, prune->done_count, sizeof(*prune->done), compare_descending) != NULL;
+}
+
+/* Calls fn for each place in which the operation has parked something, with its directory. */
+static int for_each_place(struct prune *prune, const struct isle_plan *plan, int64_t id,
+			  int (*fn)(struct prune *prune, const struct isle_plan *plan, const struct isle_site *site,
+				    int64_t id, int dir))
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->site_count && r >= 0; i++) {
 		const struct isle_site *site = &plan->sites[i];
 		auto_fd int dir = -1;
-		int r;
 
 		if (!site->place)
 			continue;
 		dir = isle_parking_open(prune->store, plan, site, id, 0);
-		if (dir == -ENOENT)
-			continue;
-		r = dir < 0 ? dir : isle_tx_empty(dir);
-		if (r >= 0)
-			r = isle_parking_remove(prune->store, plan, site, id);
-		if (r < 0)
-			return r;
+		if (dir != -ENOENT)
+			r = dir < 0 ? dir : fn(prune, plan, site, id, dir);
 	}
-	return 0;
+	return r;
 }
 
-static int prune_record(struct prune *prune, const struct isle_plan *plan, int64_t id)
+static int remove_place(struct prune *prune, const struct isle_plan *plan, const struct isle_site *site, int64_t id,
+			int dir)
 {
-	char name[24], trash[40];
-	int r = 0;
+	int r = isle_tx_empty(dir);
 
-	if (prune->done_count && bsearch(&id, prune->done, prune->done_count, sizeof(*prune->done), compare_descending))
-		r = isle_catalog_operation_set(prune->catalog, id, ISLE_OPERATION_PRUNED, 0, prune->err);
-	if (r < 0)
-		return r;
-	r = remove_places(prune, plan, id);
+	return r < 0 ? r : isle_parking_remove(prune->store, plan, site, id);
+}
+
+/* The directory that holds places of layers. */
+static size_t parent_size(const char *place)
+{
+	const char *slash = strrchr(place, '/');
+
+	return slash ? (size_t)(slash - place) : 0;
+}
+
+/* The last record is the one that is being read. Sites whose places lie beside each other share what they have parked.
+ */
+static int measure_place(struct prune *prune, const struct isle_plan *plan, const struct isle_site *site, int64_t id,
+			 int dir)
+{
+	size_t size = parent_size(site->place);
+
+	(void)id;
+	for (const struct isle_site *other = plan->sites; other < site; other++)
+		if (other->place && parent_size(other->place) == size && memcmp(other->place, site->place, size) == 0)
+			return 0;
+	return isle_tree_usage(dir, ".", &prune->records[prune->count - 1].told.bytes);
+}
+
+/* --- reading them --- */
+
+static int read_record(struct prune *prune, int64_t id, const struct isle_plan *plan, int64_t end)
+{
+	struct record *record;
+	char name[24];
+	int r;
+
+	if (prune->count == prune->room) {
+		size_t room = prune->room ? prune->room * 2 : 64;
+		struct record *more = reallocarray(prune->records, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		prune->records = more;
+		prune->room = room;
+	}
+	record = &prune->records[prune->count++];
+	*record = (struct record){
+		.told = {.id = id, .end = end, .kind = plan->kind, .undoable = is_done(prune, id)},
+		.isle = strdup(plan->isle_name),
+		.summary = isle_plan_summary(plan),
+	};
+	if (!record->isle || !record->summary)
+		return -ENOMEM;
+	record->told.isle = record->isle;
+	record->told.summary = record->summary;
 	snprintf(name, sizeof(name), "%" PRId64, id);
-	snprintf(trash, sizeof(trash), "trash/undo-%" PRId64, id);
-	if (r >= 0)
-		r = isle_renameat2(prune->undo, name, isle_store_fd(prune->store), trash, 0);
-	if (r < 0)
-		return isle_err_errno(prune->err, r, "cannot remove the record of operation %" PRId64, id);
-	prune->result.removed++;
-	return 0;
+	r = isle_tree_usage(prune->undo, name, &record->told.bytes);
+	return r < 0 ? r : for_each_place(prune, plan, id, measure_place);
 }
 
 static int look_at(struct prune *prune, const char *name)
@@ -104,6 +172,7 @@ static int look_at(struct prune *prune, const char *name)
 	int64_t end = 0;
 	char *rest;
 	int64_t id = strtoll(name, &rest, 10);
+	int r;
 
 	if (*rest || id <= 0)
 		return 0;
@@ -111,11 +180,18 @@ static int look_at(struct prune *prune, const char *name)
 		prune->result.stuck++;
 		return 0;
 	}
-	if (end > prune->before) {
-		prune->result.kept++;
-		return 0;
-	}
-	return prune_record(prune, &plan, id);
+	r = read_record(prune, id, &plan, end);
+	return r < 0 ? isle_err_errno(prune->err, r, "cannot read the record of operation %" PRId64, id) : 0;
+}
+
+static int compare_ends(const void *a, const void *b)
+{
+	const struct isle_prune_record *left = &((const struct record *)a)->told;
+	const struct isle_prune_record *right = &((const struct record *)b)->told;
+
+	if (left->end != right->end)
+		return left->end < right->end ? -1 : 1;
+	return left->id < right->id ? -1 : left->id > right->id;
 }
 
 static int look_at_all(struct prune *prune)
@@ -128,18 +204,101 @@ static int look_at_all(struct prune *prune)
 		return isle_err_errno(prune->err, r, "cannot list the records of operations");
 	while ((e = isle_next_entry(stream, &r)))
 		r = look_at(prune, e->d_name);
+	if (prune->count > 0)
+		qsort(prune->records, prune->count, sizeof(*prune->records), compare_ends);
 	return r;
 }
 
-int isle_undo_prune(struct isle_store *store, int64_t before, struct isle_prune_result *ret_result,
-		    struct isle_err *err)
+/* --- deciding --- */
+
+/* The oldest of those from first on, as many as have to go for the rest to be within the limit. */
+static size_t over_limit(const struct prune *prune, size_t first)
+{
+	uint64_t bytes = 0;
+	size_t end = first;
+
+	for (size_t i = first; i < prune->count; i++)
+		bytes += prune->records[i].told.bytes;
+	for (; end < prune->count && bytes > prune->options->max_bytes; end++)
+		bytes -= prune->records[end].told.bytes;
+	return end;
+}
+
+static int decide(struct prune *prune)
+{
+	auto_free struct isle_prune_record *young = NULL;
+	size_t old = 0, end;
+
+	while (old < prune->count && prune->records[old].told.end <= prune->options->before)
+		prune->records[old++].fate = GO;
+	end = over_limit(prune, old);
+	if (end == old || !prune->options->confirm)
+		return 0;
+	young = calloc(end - old, sizeof(*young));
+	if (!young)
+		return isle_err_errno(prune->err, -ENOMEM, "cannot list the records of operations");
+	for (size_t i = old; i < end; i++)
+		young[i - old] = prune->records[i].told;
+	if (prune->options->confirm(young, end - old, prune->options->data))
+		for (size_t i = old; i < end; i++)
+			prune->records[i].fate = GO;
+	return 0;
+}
+
+/* --- doing it --- */
+
+static int free_record(struct prune *prune, const struct record *record)
+{
+	auto_plan struct isle_plan plan = ISLE_PLAN_INIT;
+	int64_t id = record->told.id, end;
+	char name[24], trash[40];
+	int r = isle_operation_load(prune->store, id, &plan, &end, prune->err);
+
+	if (r >= 0 && record->told.undoable)
+		r = isle_catalog_operation_set(prune->catalog, id, ISLE_OPERATION_PRUNED, 0, prune->err);
+	if (r < 0)
+		return r;
+	r = for_each_place(prune, &plan, id, remove_place);
+	snprintf(name, sizeof(name), "%" PRId64, id);
+	snprintf(trash, sizeof(trash), "trash/undo-%" PRId64, id);
+	if (r >= 0)
+		r = isle_renameat2(prune->undo, name, isle_store_fd(prune->store), trash, 0);
+	return r < 0 ? isle_err_errno(prune->err, r, "cannot remove the record of operation %" PRId64, id) : 0;
+}
+
+static int carry_out(struct prune *prune)
+{
+	struct isle_prune_result *result = &prune->result;
+	int r = 0;
+
+	for (size_t i = 0; i < prune->count && r >= 0; i++) {
+		const struct record *record = &prune->records[i];
+
+		if (record->fate == KEEP) {
+			result->kept++;
+			result->kept_bytes += record->told.bytes;
+			continue;
+		}
+		if (!(prune->options->flags & ISLE_PRUNE_DRY))
+			r = free_record(prune, record);
+		if (r < 0)
+			break;
+		result->removed++;
+		result->removed_bytes += record->told.bytes;
+		if (prune->options->each)
+			prune->options->each(&record->told, prune->options->data);
+	}
+	return r;
+}
+
+int isle_undo_prune(struct isle_store *store, const struct isle_prune_options *options,
+		    struct isle_prune_result *ret_result, struct isle_err *err)
 {
 	auto_catalog struct isle_catalog *catalog = NULL;
 	auto_fd int live = -1;
 	auto_fd int lock = -1;
 	auto_fd int undo = -1;
-	auto_free int64_t *done = NULL;
-	struct prune prune = {.store = store, .before = before, .err = err};
+	auto_prune struct prune prune = {.store = store, .options = options, .err = err};
 	int r = isle_operation_lock(store, NULL, 0, &live, &lock, err);
 
 	if (r < 0)
@@ -153,10 +312,12 @@ int isle_undo_prune(struct isle_store *store, int64_t before, struct isle_prune_
 	prune.catalog = catalog;
 	prune.undo = undo;
 	r = isle_catalog_operations(catalog, note_done, &prune, err);
-	done = prune.done;
-	if (r < 0)
-		return r;
-	r = look_at_all(&prune);
+	if (r >= 0)
+		r = look_at_all(&prune);
+	if (r >= 0)
+		r = decide(&prune);
+	if (r >= 0)
+		r = carry_out(&prune);
 	*ret_result = prune.result;
-	return r;
+	return r < 0 ? r : 0;
 }

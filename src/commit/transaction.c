@@ -556,8 +556,7 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	return r < 0 ? isle_err_errno(tx->err, r, "cannot note that the operation is applied") : 0;
 }
 
-/* Dropping all of an isle does not count what is much (discard.c). */
-static char *summary_of(const struct isle_plan *plan)
+char *isle_plan_summary(const struct isle_plan *plan)
 {
 	const struct isle_summary *s = &plan->summary;
 	bool counted = s->create || s->modify || s->remove || s->rename || s->replace || s->metadata;
@@ -571,7 +570,7 @@ static char *summary_of(const struct isle_plan *plan)
 static int add_operation(struct isle_catalog *catalog, const struct isle_plan *plan, int64_t *ret_id,
 			 struct isle_err *err)
 {
-	auto_free char *summary = summary_of(plan);
+	auto_free char *summary = isle_plan_summary(plan);
 	struct isle_operation operation = {
 		.kind = plan->kind,
 		.state = ISLE_OPERATION_PLANNED,

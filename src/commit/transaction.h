@@ -56,6 +56,9 @@ int isle_recover_locked(struct isle_store *store, struct isle_err *err) isle_mus
 int isle_operation_load(struct isle_store *store, int64_t id, struct isle_plan *ret_plan, int64_t *ret_end,
 			struct isle_err *err) isle_must_check;
 
+/* What it did, for the log; heap. Dropping all of an isle does not count what is much (discard.c): "all changes". */
+char *isle_plan_summary(const struct isle_plan *plan);
+
 /* --- places (spot.c) --- */
 
 /* Where site keeps what operation id has taken: opened, made if create. -1 in *ret_fd where it does not exist. */

@@ -18,23 +18,6 @@
 
 enum { VALUE_SHOWN = 64, ACL_HEAD = 4, ACL_ENTRY = 8, ACL_VERSION = 2 };
 
-void isle_size_add(struct isle_buf *buf, uint64_t bytes)
-{
-	static const char units[][3] = {"kB", "MB", "GB", "TB", "PB", "EB"};
-	double size = (double)bytes / 1000;
-	size_t unit = 0;
-
-	if (bytes < 1000) {
-		isle_buf_addf(buf, "%" PRIu64 " B", bytes);
-		return;
-	}
-	while (size >= 999.95 && unit + 1 < ARRAY_SIZE(units)) {
-		size /= 1000;
-		unit++;
-	}
-	isle_buf_addf(buf, size < 10 ? "%.1f %s" : "%.0f %s", size, units[unit]);
-}
-
 static void add_id(struct isle_buf *buf, const char *name, uint32_t id)
 {
 	if (name)

@@ -17,6 +17,7 @@
 
 #include "explain_internal.h"
 #include "quote.h"
+#include "units.h"
 
 enum { LINES_SHOWN = 8, ANCESTORS_SHOWN = 8 };
 

@@ -15,6 +15,7 @@
 #include "path.h"
 #include "quote.h"
 #include "review_internal.h"
+#include "units.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>

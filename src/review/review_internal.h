@@ -59,8 +59,6 @@ char isle_kind_letter(enum isle_change_kind kind);
 /* --- describe.c: metadata in words -------------------------------------------------------------------------------- */
 
 /* "file", "directory", ... as in the JSON. */
-/* "4.5 MB" */
-void isle_size_add(struct isle_buf *buf, uint64_t bytes);
 /* "root(0):staff(50)" */
 void isle_owner_add(struct isle_buf *buf, uint32_t uid, uint32_t gid);
 void isle_acl_add(struct isle_buf *buf, const void *value, size_t size);

@@ -11,6 +11,7 @@
  */
 #include "quote.h"
 #include "review_internal.h"
+#include "units.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

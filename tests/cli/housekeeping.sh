@@ -67,4 +67,44 @@ $ISLE_HOME/undo:" "what gc leaves"
 content one one
 status_is 2 isle gc --keep forever 2>/dev/null
 isle rm -q --yes kept
+
+# A limit of size takes the oldest, also of the last days, but those only with a yes; and it says so.
+for n in 1 2 3; do
+	head -c 300000 /dev/urandom >"$T/big$n"
+	isle run -q -n limited -- rm "$T/big$n"
+	isle commit -q --yes limited
+done
+records() {
+	cd "$ISLE_HOME/undo" && echo *
+}
+set -- $(records) # their numbers
+isle gc --max-size 2M 2>"$T/err"
+hasnt "$(cat "$T/err")" "--yes"
+same "$(records)" "$*" "what a limit that is not reached leaves"
+isle gc --max-size 700K 2>"$T/err"
+has "$(cat "$T/err")" "nothing younger than 7 days goes without --yes"
+hasnt "$(cat "$T/err")" freed
+same "$(records)" "$*" "what gc leaves without a yes"
+isle gc --max-size 700K --yes --dry-run 2>"$T/err"
+has "$(cat "$T/err")" "would free operation $1, commit of isle 'limited'"
+hasnt "$(cat "$T/err")" "operation $2,"
+same "$(records)" "$*" "what --dry-run leaves"
+isle gc --max-size 700K --yes 2>"$T/err"
+has "$(cat "$T/err")" "freed operation $1, commit of isle 'limited'"
+has "$(cat "$T/err")" "(1 deleted)"
+has "$(cat "$T/err")" "kept what undo needs of 2 operations"
+same "$(records)" "$2 $3" "what is left within the limit"
+status_is 1 isle undo -q --yes "$1" 2>/dev/null
+isle undo -q --yes "$3"
+exists "$T/big3"
+absent "$T/big1" "$T/big2"
+isle gc -q --keep 1s --max-size 0 --yes
+same "$(records)" "*" "what is left with a limit of nothing"
+for wrong in 5X -1 1e9 '' 99999999P; do
+	status_is 2 isle gc --max-size "$wrong" 2>/dev/null
+done
+for age in 1q -1d 101y ''; do
+	status_is 2 isle gc --keep "$age" 2>/dev/null
+done
+isle rm -q --yes limited
 nothing_left
