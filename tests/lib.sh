@@ -26,6 +26,8 @@ T=$(mktemp -d "${TMPDIR:-/var/tmp}/isle-test.XXXXXX")
 export ISLE ISLE_HOME=$T/store
 # Whatever is removed with $T must be all there is.
 export ISLE_PLACES=none
+# What the machine's configuration says is no business of a test.
+export ISLE_CONFIG=none
 export LC_ALL=C.UTF-8
 unset XDG_DATA_HOME
 t_cleanup=()
@@ -172,7 +174,7 @@ as_user() {
 	local home
 	home=$(getent passwd "$ISLE_TEST_USER" | cut -d: -f6)
 	env -i PATH="$PATH" TERM="${TERM:-dumb}" LC_ALL=C.UTF-8 HOME="$home" USER="$ISLE_TEST_USER" LOGNAME="$ISLE_TEST_USER" \
-		SHELL=/bin/bash ISLE="$ISLE" ISLE_HOME="$home/.store" ISLE_TEST_MARK="${ISLE_TEST_MARK:-}" \
+		SHELL=/bin/bash ISLE="$ISLE" ISLE_HOME="$home/.store" ISLE_CONFIG=none ISLE_TEST_MARK="${ISLE_TEST_MARK:-}" \
 		setpriv --reuid "$ISLE_TEST_USER" --regid "$ISLE_TEST_USER" --init-groups "$@"
 }
 

@@ -53,7 +53,7 @@ int isle_size_parse(const char *text, uint64_t *ret_bytes)
 
 	if (!unit)
 		return -EINVAL;
-	unit += *unit == ' ';
+	unit += unit[0] == ' ' && unit[1];
 	factor = size_unit(unit);
 	if (factor == 0)
 		return -EINVAL;
@@ -99,7 +99,7 @@ int isle_span_parse(const char *text, int64_t *ret_ns)
 
 	if (!unit)
 		return -EINVAL;
-	unit += *unit == ' ';
+	unit += unit[0] == ' ' && unit[1];
 	for (size_t i = 0; i < ARRAY_SIZE(spans); i++)
 		if (strcmp(unit, spans[i].letter) == 0)
 			seconds = spans[i].seconds;

@@ -38,6 +38,8 @@ static const struct isle_pattern rules[] = {
 	{".pam_environment", AUTO},
 	{".config/fish/**", AUTO},
 	{".config/environment.d/*", AUTO},
+	{".config/isle/config", AUTO}, /* what isle does by itself */
+	{"/etc/isle/config", AUTO},
 	{".xinitrc", AUTO},
 	{".xsession", AUTO},
 	{".xsessionrc", AUTO},

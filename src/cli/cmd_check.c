@@ -157,7 +157,7 @@ static int check_main(int argc, char **argv)
 	}
 	if (id < 0)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
-	if (isle_keep_open(&keep, &args, &err) < 0 ||
+	if (isle_keep_settings(&keep, &err) < 0 || isle_keep_open(&keep, &args, &err) < 0 ||
 	    isle_check(keep.store, keep.isle, &keep.options, &result, &err) < 0)
 		return isle_fail(&err);
 	r = json ? print_json(&keep, &result) : print_text(&result);

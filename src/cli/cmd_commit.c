@@ -81,11 +81,11 @@ static int commit_main(int argc, char **argv)
 	if (id < 0)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (plan && (args.operand_count || keep.except_count || keep.options.on_conflict || keep.ways.replace ||
-		     keep.ways.logs || keep.ways.hunks))
+		     isle_ways_says_logs(&keep.ways) || keep.ways.hunks))
 		return isle_usage(&isle_verb_commit, "--plan says itself which isle, which changes and how");
 	if (plan)
 		return commit_plan(&keep, plan);
-	if (isle_keep_open(&keep, &args, &err) < 0)
+	if (isle_keep_settings(&keep, &err) < 0 || isle_keep_open(&keep, &args, &err) < 0)
 		return isle_fail(&err);
 	return commit(&keep);
 }

@@ -6,6 +6,7 @@
  * What an option's argument is follows from the word that stands for it (verb.h). Operands are names of isles
  * unless the verb says otherwise, and files as well where its synopsis speaks of PATH.
  */
+#include "settings.h"
 #include "verbs.h"
 #include <stdio.h>
 #include <string.h>
@@ -270,12 +271,24 @@ static void print_table(void)
 	}
 }
 
+static void print_keys(void)
+{
+	const char *key;
+
+	for (size_t i = 0; (key = isle_settings_key(i)); i++)
+		puts(key);
+}
+
 static int completions_main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		void (*print)(void);
-	} kinds[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}, {"table", print_table}};
+	} kinds[] = {{"bash", print_bash},
+		     {"zsh", print_zsh},
+		     {"fish", print_fish},
+		     {"table", print_table},
+		     {"keys", print_keys}};
 	struct isle_args args;
 	int id;
 
@@ -289,13 +302,13 @@ static int completions_main(int argc, char **argv)
 			return ISLE_EXIT_OK;
 		}
 	}
-	return isle_usage(&isle_verb_completions, "needs one of bash, zsh, fish, table");
+	return isle_usage(&isle_verb_completions, "needs one of bash, zsh, fish, table, keys");
 }
 
 const struct isle_verb isle_verb_completions = {
 	.name = "completions",
-	.synopsis = "bash|zsh|fish|table",
-	.summary = "print the completion script of a shell, or the option tables",
+	.synopsis = "bash|zsh|fish|table|keys",
+	.summary = "print the completion script of a shell, the option tables, or the keys of the configuration",
 	.plain_names = true,
 	.hidden = true,
 	.main = completions_main,

@@ -5,6 +5,7 @@
 
 #include "explain.h"
 #include "look.h"
+#include "settings.h"
 #include "verbs.h"
 
 static const struct isle_option options[] = {
@@ -15,10 +16,13 @@ static const struct isle_option options[] = {
 static int show(const struct isle_args *args, bool json)
 {
 	auto_look struct isle_look look = ISLE_LOOK_INIT;
+	auto_settings struct isle_settings settings = {0};
 	struct isle_err err = ISLE_ERR_INIT;
 	struct isle_explain_options o = {0};
-	int r = isle_look_open(&look, args, ISLE_SCAN_ALL | ISLE_SCAN_TIMES, &err);
+	int r = isle_settings_read(&settings, &err);
 
+	if (r >= 0)
+		r = isle_look_open(&look, args, ISLE_SCAN_ALL | ISLE_SCAN_TIMES, &err);
 	if (r < 0)
 		return isle_fail(&err);
 	o = (struct isle_explain_options){.store = look.store,
@@ -26,7 +30,8 @@ static int show(const struct isle_args *args, bool json)
 					  .layers = &look.layers,
 					  .changes = &look.changes,
 					  .paths = (const char *const *)look.paths,
-					  .path_count = look.path_count};
+					  .path_count = look.path_count,
+					  .logs = isle_settings_logs(&settings)};
 	r = json ? isle_explain_json(&o, stdout, &err) : isle_explain_text(&o, stdout, &err);
 	if (r < 0)
 		return isle_fail(&err);

@@ -4,6 +4,7 @@
 #include "commit.h"
 #include "events.h"
 #include "quote.h"
+#include "settings.h"
 #include "store.h"
 #include "talk.h"
 #include "units.h"
@@ -14,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEP_LOGS = 20, TOLD_MAX = 20, TOLD_BYTES = 1 << 16 };
+enum { KEEP_LOGS = 20, TOLD_MAX = 20, TOLD_BYTES = 1 << 16, NOT_SAID = -1 };
 
 static const struct isle_option options[] = {
-	{"keep", 'k', "AGE", "keep what undo needs of the last AGE (12h, 7d, 2w; 7 days is the default)", 'k'},
+	{"keep", 'k', "AGE", "keep what undo needs of the last AGE (12h, 7d, 2w); 7 days is the default", 'k'},
 	{"max-size", 's', "SIZE", "then free the oldest until the rest takes at most SIZE (500M, 10G)", 's'},
 	{"yes", 'y', NULL, "for --max-size free also what is younger than AGE, without asking", 'y'},
 	{"dry-run", 'n', NULL, "only tell what would be freed", 'n'},
@@ -28,6 +29,7 @@ static const struct isle_option options[] = {
 struct gc {
 	int64_t keep; /* ns */
 	uint64_t max_bytes;
+	bool sized; /* max_bytes was said */
 	bool yes, dry;
 	uint64_t trash; /* bytes of removed isles, as far as they lie in the store */
 	uint64_t told;	/* operations */
@@ -218,6 +220,21 @@ static int run(struct gc *gc)
 	return ISLE_EXIT_OK;
 }
 
+/* What the command line does not say is said by the configuration. */
+static int configure(struct gc *gc)
+{
+	auto_settings struct isle_settings settings = {0};
+	struct isle_err err = ISLE_ERR_INIT;
+
+	if (isle_settings_read(&settings, &err) < 0)
+		return isle_fail(&err);
+	if (gc->keep == NOT_SAID)
+		gc->keep = settings.keep_age;
+	if (!gc->sized)
+		gc->max_bytes = settings.max_bytes;
+	return run(gc);
+}
+
 static int set_option(struct gc *gc, int id, const char *value)
 {
 	switch (id) {
@@ -226,6 +243,7 @@ static int set_option(struct gc *gc, int id, const char *value)
 			       ? isle_usage(&isle_verb_gc, "%s is no age (12h, 7d, 2w)", isle_quote(value))
 			       : 0;
 	case 's':
+		gc->sized = true;
 		return isle_size_parse(value, &gc->max_bytes) < 0
 			       ? isle_usage(&isle_verb_gc, "%s is no size (500M, 10G)", isle_quote(value))
 			       : 0;
@@ -243,7 +261,7 @@ static int set_option(struct gc *gc, int id, const char *value)
 
 static int gc_main(int argc, char **argv)
 {
-	struct gc gc = {.keep = (int64_t)7 * 86400 * ISLE_NS, .max_bytes = UINT64_MAX};
+	struct gc gc = {.keep = NOT_SAID};
 	struct isle_args args;
 	int id;
 
@@ -255,7 +273,7 @@ static int gc_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (args.operand_count)
 		return isle_usage(&isle_verb_gc, "takes no operand");
-	return run(&gc);
+	return configure(&gc);
 }
 
 const struct isle_verb isle_verb_gc = {

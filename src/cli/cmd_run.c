@@ -22,6 +22,7 @@
 #include "rules.h"
 #include "run.h"
 #include "run_end.h"
+#include "settings.h"
 #include "talk.h"
 #include "verbs.h"
 
@@ -74,7 +75,8 @@ enum {
 		{"nest", 0, NULL, "allow user namespaces and mounts inside (a larger surface)", OPT_NEST},             \
 		{"fake-owner", 0, NULL, "chown by an ordinary user succeeds; the owner is kept for the review",        \
 		 OPT_FAKE_OWNER},                                                                                      \
-		{"track", 0, "reads|full", "record what is read (default), or stat and access as well", OPT_TRACK},    \
+		{"track", 0, "reads|full|none", "record what is read (default), or stat and access as well",           \
+		 OPT_TRACK},                                                                                           \
 		{"no-track", 0, NULL, "record nothing; a commit is then checked against what was written only",        \
 		 OPT_NO_TRACK},                                                                                        \
 		{"criteria", 0, "aec|lookup|write|none", "what may not change on the host until the commit",           \
@@ -104,9 +106,11 @@ struct request {
 	const char *directory;
 	char *start; /* the directory, absolute */
 	bool clear_environment;
+	unsigned said; /* 1 << OPT_...: options that were given */
 	enum isle_run_end end;
 	const char *when;
 	struct isle_rules *rules;
+	struct isle_settings settings;
 	enum isle_run_report report;
 	enum isle_criteria criteria; /* OF_ISLE: not said */
 	struct isle_run_options run;
@@ -128,6 +132,7 @@ static void request_done(struct request *q)
 	free(q->isle_variable);
 	free(q->start);
 	isle_rules_free(q->rules);
+	isle_settings_done(&q->settings);
 }
 #define auto_request __attribute__((cleanup(request_done)))
 
@@ -164,39 +169,26 @@ static int set_variable(struct strings *s, const char *variable)
 
 static int set_net(struct request *q, const char *mode)
 {
-	static const char *const names[] = {"internet", "none", "host"};
+	int net = isle_net_by_name(mode);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(mode, names[i]) == 0) {
-			q->run.net = (enum isle_net_mode)i;
-			return 0;
-		}
-	}
-	return isle_usage(q->verb, "unknown network mode %s (internet, none, host)", isle_quote(mode));
+	if (net < 0)
+		return isle_usage(q->verb, "unknown network mode %s (internet, none, host)", isle_quote(mode));
+	q->run.net = (enum isle_net_mode)net;
+	return 0;
 }
 
-static int set_require(struct request *q, char *list)
+static int set_require(struct request *q, const char *list)
 {
-	char *save = NULL;
-
-	for (char *name = strtok_r(list, ",", &save); name != NULL; name = strtok_r(NULL, ",", &save)) {
-		unsigned wall = isle_wall_by_name(name);
-
-		if (wall == 0)
-			return isle_usage(q->verb, "unknown protection %s; see: isle doctor", isle_quote(name));
-		q->run.require |= wall;
-	}
-	return 0;
+	return isle_walls_parse(list, &q->run.require) < 0
+		       ? isle_usage(q->verb, "unknown protection in %s; see: isle doctor", isle_quote(list))
+		       : 0;
 }
 
 static int set_linger(struct request *q, const char *text)
 {
-	char *end = NULL;
-
-	q->run.linger = strtod(text, &end);
-	if (end == text || *end != '\0' || !(q->run.linger >= 0 && q->run.linger <= 1000000))
-		return isle_usage(q->verb, "%s is not a number of seconds", isle_quote(text));
-	return 0;
+	return isle_linger_parse(text, &q->run.linger) < 0
+		       ? isle_usage(q->verb, "%s is not a number of seconds", isle_quote(text))
+		       : 0;
 }
 
 static int set_criteria(struct request *q, const char *name)
@@ -211,9 +203,11 @@ static int set_criteria(struct request *q, const char *name)
 
 static int set_track(struct request *q, const char *what)
 {
-	if (strcmp(what, "reads") != 0 && strcmp(what, "full") != 0)
-		return isle_usage(q->verb, "unknown kind of record %s (reads, full)", isle_quote(what));
-	q->run.track = *what == 'f' ? ISLE_TRACK_FULL : ISLE_TRACK_READS;
+	int track = isle_track_by_name(what);
+
+	if (track < 0)
+		return isle_usage(q->verb, "unknown kind of record %s (reads, full, none)", isle_quote(what));
+	q->run.track = (enum isle_track)track;
 	return 0;
 }
 
@@ -281,6 +275,7 @@ static int set_flag(struct request *q, int id)
 
 static int set_option(struct request *q, int id, char *value)
 {
+	q->said |= 1U << id;
 	switch (id) {
 	case OPT_NAME:
 		q->name = value;
@@ -398,6 +393,16 @@ static void note_command(const struct isle *isle, const struct request *q, int64
 		isle_verbose("how the command is run could not be written down");
 }
 
+/* The configuration speaks where nobody has spoken for this isle. */
+static int note_criteria(const struct isle *isle, const struct request *q)
+{
+	if (q->criteria != ISLE_CRITERIA_OF_ISLE)
+		return isle_criteria_note(isle, q->criteria);
+	if (q->settings.criteria == ISLE_CRITERIA_OF_ISLE || isle_criteria_noted(isle))
+		return 0;
+	return isle_criteria_note(isle, q->settings.criteria);
+}
+
 static int run_in(struct isle_store *store, struct isle *isle, struct request *q, struct isle_err *err)
 {
 	struct isle_run_result result = {0};
@@ -407,7 +412,7 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	record.cwd = q->run.directory;
 	if (q->name == NULL)
 		isle_note("in isle '%s'", isle->name);
-	int r = q->criteria == ISLE_CRITERIA_OF_ISLE ? 0 : isle_criteria_note(isle, q->criteria);
+	int r = note_criteria(isle, q);
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot write to isle '%s'", isle->name);
 	note_command(isle, q, record.start);
@@ -418,9 +423,37 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	record.end = isle_now();
 	record.status = status;
 	isle_ignore(isle_catalog_note_run(store, &record, NULL));
-	const struct isle_run_ending how = {
-		.end = q->end, .report = q->report, .rules = q->rules, .start = record.start};
+	const struct isle_run_ending how = {.end = q->end,
+					    .report = q->report,
+					    .rules = q->rules,
+					    .logs = isle_settings_logs(&q->settings),
+					    .start = record.start};
 	return isle_run_end(store, isle, &how, &result, status);
+}
+
+/* What the configuration says, where the command line does not. */
+static int configure(struct request *q, struct isle_err *err)
+{
+	const struct isle_settings *settings = &q->settings;
+	int r = isle_settings_read(&q->settings, err);
+
+	if (r < 0)
+		return r;
+	if (!(q->said & 1U << OPT_NET))
+		q->run.net = settings->net;
+	if (!(q->said & (1U << OPT_TRACK | 1U << OPT_NO_TRACK)))
+		q->run.track = settings->track;
+	if (!(q->said & 1U << OPT_LINGER))
+		q->run.linger = settings->linger;
+	q->run.require |= settings->require;
+	if (!q->when && q->end == ISLE_END_COMMIT)
+		q->when = settings->when;
+	if (q->when && strcmp(q->when, "none") == 0)
+		q->when = NULL;
+	for (size_t i = 0; i < settings->hide_count && r == 0; i++)
+		if (faccessat(AT_FDCWD, settings->hide[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			r = set_path(&q->hide, settings->hide[i]);
+	return r == 0 ? 0 : isle_err_errno(err, -ENOMEM, "cannot read the configuration");
 }
 
 static int run_request(struct request *q)
@@ -434,7 +467,9 @@ static int run_request(struct request *q)
 	 * the keeper of an isle that lingers. A kernel without this call (before Linux 5.9) leaves it so. */
 	if (isle_close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
 		isle_verbose("descriptors of the caller stay open");
-	r = isle_store_open_recovered(&store, &err);
+	r = configure(q, &err);
+	if (r >= 0)
+		r = isle_store_open_recovered(&store, &err);
 	q->run.hide = q->hide.list;
 	q->run.write = q->write.list;
 	if (r >= 0)

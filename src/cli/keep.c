@@ -3,6 +3,7 @@
 #include "path.h"
 #include "quote.h"
 #include "recovered.h"
+#include "settings.h"
 #include "talk.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -180,6 +181,21 @@ static int add_hunk_paths(struct isle_keep *keep)
 	for (size_t i = 0; i < keep->ways.hunk_count && r >= 0; i++)
 		r = add_string(&keep->paths, &keep->path_count, pattern_for(keep->ways.hunks[i].path));
 	return r;
+}
+
+int isle_keep_settings(struct isle_keep *keep, struct isle_err *err)
+{
+	auto_settings struct isle_settings settings = {0};
+	const char *const *logs;
+	int r = isle_settings_read(&settings, err);
+
+	if (r < 0)
+		return r;
+	logs = isle_settings_logs(&settings);
+	if (!logs && !isle_ways_says_logs(&keep->ways))
+		return 0;
+	r = isle_ways_complete(&keep->ways, logs ? logs : ISLE_LOG_PATTERNS);
+	return r < 0 ? isle_err_errno(err, r, "cannot read the configuration") : 0;
 }
 
 int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err)

@@ -66,6 +66,9 @@ void isle_keep_done(struct isle_keep *keep);
 /* Takes one of these options in. 1: it was one, 0: not, < 0: wrong, and told (a usage error). */
 int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int id) isle_must_check;
 
+/* After the options: what the configuration says where they do not (settings.h). */
+int isle_keep_settings(struct isle_keep *keep, struct isle_err *err) isle_must_check;
+
 /* operands: [NAME] [PATH...]; NAME may be left out before a PATH with a slash. Fills options.select. */
 int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err) isle_must_check;
 

@@ -29,42 +29,49 @@ int isle_ways_replace(struct isle_ways *ways, const char *word)
 	return 0;
 }
 
-static int add_log(struct isle_ways *ways, const char *pattern)
+static int insert_log(struct isle_ways *ways, size_t at, const char *pattern)
 {
 	const char **logs = reallocarray(ways->logs, ways->log_count + 2, sizeof(*logs));
+	char *copy = logs ? strdup(pattern) : NULL;
 
-	if (!logs)
+	ways->logs = logs ? logs : ways->logs;
+	if (logs)
+		logs[ways->log_count] = NULL;
+	if (!copy)
 		return -ENOMEM;
-	ways->logs = logs;
-	logs[ways->log_count] = pattern ? strdup(pattern) : NULL;
-	if (pattern && !logs[ways->log_count])
-		return -ENOMEM;
-	ways->log_count += pattern != NULL;
-	logs[ways->log_count] = NULL;
+	memmove(&logs[at + 1], &logs[at], (ways->log_count + 1 - at) * sizeof(*logs));
+	logs[at] = copy;
+	ways->log_count++;
 	return 0;
 }
 
-/* A pattern adds to the default, or to nothing after "none". */
 int isle_ways_log(struct isle_ways *ways, const char *pattern)
 {
-	const char *const *known = ISLE_LOG_PATTERNS;
 	auto_free char *absolute = NULL;
-	bool first = !ways->logs;
-	int r = 0;
 
 	if (*pattern == '\0')
 		return -EINVAL;
 	if (strcmp(pattern, "none") == 0) {
-		while (ways->logs && ways->log_count > 0)
+		while (ways->log_count > 0)
 			free((char *)ways->logs[--ways->log_count]);
-		return add_log(ways, NULL);
+		ways->only = true;
+		return 0;
 	}
-	for (; first && *known && r >= 0; known++)
-		r = add_log(ways, *known);
-	if (r < 0 || (!strchr(pattern, '/') && strpbrk(pattern, "*?[")))
-		return r < 0 ? r : add_log(ways, pattern);
+	if (!strchr(pattern, '/') && strpbrk(pattern, "*?["))
+		return insert_log(ways, ways->log_count, pattern);
 	absolute = isle_path_absolute(pattern);
-	return absolute ? add_log(ways, absolute) : -ENOMEM;
+	return absolute ? insert_log(ways, ways->log_count, absolute) : -ENOMEM;
+}
+
+int isle_ways_complete(struct isle_ways *ways, const char *const *known)
+{
+	size_t at = 0;
+	int r = 0;
+
+	for (; !ways->only && *known && r >= 0; known++)
+		r = insert_log(ways, at++, *known);
+	ways->only = true;
+	return r;
 }
 
 int isle_ways_hunk_of(struct isle_ways *ways, const char *path, const char *numbers)
@@ -101,7 +108,9 @@ int isle_ways_hunk(struct isle_ways *ways, const char *argument)
 
 void isle_ways_apply(const struct isle_ways *ways, struct isle_commit_options *options)
 {
+	static const char *const nothing[] = {NULL};
+
 	options->replace = ways->replace;
-	options->logs = ways->logs;
+	options->logs = ways->log_count > 0 ? ways->logs : ways->only ? nothing : NULL;
 	options->hunks = ways->hunks;
 }

@@ -7,8 +7,9 @@
 
 struct isle_ways {
 	enum isle_replace replace;
-	const char **logs; /* NULL-terminated; NULL: the default */
+	const char **logs; /* owned strings, NULL-terminated; NULL: none was said */
 	size_t log_count;
+	bool only;		  /* these, and not the known ones */
 	struct isle_hunks *hunks; /* ends with path NULL; owned strings; NULL: none */
 	size_t hunk_count;
 };
@@ -23,5 +24,14 @@ int isle_ways_log(struct isle_ways *ways, const char *pattern) isle_must_check;
 int isle_ways_hunk(struct isle_ways *ways, const char *argument) isle_must_check;
 /* The same, taken apart; path absolute. */
 int isle_ways_hunk_of(struct isle_ways *ways, const char *path, const char *numbers) isle_must_check;
+
+/* Something was said about logs. */
+static inline bool isle_ways_says_logs(const struct isle_ways *ways)
+{
+	return ways->log_count > 0 || ways->only;
+}
+
+/* Once all options were read: puts the patterns that are known without having been said before those that were. */
+int isle_ways_complete(struct isle_ways *ways, const char *const *known) isle_must_check;
 
 void isle_ways_apply(const struct isle_ways *ways, struct isle_commit_options *options);

@@ -22,6 +22,7 @@ struct ending {
 	struct isle_store *store;
 	struct isle *isle;
 	const struct isle_rules *rules; /* of --when, or NULL */
+	const char *const *logs;	/* as in struct isle_commit_options */
 	const char *became;		/* of what was changed, in a word */
 	uint64_t operation;		/* of that, 0: none */
 	struct isle_layers layers;
@@ -108,7 +109,7 @@ static bool say_outcome(struct ending *e, const struct isle_commit_result *resul
 static bool commit(struct ending *e, bool ask)
 {
 	struct isle_err err = ISLE_ERR_INIT;
-	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT, .rules = e->rules};
+	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT, .rules = e->rules, .logs = e->logs};
 
 	for (;;) {
 		auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
@@ -297,7 +298,7 @@ static void print_json(struct ending *e, const struct isle_run_result *result, i
 int isle_run_end(struct isle_store *store, struct isle *isle, const struct isle_run_ending *how,
 		 const struct isle_run_result *result, int status)
 {
-	struct ending e = {.store = store, .isle = isle, .rules = how->rules, .became = "kept"};
+	struct ending e = {.store = store, .isle = isle, .rules = how->rules, .logs = how->logs, .became = "kept"};
 
 	say_secrets(isle, how->start);
 	finish(&e, how->end, result, status);

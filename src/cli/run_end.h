@@ -23,6 +23,7 @@ struct isle_run_ending {
 	enum isle_run_end end;
 	enum isle_run_report report;
 	const struct isle_rules *rules; /* COMMIT: what may be committed (rules.h); NULL: all or nothing */
+	const char *const *logs;	/* as in struct isle_commit_options */
 	int64_t start;			/* when the run began, nanoseconds since the epoch */
 };
 

@@ -58,6 +58,8 @@ enum isle_criteria {
 int isle_criteria_by_name(const char *name);
 /* For later commits of the isle, where they do not say it. */
 int isle_criteria_note(const struct isle *isle, enum isle_criteria criteria) isle_must_check;
+/* That was done once. */
+bool isle_criteria_noted(const struct isle *isle);
 
 /* "abort", ...; -1 when it is none. */
 int isle_on_conflict_by_name(const char *name);

@@ -47,6 +47,11 @@ static enum isle_criteria criteria_of_isle(const struct isle *isle)
 	return found < 0 ? ISLE_CRITERIA_AEC : (enum isle_criteria)found;
 }
 
+bool isle_criteria_noted(const struct isle *isle)
+{
+	return faccessat(isle->dir, "criteria", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int isle_criteria_note(const struct isle *isle, enum isle_criteria criteria)
 {
 	const char *name = criteria_names[criteria];

@@ -19,6 +19,7 @@ struct isle_explain_options {
 	const struct isle_changes *changes; /* of a scan with ISLE_SCAN_ALL and ISLE_SCAN_TIMES */
 	const char *const *paths;	    /* absolute; the first that anything is known about is explained */
 	size_t path_count;
+	const char *const *logs; /* as in struct isle_commit_options */
 };
 
 /* Returns 0; 1 when nothing is known about any path, which is said on `out` with paths that are near. */

@@ -409,7 +409,7 @@ static void find_changes(struct isle_explain *explain)
 static void check(struct isle_explain *explain)
 {
 	const char *paths[] = {explain->change->path, NULL};
-	const struct isle_commit_options options = {.select.paths = paths};
+	const struct isle_commit_options options = {.select.paths = paths, .logs = explain->options->logs};
 
 	explain->checked = true;
 	if (isle_check(explain->options->store, explain->options->isle, &options, &explain->commit,

@@ -35,6 +35,12 @@ cat "$man"/*.1.scd | awk '
 	}' | LC_ALL=C sort >"$T/pages"
 diff -u "$T/tables" "$T/pages" >&2 || fail "the option tables (-) and the man pages (+) differ"
 
+# isle-config(5) tells of every key, and of no other.
+grep -oP '^\*\K[a-z]+\.[a-z-]+(?=\* = )' "$man/isle-config.5.scd" | LC_ALL=C sort >"$T/pages"
+isle completions keys >"$T/keys"
+[ -s "$T/keys" ] || fail "there are no keys"
+diff -u "$T/keys" "$T/pages" >&2 || fail "the keys of the configuration (-) and isle-config(5) (+) differ"
+
 for verb in $(isle completions table | cut -f 1 | sort -u); do
 	grep -q "\*isle $verb\*" "$man/isle.1.scd" || fail "isle(1) does not mention isle $verb"
 	page=$(grep -l "^# ISLE ${verb^^}\$" "$man"/*.scd) || fail "no page has a section ISLE ${verb^^}"

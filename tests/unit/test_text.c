@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Buffers, messages, quoting and JSON. */
 #include "buf.h"
+#include "config.h"
 #include "error.h"
 #include "io.h"
 #include "json.h"
 #include "quote.h"
 #include "talk.h"
 #include "unit.h"
+#include "units.h"
 #include "utf8.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -515,6 +517,100 @@ static void test_json_says_that_writing_failed(void **state)
 	fclose(full);
 }
 
+static void size_is(const char *text, int64_t bytes) /* or -errno */
+{
+	uint64_t got = 7;
+	int r = isle_size_parse(text, &got);
+
+	assert_int_equal(r, bytes < 0 ? bytes : 0);
+	assert_int_equal(got, bytes < 0 ? 7 : bytes);
+}
+
+static void test_sizes(void **state)
+{
+	static const char *const wrong[] = {"",	   "K",	 "-1",	 "+1",	 "1KK", "1.K", ".5K",
+					    "1e3", "1 ", "1  K", "0x10", "inf", "1iB"};
+
+	(void)state;
+	size_is("0", 0);
+	size_is("1500", 1500);
+	size_is("1500B", 1500);
+	size_is("2K", 2048);
+	size_is("2k", 2048);
+	size_is("2KiB", 2048);
+	size_is("2kB", 2000);
+	size_is("1.5 M", 3 << 19);
+	size_is("3G", 3LL << 30);
+	size_is("10GB", 10000000000);
+	size_is("1T", 1LL << 40);
+	size_is("7E", 7LL << 60);
+	size_is("8E", -ERANGE);
+	size_is("99999999999999999999999999999999999999", -ERANGE);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		size_is(wrong[i], -EINVAL);
+}
+
+static void span_is(const char *text, int64_t seconds, const char *shown)
+{
+	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+	int64_t ns = 7;
+	int r = isle_span_parse(text, &ns);
+
+	assert_int_equal(r, seconds < 0 ? seconds : 0);
+	if (seconds < 0) {
+		assert_int_equal(ns, 7);
+		return;
+	}
+	assert_int_equal(ns, seconds * 1000000000);
+	isle_span_add(&buf, ns);
+	assert_string_equal(buf.data, shown);
+}
+
+static void test_spans(void **state)
+{
+	static const char *const wrong[] = {"", "d", "-1", "1dd", "1 q", "soon", "1e3", "1D"};
+
+	(void)state;
+	span_is("0", 0, "0 seconds");
+	span_is("1", 86400, "1 day");
+	span_is("7d", 7 * 86400, "7 days");
+	span_is("2w", 14 * 86400, "14 days");
+	span_is("1.5 h", 5400, "90 minutes");
+	span_is("90s", 90, "90 seconds");
+	span_is("90m", 5400, "90 minutes");
+	span_is("1y", 365 * 86400, "1 year");
+	span_is("100y", 36500LL * 86400, "100 years");
+	span_is("101y", -ERANGE, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		span_is(wrong[i], -EINVAL, NULL);
+}
+
+static void test_configuration(void **state)
+{
+	static const char text[] =
+		"# a = b\n\n  gc.age=3d \r\nrun.when = allow any ./a = b; deny any . # no comment\nx-1 = \tcaf\xc3\xa9";
+	static const char *const wrong[] = {"a", "= b", "a =", "A = b", "a b = c", "a = \x1b[2J", "a_b = c", "a: b"};
+	auto_config struct isle_config config = ISLE_CONFIG_INIT;
+	struct isle_err err = ISLE_ERR_INIT;
+
+	(void)state;
+	assert_int_equal(isle_config_parse(text, sizeof(text) - 1, "f", &config, &err), 0);
+	assert_int_equal(config.count, 3);
+	assert_string_equal(config.list[0].key, "gc.age");
+	assert_string_equal(config.list[0].value, "3d");
+	assert_int_equal(config.list[0].number, 3);
+	assert_string_equal(config.list[1].value, "allow any ./a = b; deny any . # no comment");
+	assert_string_equal(config.list[2].key, "x-1");
+	assert_string_equal(config.list[2].value, "caf\xc3\xa9");
+	assert_string_equal(config.list[2].file, "f");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_int_equal(isle_config_parse(wrong[i], strlen(wrong[i]), "g", &config, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "g:1: "));
+	}
+	assert_int_equal(isle_config_parse("a = b\0c", 7, "g", &config, &err), -EINVAL);
+	assert_int_equal(config.count, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +633,9 @@ int main(void)
 		cmocka_unit_test(test_quote_text_fill),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_says_that_writing_failed),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_configuration),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
