@@ -132,7 +132,9 @@ struct isle_candidate {
 int isle_directories_settle(const struct isle *isle, const struct isle_layers *layers,
 			    struct isle_changes *changes) isle_must_check;
 
-/* Inode numbers of the host's files that a scan has met: those that the isle changed, removed or renamed. */
+/* Inode numbers of the host's files that a scan has met: those that the isle changed, removed or renamed. Of a user's
+ * layers, which do not say what was copied up, those of files that have several names in the isle, one of
+ * them where the host has a file. */
 struct isle_met {
 	uint64_t *list;
 	size_t count, room;

@@ -444,7 +444,7 @@ static int look_at_host(struct isle_scan *scan, struct isle_seen *seen)
 	r = isle_statx(frame->host, seen->name, &seen->host);
 	seen->on_host = r >= 0;
 	if (seen->on_host)
-		return isle_scan_met(scan, &seen->host);
+		return isle_scan_met(scan, seen);
 	return r >= 0 || r == -ENOENT || r == -ENOTDIR || r == -EACCES ? 0 : r;
 }
 

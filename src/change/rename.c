@@ -333,8 +333,9 @@ static bool host_lost_it(const struct pairing *p, const struct isle_change *made
 	/* Without data of its own, and nothing has them. */
 	if (made->metacopy)
 		return true;
+	/* A further name of what still stands at another is none that the host has lost. */
 	if (!info->handle.size)
-		return !info->host_quiet;
+		return !info->host_quiet && !(layer->user && made->link_group && was_met(p->met, made->link_group));
 	root = isle_layer_open_host(layer);
 	if (root < 0)
 		return false;

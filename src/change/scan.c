@@ -123,9 +123,13 @@ ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const 
 	return (ssize_t)scan->changes.count - 1;
 }
 
-int isle_scan_met(struct isle_scan *scan, const struct statx *host)
+int isle_scan_met(struct isle_scan *scan, const struct isle_seen *seen)
 {
-	return scan->layer->user || S_ISDIR(host->stx_mode) ? 0 : isle_met_add(&scan->met, host->stx_ino);
+	if (S_ISDIR(seen->host.stx_mode))
+		return 0;
+	if (!scan->layer->user)
+		return isle_met_add(&scan->met, seen->host.stx_ino);
+	return S_ISREG(seen->st.stx_mode) && seen->st.stx_nlink > 1 ? isle_met_add(&scan->met, seen->st.stx_ino) : 0;
 }
 
 /* --- directories that were renamed away --- */

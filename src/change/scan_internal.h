@@ -57,7 +57,7 @@ struct isle_scan {
 	struct isle_err *err;
 	struct isle_changes changes;
 	struct isle_candidate *infos; /* one for each change */
-	struct isle_met met;	      /* root's layers only */
+	struct isle_met met;
 	size_t room;
 	struct isle_frame *frames;
 	size_t depth, frame_room;
@@ -100,8 +100,8 @@ int isle_scan_push(struct isle_scan *scan, const struct isle_frame_options *opti
 /* Appends a change about scan->path; from is set when the counterpart lies elsewhere. Its index or -errno. */
 ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const struct isle_seen *seen) isle_must_check;
 
-/* A file of the host that the isle has something about. */
-int isle_scan_met(struct isle_scan *scan, const struct statx *host) isle_must_check;
+/* The host has seen->name, and the isle has something about it. */
+int isle_scan_met(struct isle_scan *scan, const struct isle_seen *seen) isle_must_check;
 
 /* True if the host's directory at this path was renamed away, so that nothing is there any more. */
 bool isle_scan_moved_away(const struct isle_scan *scan, const char *host);

@@ -168,7 +168,7 @@ static int gone_inside(struct isle_scan *scan, const struct isle_seen *seen)
 		frame->sums.marks |= isle_path_marks(scan->path.data, seen->host.stx_mode) & ISLE_MARK_CREDENTIAL;
 	if (isle_later(&seen->host.stx_ctime, &frame->sums.newest))
 		frame->sums.newest = seen->host.stx_ctime;
-	r = isle_scan_met(scan, &seen->host);
+	r = isle_scan_met(scan, seen);
 	if (r < 0)
 		return r;
 	i = add_inside(scan, ISLE_DELETE, seen);
@@ -196,7 +196,7 @@ int isle_scan_gone(struct isle_scan *scan, const char *name)
 	/* Hidden by an opaque directory; a mount shows through in its own layer. */
 	if (device(&seen.host) != frame->host_dev)
 		return 0;
-	r = isle_scan_met(scan, &seen.host);
+	r = isle_scan_met(scan, &seen);
 	if (r < 0)
 		return r;
 	return isle_scan_delete(scan, &seen, &frame->base, false);

@@ -229,6 +229,16 @@ hasnt "$(status | grep -v quiet)" "quiet"
 hasnt "$(status | grep quiet)" "since"
 expect '' 'A both' 'M changed' 'M deleted' 'A made' 'M quiet' 'D sub' 'D whiteout'
 
+# A further name of a file is new, whatever else the host does in the directory; of one that the host has deleted it stands for that.
+fresh
+echo 1 >linked; echo 2 >deleted
+inside 'ln linked linked-too; ln deleted deleted-too; echo i >>deleted'
+sleep 0.02
+echo h >other; rm deleted
+expect '' 'A linked-too' 'M deleted' 'M deleted-too'
+has "$(status | grep deleted-too)" "(deleted on the host since)"
+hasnt "$(status | grep linked-too)" "since"
+
 # --- hostile
 
 fresh
