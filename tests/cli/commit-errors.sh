@@ -4,15 +4,21 @@
 # can fail with, or is the last before the program is killed. The host is as before or as afterwards, never between, the isle has all
 # of its changes or none, and goes on.
 #
-# A sample: which call it is, with which error it fails, and whether for good, changes from one to the next. ISLE_FAULTS=full tries
-# all of it (hours), ISLE_FAULTS=OPERATION all of one, ISLE_FAULTS="OPERATION CALL ERROR N" one ("commit renameat2 EIO 3+": from the third
-# on; "recovery-back unlinkat KILL 2").
+# A sample: which call it is, with which error it fails, and whether for good, changes from one to the next. More with ISLE_FAULTS:
+#   full                     each error of each call, once and, if the call changes something, for good (hours)
+#   each                     every call with one error, one that changes something also for good, and as the last
+#   kill                     every call as the last
+#   OPERATION                full, of this operation alone; "OPERATION each" and "OPERATION kill" likewise
+#   OPERATION CALL ERROR N   one ("commit renameat2 EIO 3+": from the third on; "recovery-back unlinkat KILL 2")
+# ISLE_FAULTS_KINDS: some of plain, bind, user. ISLE_FAULTS_FROM: of each operation without the calls before that number, which is
+# said of the one that a failure was at.
 # runs-as: root
 # time-limit: 600
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../helpers/operations.sh"
 before="" after="" pending="" # look_around_commit sets them
-on_a_disk_in_memory "$(readlink -f "$0")" plain bind user
+read -ra kinds <<<"${ISLE_FAULTS_KINDS:-plain bind user}"
+on_a_disk_in_memory "$(readlink -f "$0")" "${kinds[@]}"
 mount_host
 
 # errors_of CALL: what it can fail with; nothing for calls that cannot, or whose failure is an end of the process.
@@ -79,20 +85,24 @@ check() {
 
 # sweep WHAT FROM TO PREPARE COMMAND...: one call after the other, as often as COMMAND makes it.
 sweep() {
-	local what=$1 prepare=$4 error errors tries=0 back=0 forth=0 count n lasting inject call side turn=0 step=7
+	local what=$1 prepare=$4 error errors tries=0 back=0 forth=0 count n lasting inject call side step=7
 	from=$2 to=$3
 	shift 4
-	case ${ISLE_FAULTS:-} in "" | full | "$what" | "$what "*) ;; *) return 0 ;; esac
-	[ "${ISLE_FAULTS_OF:-$what}" = "$what" ] || return 0
+	case ${ISLE_FAULTS:-} in "" | full | each | kill | "$what" | "$what "*) ;; *) return 0 ;; esac
 	$prepare
 	strace -qq -f -o "$T/calls" "$@" >"$T/out" 2>&1
 	local prepared=
+	turn=0
 	[ "$(wc -l <"$T/calls")" -gt 400 ] || step=2 # a short one has few to choose from
 	while read -r count call; do
-		read -ra errors <<<"$(errors_of "$call")"
+		case ${ISLE_FAULTS:-} in
+		kill | "$what kill" | "$what $call KILL "*) errors=(KILL) ;;
+		*) read -ra errors <<<"$(errors_of "$call")" ;;
+		esac
 		[ ${#errors[@]} -gt 0 ] || continue
 		for ((n = 1; n <= count; n++)); do
 			turn=$((turn + 1))
+			[ $turn -ge "${ISLE_FAULTS_FROM:-0}" ] || continue
 			for error in "${errors[@]}"; do
 				for lasting in "" +; do
 					chosen || continue
@@ -116,7 +126,16 @@ sweep() {
 # Whether this one's turn has come.
 chosen() {
 	local pick
+	local -a but_kill
 	case ${ISLE_FAULTS:-} in
+	each | "$what each")
+		read -ra but_kill <<<"${errors[*]/KILL/}"
+		pick=$((turn / ${#but_kill[@]} + n))
+		[ -z "$lasting" ] || pick=$((pick + 1))
+		[ -z "$lasting" ] || changes_something "$call" || return 1
+		[ "$error" = "${but_kill[pick % ${#but_kill[@]}]}" ] || { [ "$error" = KILL ] && [ -z "$lasting" ]; }
+		;;
+	kill | "$what kill") [ -z "$lasting" ] ;;
 	full | "$what")
 		[ -z "$lasting" ] || { [ "$error" != KILL ] && changes_something "$call"; }
 		;;
@@ -136,6 +155,8 @@ chosen() {
 
 look_around_commit
 recovers=
+turn=0
+[ -z "${ISLE_FAULTS:-}" ] || at_end 'echo "the last was number $turn"'
 
 # --- commit ---
 look=look_at_host
