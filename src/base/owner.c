@@ -38,7 +38,7 @@ static int wait_for(pid_t pid)
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EACCES;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO; /* killed: that is no answer */
 }
 
 ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const void *arguments, void *result,
@@ -77,11 +77,18 @@ ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const 
 	return r;
 }
 
-bool isle_is_own(int dir, const char *name)
+ssize_t isle_or_as_owner(ssize_t result, int dir, const char *name, ssize_t (*fn)(const void *arguments, void *shared),
+			 const void *arguments, void *data, size_t size)
 {
 	struct statx st;
+	int r;
 
-	return geteuid() != 0 && isle_statx(dir, name, &st) >= 0 && st.stx_uid == geteuid();
+	if (result != -EACCES || geteuid() == 0)
+		return result;
+	r = isle_statx(dir, name, &st);
+	if (r < 0)
+		return r;
+	return st.stx_uid == geteuid() ? isle_as_owner(fn, arguments, data, size) : result;
 }
 
 struct opening {
@@ -101,9 +108,6 @@ static ssize_t open_it(const void *arguments, void *shared)
 int isle_open_own(int dir, const char *name, int flags)
 {
 	const struct opening o = {dir, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, name};
-	ssize_t fd = open_it(&o, NULL);
 
-	if (fd == -EACCES && isle_is_own(dir, name))
-		fd = isle_as_owner(open_it, &o, NULL, 0);
-	return (int)fd;
+	return (int)isle_or_as_owner(open_it(&o, NULL), dir, name, open_it, &o, NULL, 0);
 }

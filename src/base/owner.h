@@ -8,7 +8,6 @@
  * It does not reach what belongs to a group other than the effective one, since that group cannot be mapped.
  */
 #include "macros.h"
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -18,8 +17,11 @@
 ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const void *arguments, void *result,
 		      size_t size) isle_must_check;
 
-/* True if dir/name (as for isle_meta_read()) is the caller's own, so that isle_as_owner() can help against EACCES. */
-bool isle_is_own(int dir, const char *name);
+/* result, what a try without that came to; but if that is -EACCES and dir/name (as for isle_meta_read()) is the
+ * caller's own, what isle_as_owner() comes to. An error while looking whose it is is returned: -EACCES is an answer,
+ * that is none. */
+ssize_t isle_or_as_owner(ssize_t result, int dir, const char *name, ssize_t (*fn)(const void *arguments, void *shared),
+			 const void *arguments, void *data, size_t size) isle_must_check;
 
 /* openat(2) with O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, as the owner where the mode forbids it. A descriptor
  * or -errno. */

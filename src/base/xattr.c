@@ -181,7 +181,7 @@ ssize_t isle_xattr_get(int dir, const char *name, const char *key, void *value, 
 	const struct request q = {.dir = dir, .name = name, .key = key, .size = room};
 	ssize_t n = get(dir, name, key, value, room);
 
-	return n == -EACCES && isle_is_own(dir, name) ? isle_as_owner(get_as_owner, &q, value, room) : n;
+	return isle_or_as_owner(n, dir, name, get_as_owner, &q, value, room);
 }
 
 int isle_xattr_set(int dir, const char *name, const char *key, const void *value, size_t size)
@@ -189,7 +189,7 @@ int isle_xattr_set(int dir, const char *name, const char *key, const void *value
 	const struct request q = {.dir = dir, .name = name, .key = key, .value = value ? value : "", .size = size};
 	int r = set(dir, name, key, value, size);
 
-	return r == -EACCES && isle_is_own(dir, name) ? (int)isle_as_owner(change_as_owner, &q, NULL, 0) : r;
+	return (int)isle_or_as_owner(r, dir, name, change_as_owner, &q, NULL, 0);
 }
 
 int isle_xattr_remove(int dir, const char *name, const char *key)
@@ -197,7 +197,7 @@ int isle_xattr_remove(int dir, const char *name, const char *key)
 	const struct request q = {.dir = dir, .name = name, .key = key};
 	int r = take_off(dir, name, key);
 
-	return r == -EACCES && isle_is_own(dir, name) ? (int)isle_as_owner(change_as_owner, &q, NULL, 0) : r;
+	return (int)isle_or_as_owner(r, dir, name, change_as_owner, &q, NULL, 0);
 }
 
 bool isle_xattr_is_overlay(const char *name)

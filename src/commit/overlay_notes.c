@@ -5,6 +5,7 @@
  */
 #include "buf.h"
 #include "kernel.h"
+#include "owner.h"
 #include "subtree.h"
 #include "xattr.h"
 #include <errno.h>
@@ -43,16 +44,37 @@ int isle_look(int dir, const char *name, struct isle_stat *ret_stat)
 	return 1;
 }
 
-/* Moving a directory to another parent writes its "..", for which its owner needs write permission. */
+struct move {
+	int from_dir, to_dir;
+	const char *from, *to;
+	unsigned flags;
+};
+
+static ssize_t move_as_owner(const void *arguments, void *shared)
+{
+	const struct move *m = arguments;
+
+	(void)shared;
+	return isle_renameat2(m->from_dir, m->from, m->to_dir, m->to, m->flags);
+}
+
+/* Moving a directory to another parent writes its "..", for which its owner needs write permission. Lending it is for
+ * where nothing else helps: whoever is killed then leaves it. */
 static int move_closed_directory(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
+	const struct move move = {from_dir, to_dir, from, to, flags};
 	struct isle_stat st;
 	auto_fd int fd = -1;
 	char proc[64];
 	int r = isle_look(from_dir, from, &st);
 
-	if (r <= 0 || !S_ISDIR(st.mode) || (st.mode & 0200) || st.uid != geteuid())
+	if (r < 0)
+		return r;
+	if (r == 0 || !S_ISDIR(st.mode) || (st.mode & 0200) || st.uid != geteuid())
 		return -EACCES;
+	r = (int)isle_as_owner(move_as_owner, &move, NULL, 0);
+	if (r != -EACCES)
+		return r;
 	fd = openat(from_dir, from, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -53,8 +53,8 @@ mount_host() {
 # What the program in the isle does.
 changes='echo more >>f1; rm f2; mv d e; echo y >e/y; mkdir n; echo 1 >n/1; chmod 600 f4; rm -r gone; mkdir gone; echo z >gone/z
 	echo t >>h1; setfattr -n user.b -v 2 f3; ln -s f1 link; chmod 750 k; rm kind; mkdir kind; echo k >kind/k; echo m >>k/m
-	chmod 600 closed; echo c >>closed; chmod 000 closed
-	touch -hd 2021-02-03 f1 e/y n/1 gone/z h1 link kind/k k/m closed'
+	chmod 600 closed; echo c >>closed; chmod 000 closed; mkdir shut; echo s >shut/s; chmod 500 shut
+	touch -hd 2021-02-03 f1 e/y n/1 gone/z h1 link kind/k k/m closed shut/s'
 
 seed() {
 	chmod -R u+rwx "$H" 2>/dev/null || true
