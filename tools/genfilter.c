@@ -4,13 +4,18 @@
  *
  * Building a filter at run time costs a millisecond, so libseccomp is a tool of the build only; the isle program
  * installs the finished arrays (src/isolate/filter.c). One program is made for each combination of the flags of
- * enum isle_filter_flags that changes the result: NEST and HOST_NET.
+ * enum isle_filter_flags that changes the result: NEST and HOST_NET; and of each of these a second one, for runs that
+ * are recorded, in which a refusal that is to be on record asks the supervisor (src/supervise/static_filter.h).
+ * In the making these refusals are SECCOMP_RET_TRACE with their error, which nothing else here is.
  *
  * The filter is a list of what is refused, over a default of "allow" for the calls known when this was written;
  * any call that is newer (number >= NEWER_CALLS) gets ENOSYS, which programs take for an older kernel.
  *
  * Which error: ENOSYS for what programs probe and fall back from (clone3, io_uring, keyrings) and for calls that the
  * kernel itself has dropped; EPERM, what an ordinary user would get natively, for the rest.
+ *
+ * Which are on record: all but those that mean no more than an older kernel would (quiet[], and newer calls): nothing
+ * is lost by them, and some come with every process.
  *
  * libseccomp can neither say "all numbers from" nor except one value from a masked rule, and knows no call newer than
  * itself. A short prologue, emitted before its program, does these. The kernel finds out at installation, by running
@@ -98,6 +103,9 @@ static const struct refused always[] = {
 	/* files that no path of the view leads to */
 	{"open_by_handle_at", EPERM},
 	{"fanotify_init", EPERM},
+};
+
+static const struct refused quiet[] = {
 	/* its flags lie in memory; libc falls back to clone(2), whose flags can be checked */
 	{"clone3", ENOSYS},
 	/* of the past */
@@ -150,23 +158,35 @@ static void die(const char *what, int error)
 	exit(1);
 }
 
-/* Refuses the call, when the comparison holds if there is one. Calls that the target has not are skipped. */
-static void refuse(scmp_filter_ctx ctx, const char *name, int error, const struct scmp_arg_cmp *cmp)
+/* Does the action on the call, when the comparison holds if there is one. Calls that the target has not are skipped. */
+static void add_rule(scmp_filter_ctx ctx, const char *name, uint32_t action, const struct scmp_arg_cmp *cmp)
 {
 	int nr = seccomp_syscall_resolve_name(name);
 	int r;
 
 	if (nr == __NR_SCMP_ERROR)
 		die(name, ENOSYS);
-	r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(error), nr, cmp ? 1 : 0, cmp);
+	r = seccomp_rule_add_array(ctx, action, nr, cmp ? 1 : 0, cmp);
 	if (r < 0)
 		die(name, r);
+}
+
+/* On record. */
+static void refuse(scmp_filter_ctx ctx, const char *name, int error, const struct scmp_arg_cmp *cmp)
+{
+	add_rule(ctx, name, SCMP_ACT_TRACE(error), cmp);
 }
 
 static void refuse_list(scmp_filter_ctx ctx, const struct refused *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		refuse(ctx, list[i].name, list[i].error, NULL);
+}
+
+static void refuse_quietly(scmp_filter_ctx ctx)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(quiet); i++)
+		add_rule(ctx, quiet[i].name, SCMP_ACT_ERRNO(quiet[i].error), NULL);
 }
 
 static void refuse_bits(scmp_filter_ctx ctx, const char *name, unsigned arg, int error, uint32_t bits)
@@ -238,6 +258,7 @@ static scmp_filter_ctx build(const struct target *target, unsigned variant)
 	if (r < 0)
 		die("optimize", r);
 	refuse_list(ctx, always, ARRAY_SIZE(always));
+	refuse_quietly(ctx);
 	if (!(variant & NEST))
 		refuse_list(ctx, unless_nest, ARRAY_SIZE(unless_nest));
 	refuse_namespaces(ctx, variant);
@@ -257,7 +278,7 @@ static scmp_filter_ctx build(const struct target *target, unsigned variant)
 static size_t prologue(const struct target *target, unsigned variant, struct sock_filter *out)
 {
 	const uint32_t unknown = SECCOMP_RET_ERRNO | ENOSYS;
-	const uint32_t no_mount = variant & NEST ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | EPERM;
+	const uint32_t no_mount = variant & NEST ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRACE | EPERM;
 	const struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, target->audit, 0, 10),
@@ -297,6 +318,22 @@ static size_t export(scmp_filter_ctx ctx, struct sock_filter *out, size_t room)
 	return count;
 }
 
+/* In a program that tells, the supervisor is asked instead of a refusal. */
+static void print_program(const char *name, unsigned variant, const struct sock_filter *code, size_t count, bool tells)
+{
+	printf("\nstatic const struct sock_filter %s_%u[] = {\n", name, variant);
+	for (size_t i = 0; i < count; i++) {
+		bool told = code[i].code == (BPF_RET | BPF_K) &&
+			    (code[i].k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE;
+		uint32_t k = !told   ? code[i].k
+			     : tells ? SECCOMP_RET_USER_NOTIF
+				     : SECCOMP_RET_ERRNO | (code[i].k & SECCOMP_RET_DATA);
+
+		printf("\t{0x%x, %u, %u, 0x%x},\n", code[i].code, code[i].jt, code[i].jf, k);
+	}
+	printf("};\n");
+}
+
 static void print_variant(const struct target *target, unsigned variant)
 {
 	static struct sock_filter code[BPF_MAXINSNS];
@@ -305,10 +342,41 @@ static void print_variant(const struct target *target, unsigned variant)
 
 	count += export(ctx, code + count, ARRAY_SIZE(code) - count);
 	seccomp_release(ctx);
-	printf("\nstatic const struct sock_filter filter_%u[] = {\n", variant);
-	for (size_t i = 0; i < count; i++)
-		printf("\t{0x%x, %u, %u, 0x%x},\n", code[i].code, code[i].jt, code[i].jf, code[i].k);
+	print_program("filter", variant, code, count, false);
+	print_program("telling", variant, code, count, true);
+}
+
+static void print_table(const char *name)
+{
+	printf("\n/* Bit 0: NEST, bit 1: HOST_NET. */\nstatic const struct {\n\tconst struct sock_filter *code;\n"
+	       "\tunsigned short count;\n} %s_tables[] = {\n",
+	       name);
+	for (unsigned variant = 0; variant < VARIANTS; variant++)
+		printf("\t{%s_%u, sizeof(%s_%u) / sizeof(%s_%u[0])},\n", name, variant, name, variant, name, variant);
 	printf("};\n");
+}
+
+static void print_names(const struct target *target, const struct refused *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int nr = seccomp_syscall_resolve_name_arch(target->scmp, list[i].name);
+
+		if (nr >= 0)
+			printf("\t{%d, \"%s\"},\n", nr, list[i].name);
+	}
+}
+
+/* Of what a refusal can be on record for. */
+static void print_all_names(const struct target *target)
+{
+	static const struct refused some[] = {{"unshare", 0},	 {"clone", 0},	     {"ioctl", 0},  {"socket", 0},
+					      {"socketpair", 0}, {"personality", 0}, {"seccomp", 0}};
+
+	printf("\nstatic const struct {\n\tint nr;\n\tconst char *name;\n} filter_names[] = {\n");
+	print_names(target, always, ARRAY_SIZE(always));
+	print_names(target, unless_nest, ARRAY_SIZE(unless_nest));
+	print_names(target, some, ARRAY_SIZE(some));
+	printf("\t{%d, \"open_tree_attr\"},\n};\n", NR_OPEN_TREE_ATTR);
 }
 
 int main(int argc, char **argv)
@@ -325,11 +393,10 @@ int main(int argc, char **argv)
 	printf("/* made by tools/genfilter.c */\n#pragma once\n#include <linux/filter.h>\n");
 	for (unsigned variant = 0; variant < VARIANTS; variant++)
 		print_variant(target, variant);
-	printf("\n/* Bit 0: NEST, bit 1: HOST_NET. */\nstatic const struct {\n\tconst struct sock_filter *code;\n"
-	       "\tunsigned short count;\n} filter_tables[] = {\n");
-	for (unsigned variant = 0; variant < VARIANTS; variant++)
-		printf("\t{filter_%u, sizeof(filter_%u) / sizeof(filter_%u[0])},\n", variant, variant, variant);
-	printf("};\n\nenum { FILTER_AUDIT_ARCH = (int)0x%x };\n", target->audit);
+	print_table("filter");
+	print_table("telling");
+	print_all_names(target);
+	printf("\nenum { FILTER_AUDIT_ARCH = (int)0x%x };\n", target->audit);
 	if (fflush(stdout) == EOF)
 		die("stdout", errno);
 	return 0;

@@ -211,7 +211,8 @@ isle_noreturn static void run_command(struct leader *l, volatile int *ret_error)
 	sigset_t blocked;
 
 	int listener = listen_to_calls(l);
-	raise_filter(l);
+	if (listener < 0)
+		raise_filter(l);
 	send_started(l, listener);
 	isle_ignore(setpgid(0, 0));
 	/* Here, not in the leader: later, the first keys would miss CMD, and CMD may have given the terminal to a

@@ -4,6 +4,7 @@
  * The two walls (doc/design/isolation.md): which of their stones this machine has, and putting up the second one.
  */
 #include "error.h"
+#include "static_filter.h"
 #include <stdbool.h>
 
 enum isle_wall {
@@ -48,19 +49,13 @@ struct isle_walls_details isle_walls_details(void);
  * of the attempt, 0 when the wall is there. */
 void isle_wall_explain(enum isle_wall wall, struct isle_err *err);
 
-enum isle_filter_flags {
-	ISLE_FILTER_ROOT = 1 << 0,     /* the identity-mapped root: setuid programs work, no_new_privs is not set */
-	ISLE_FILTER_NEST = 1 << 1,     /* user namespaces and mounts are allowed inside */
-	ISLE_FILTER_HOST_NET = 1 << 2, /* the host's network: abstract sockets are scoped by Landlock */
-};
-
 /*
  * All are called in init, after all mounts and pivot_root and before any program of the user runs, in this order:
- * isle_landlock_enter(), isle_filter_notify(), isle_filter_enter(). They allocate nothing. 0 or -errno
- * (-ENOSYS, -EOPNOTSUPP: the kernel has it not; the caller decides by `require`). Processes started later have them
- * too.
+ * isle_landlock_enter(), then isle_filter_notify(), or isle_filter_enter() where nothing is trapped or no listener can
+ * be had. They allocate nothing. 0 or -errno (-ENOSYS, -EOPNOTSUPP: the kernel has it not; the caller decides by
+ * `require`). Processes started later have them too. flags: enum isle_filter_flags.
  *
- * After isle_filter_enter(), clone3(2) is not to be had (-ENOSYS): init starts its children by fork(2) or clone(2).
+ * After either filter, clone3(2) is not to be had (-ENOSYS): init starts its children by fork(2) or clone(2).
  */
 
 /*
@@ -70,10 +65,11 @@ enum isle_filter_flags {
  */
 int isle_landlock_enter(int view_fd, const int *extra, unsigned extra_count, unsigned flags) isle_must_check;
 
-/* Installs, in the calling process, a filter that sends the calls of these groups (enum isle_trap, trap.h) to a
- * listener, which is returned, O_CLOEXEC. -EBUSY: a process above has one already. From here on each such call of this
- * process, too, waits for the supervisor. */
+/* Installs, in the calling process, the static filter followed by one that sends the calls of these groups (enum
+ * isle_trap, trap.h) to a listener, which is returned, O_CLOEXEC. -EBUSY: a process above has one already, and nothing
+ * was installed. From here on each such call of this process, too, waits for the supervisor, and with ISLE_TRAP_READS
+ * most of those that are refused (static_filter.h). */
 int isle_filter_notify(unsigned flags, unsigned traps) isle_must_check;
 
-/* Installs the static filter made at build time. */
+/* Installs the static filter alone. */
 int isle_filter_enter(unsigned flags) isle_must_check;

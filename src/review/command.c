@@ -133,6 +133,23 @@ const char *isle_net_act_name(unsigned act)
 	return word(names, ARRAY_SIZE(names), act);
 }
 
+const char *isle_refuser_name(unsigned how)
+{
+	switch ((enum isle_refuser)how) {
+	case ISLE_REFUSER_SECCOMP:
+		return "seccomp";
+	case ISLE_REFUSER_VIEW:
+		return "view";
+	case ISLE_REFUSER_NETWORK:
+		return "network";
+	case ISLE_REFUSER_LANDLOCK:
+		return "landlock";
+	case ISLE_REFUSER_OTHER:
+		break;
+	}
+	return NULL;
+}
+
 const char *isle_write_name(unsigned how)
 {
 	static const char *const names[] = {

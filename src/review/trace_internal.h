@@ -159,6 +159,8 @@ void isle_address_add(struct isle_buf *buf, const struct isle_event *event);
 void isle_note_add(struct isle_buf *buf, const struct isle_event *event);
 const char *isle_net_act_name(unsigned act);
 const char *isle_write_name(unsigned how);
+/* What refused something; NULL: not one of the walls. */
+const char *isle_refuser_name(unsigned how);
 const char *isle_note_name(unsigned how);
 const char *isle_track_name(enum isle_track track);
 /* The names of enum isle_read in a fixed order; NULL after the last. */

@@ -131,6 +131,7 @@ void isle_trace_put_refused(struct isle_json *json, const struct isle_trace_even
 
 	begin_event(json, event);
 	isle_json_path(json, "what", e->path);
+	isle_json_str(json, "wall", isle_refuser_name(e->how));
 	isle_json_path(json, "why", e->other);
 	isle_json_int(json, "errno", e->refused.error);
 	isle_json_str(json, "error", e->refused.error > 0 ? strerrorname_np(e->refused.error) : NULL);

@@ -29,7 +29,8 @@ enum isle_event_type {
 	ISLE_EVENT_NAMES,   /* path: a listed directory; names: hash of the names in it when it was first listed */
 	ISLE_EVENT_WRITE, /* path: of the view; how: enum isle_write; other: the second path of rename, link, symlink */
 	ISLE_EVENT_KEPT,  /* path: of the host; then; kept: its content before the first write (base.h) */
-	ISLE_EVENT_REFUSED, /* path: the call or what it wanted; other: what refused it and why; refused */
+	ISLE_EVENT_REFUSED, /* path: the call or what it wanted; other: what refused it and why; how: enum
+			     * isle_refuser; refused */
 	ISLE_EVENT_NET,	    /* net; path: of a unix socket, or the name that was asked for, where known */
 	ISLE_EVENT_NOTE,    /* path; other: a sentence for people; how: enum isle_note */
 	ISLE_EVENT_COUNT,   /* the record at file offset `counted.offset` happened `counted.times` times in all */
@@ -66,6 +67,15 @@ enum isle_write {
 	ISLE_WRITE_SYMLINK, /* path is the link, other its target */
 	ISLE_WRITE_NODE,
 	ISLE_WRITE_METADATA, /* mode, owner, times, attributes */
+};
+
+/* What refused something. */
+enum isle_refuser {
+	ISLE_REFUSER_OTHER = 0,
+	ISLE_REFUSER_SECCOMP = 1, /* the static system call filter */
+	ISLE_REFUSER_VIEW,	  /* what the view is made of: mounts, overlays */
+	ISLE_REFUSER_NETWORK,	  /* the network namespace and its routes */
+	ISLE_REFUSER_LANDLOCK,
 };
 
 enum isle_note {

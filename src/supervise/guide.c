@@ -126,7 +126,7 @@ static void answer(struct isle_guide *guide, const struct isle_call *call, const
 	else if (verdict->answered)
 		sent = isle_listener_answer(guide->listener, call->notif.id, verdict->value, verdict->error);
 	else
-		sent = isle_listener_continue(guide->listener, call->notif.id);
+		sent = isle_listener_continue(guide->listener, &call->notif, guide->options.filter);
 	if (sent < 0) {
 		isle_cleanup_fd(&guide->listener);
 		guide->listener = -1;
@@ -175,7 +175,12 @@ static void handle_listener(struct isle_guide *guide)
 		return;
 	call.tid = (pid_t)call.notif.pid;
 	call.args = (const uint64_t *)call.notif.data.args;
-	handle_call(guide, &call);
+	/* First of all: nobody else here is to see what the filter refuses. */
+	int refused = isle_handle_refused(guide, &call);
+	if (refused > 0)
+		answer(guide, &call, &(struct isle_verdict){.answered = true}, -refused);
+	else
+		handle_call(guide, &call);
 }
 
 void isle_guide_handle(struct isle_guide *guide, const struct pollfd *fds)

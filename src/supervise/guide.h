@@ -26,6 +26,7 @@ struct isle_guide_options {
 	const struct isle *isle;
 	enum isle_track track;
 	unsigned traps;	       /* enum isle_trap */
+	unsigned filter;       /* enum isle_filter_flags (static_filter.h): what the kernel filters the run with */
 	bool user;	       /* made by an ordinary user */
 	bool fake_owner;       /* owners that cannot be given are kept instead */
 	const char *directory; /* where the command starts */

@@ -70,6 +70,10 @@ isle_handler isle_handle_open, isle_handle_exec, isle_handle_readlink, isle_hand
 	isle_handle_names, isle_handle_metadata, isle_handle_stat, isle_handle_net, isle_handle_socket,
 	isle_handle_chroot;
 
+/* Comes before all handlers: the errno with which the static filter refuses the call, which is on record then; 0: it
+ * allows it. */
+int isle_handle_refused(struct isle_guide *guide, const struct isle_call *call) isle_must_check;
+
 /*
  * The path that a call names, absolute in the view as the program wrote it: in guide->raw, without "//" and "/./", with
  * ".." and symbolic links as they are. dirfd as the call has it. Its length; 0: there is nothing of the host to look at
@@ -148,11 +152,9 @@ void isle_guide_count(struct isle_guide *guide);
 /* Notes that other names of a host file will not see what is written. */
 int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight);
 
-/* Records that something about this path of the view was refused, once for each path. error: errno that the program
- * got, 0: none. */
-int isle_guide_refused(struct isle_guide *guide, const struct isle_call *call, const char *path, const char *why,
-		       int error);
-
+/* Records a refusal, event->path being what was wanted, by the caller; counts it when the same process wanted the same
+ * before. */
+int isle_guide_refuse(struct isle_guide *guide, const struct isle_call *call, const struct isle_event *event);
 /* The number of the process in the log; 0: it cannot be told. */
 uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *call);
 

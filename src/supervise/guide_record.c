@@ -14,7 +14,7 @@
 #include "names.h"
 
 /* Bits of isle_known_slot beside enum isle_read. */
-enum { WRITTEN = 1 << 8, MOVED = 1 << 9, REFUSED = 1 << 10 };
+enum { WRITTEN = 1 << 8, MOVED = 1 << 9 };
 
 static struct isle_known_slot *slot_of(struct isle_guide *guide, const char *path)
 {
@@ -133,19 +133,16 @@ int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, con
 	return isle_events_add(guide->events, &event, NULL);
 }
 
-int isle_guide_refused(struct isle_guide *guide, const struct isle_call *call, const char *path, const char *why,
-		       int error)
+int isle_guide_refuse(struct isle_guide *guide, const struct isle_call *call, const struct isle_event *event)
 {
-	struct isle_event event = {.type = ISLE_EVENT_REFUSED, .path = path, .other = why, .refused.error = error};
-	struct isle_known_slot *slot = slot_of(guide, path);
+	struct isle_event of_caller = *event;
 
-	if (slot == NULL)
-		return isle_guide_lose(guide, "too many paths");
-	if ((slot->bits & REFUSED) != 0)
-		return 0;
-	slot->bits |= REFUSED;
-	event.process = isle_guide_process(guide, call);
-	return isle_events_add(guide->events, &event, NULL);
+	of_caller.process = isle_guide_process(guide, call);
+	uint64_t who[3] = {of_caller.process, event->how, (uint64_t)event->refused.error};
+	uint64_t key = isle_siphash(&guide->key, event->path, strlen(event->path)) * 3 ^
+		       isle_siphash(&guide->key, who, sizeof(who));
+	struct isle_known_slot *slot = isle_known_slot(&guide->recorded, key);
+	return slot == NULL ? isle_guide_lose(guide, "too many refusals") : isle_guide_repeat(guide, slot, &of_caller);
 }
 
 static int note_links(struct isle_guide *guide, const struct isle_sight *sight)

@@ -74,9 +74,12 @@ static int note_rights(struct isle_guide *guide, const struct isle_call *call, c
 {
 	if (!guide->user || !lends_rights(sight))
 		return 0;
-	return isle_guide_refused(guide, call, sight->view,
-				  "runs without the rights of its owner: nothing in an isle of a user is set-user-ID",
-				  0);
+	const struct isle_event event = {
+		.type = ISLE_EVENT_REFUSED,
+		.how = ISLE_REFUSER_VIEW,
+		.path = sight->view,
+		.other = "runs without the rights of its owner: nothing in an isle of a user is set-user-ID"};
+	return isle_guide_refuse(guide, call, &event);
 }
 
 static int note_exec(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,

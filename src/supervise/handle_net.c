@@ -40,15 +40,13 @@ int isle_handle_socket(struct isle_guide *guide, const struct isle_call *call, s
 /* A socket file of the host: overlayfs has only its name. */
 static int note_refused(struct isle_guide *guide, const struct isle_call *call, const char *path)
 {
-	struct isle_event event = {.type = ISLE_EVENT_REFUSED,
-				   .path = path,
-				   .other = "connect: services of the host are not reached from an isle (view)",
-				   .refused.error = ECONNREFUSED};
+	const struct isle_event event = {.type = ISLE_EVENT_REFUSED,
+					 .how = ISLE_REFUSER_VIEW,
+					 .path = path,
+					 .other = "connect: services of the host are not reached from an isle (view)",
+					 .refused.error = ECONNREFUSED};
 
-	struct isle_known_slot *slot = isle_known_slot(&guide->recorded,
-						       isle_siphash(&guide->key, path, strlen(path)) ^ 1);
-	event.process = isle_guide_process(guide, call);
-	return slot == NULL ? isle_guide_lose(guide, "too many paths") : isle_guide_repeat(guide, slot, &event);
+	return isle_guide_refuse(guide, call, &event);
 }
 
 static int handle_unix(struct isle_guide *guide, const struct isle_call *call, const struct sockaddr_un *un,

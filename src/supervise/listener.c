@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "static_filter.h"
+
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* Linux 6.6 */
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
 #endif
@@ -61,9 +63,11 @@ static int respond(int listener, const struct seccomp_notif_resp *answer)
 	return 0;
 }
 
-int isle_listener_continue(int listener, uint64_t id)
+int isle_listener_continue(int listener, const struct seccomp_notif *call, unsigned filter)
 {
-	const struct seccomp_notif_resp answer = {.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+	int error = isle_static_filter_answer(filter, &call->data);
+	const struct seccomp_notif_resp answer = {
+		.id = call->id, .error = -error, .flags = error == 0 ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0};
 
 	return respond(listener, &answer);
 }

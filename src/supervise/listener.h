@@ -19,8 +19,10 @@ int isle_listener_prepare(int listener) isle_must_check;
 /* 1: *ret_call is filled in; 0: nobody waits (any more); -errno: the listener is of no use any more. */
 int isle_listener_receive(int listener, struct seccomp_notif *ret_call) isle_must_check;
 
-/* Lets the kernel do the call. Enforces nothing: its arguments in memory may be others by now. */
-int isle_listener_continue(int listener, uint64_t id) isle_must_check;
+/* Lets the kernel do the call, unless the static filter of these flags (static_filter.h) refuses it: then it fails with
+ * that error. Enforces nothing else: its arguments in memory may be others by now. There is no other way to let a call
+ * go on. */
+int isle_listener_continue(int listener, const struct seccomp_notif *call, unsigned filter) isle_must_check;
 
 /* The call returns value, or fails when error (an errno, positive) is not 0; it is not done by the kernel. */
 int isle_listener_answer(int listener, uint64_t id, int64_t value, int error) isle_must_check;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Which system calls are trapped: the filter that sends them to the supervisor. It is installed above the static filter
- * (src/isolate/filter.c) and refuses nothing.
+ * Which system calls are trapped: the program that sends them to the supervisor. It is the continuation of the static
+ * filter (static_filter.h) and refuses nothing.
  */
 #include "macros.h"
 #include <linux/filter.h>

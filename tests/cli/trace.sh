@@ -224,6 +224,28 @@ has "$(isle explain live .ssh/id_rsa)" "has not changed it since it was read"
 echo other >"$H/.ssh/id_rsa"
 has "$(isle explain live .ssh/id_rsa)" "has changed it since it was read"
 
+# What the walls refused: by whom it was wanted, how often, with which error. The error is the same without the record.
+cat >"$H/try.py" <<'PY'
+import ctypes, errno, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+def fails(result, error):
+    assert result == -1 and ctypes.get_errno() == error, (result, ctypes.get_errno())
+for i in range(3):
+    fails(libc.mount(b"none", b"/mnt", b"tmpfs", 0, None), errno.EPERM)
+fails(libc.unshare(0x10020000), errno.EPERM)
+try:
+    socket.socket(40, socket.SOCK_STREAM)
+    raise SystemExit("a vsock")
+except OSError as e:
+    assert e.errno == errno.EAFNOSUPPORT
+PY
+isle run -q -n walls -- python3 try.py
+same "$(isle trace --json walls | json '[(r["what"], r["wall"], r["error"], r["times"]) for r in d["refused"] if r["wall"] == "seccomp"]')" \
+	"[('mount /mnt', 'seccomp', 'EPERM', 3), ('unshare mnt,user', 'seccomp', 'EPERM', 1), ('socket AF_VSOCK', 'seccomp', 'EAFNOSUPPORT', 1)]"
+has "$(isle trace walls)" "mount /mnt: Operation not permitted: the system call filter (seccomp)  by python3"
+isle run -q --no-track -n untold -- python3 try.py
+same "$(isle trace --json untold | json 'd["refused"]')" "[]"
+
 isle run -q --no-track -n blind -- cat a.c >/dev/null
 has "$(isle trace blind)" "not recorded: --no-track"
 hasnt "$(isle trace blind)" "still running"

@@ -6,7 +6,7 @@
  *   run TRACK DIRECTORY ARGUMENT...          start PROCESS PARENT PID UID
  *   exec PROCESS PATH CWD ARGUMENT...        exit PROCESS STATUS CPU-US          (as wait(2))
  *   read PROCESS HOW PATH                    with the state of the host's file now
- *   write PROCESS HOW PATH [OTHER]           refused PROCESS ERRNO WHAT WHY
+ *   write PROCESS HOW PATH [OTHER]           refused PROCESS ERRNO WHAT WHY [WALL]
  *   net PROCESS ACT ADDRESS PORT [NAME]      unix PROCESS ACT PATH
  *   note PROCESS HOW PATH OTHER              kept PROCESS PATH                   keeps its content, too
  *   times LINE COUNT                         the event of that line happened so often (1 is the first)
@@ -135,7 +135,7 @@ static bool fill(struct isle_event *event, char *room, size_t size)
 		event->type = ISLE_EVENT_NOTE;
 	} else if (strcmp(word, "refused") == 0) {
 		event->type = ISLE_EVENT_REFUSED;
-		event->how = 0;
+		event->how = (unsigned)number(5);
 		event->refused.error = number(2);
 	} else if (strcmp(word, "net") == 0) {
 		event->type = ISLE_EVENT_NET;

@@ -6,10 +6,12 @@
 #include "kernel.h"
 #include "listener.h"
 #include "macros.h"
+#include "static_filter.h"
 #include "trap.h"
 #include "walls.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -41,6 +43,12 @@
 			return 1;                                                                                      \
 		}                                                                                                      \
 	} while (0)
+
+#if defined(__x86_64__)
+#define OUR_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define OUR_ARCH AUDIT_ARCH_AARCH64
+#endif
 
 #define REFUSED(call, error) (errno = 0, (call) < 0 && errno == (error))
 
@@ -252,6 +260,145 @@ static void test_filter_foreign_abi(void **state)
 }
 #endif
 
+/* Numbers that some rule is about, alone and with bits that a rule must not stumble over. */
+static const uint64_t numbers[] = {
+	0,
+	1,
+	2,
+	8,
+	10,
+	16,
+	17,
+	AF_VSOCK,
+	AF_XDP,
+	46,
+	0xffffffff,
+	TIOCSTI,
+	TIOCLINUX,
+	TIOCSETD,
+	0x10000,
+	CLONE_FS,
+	CLONE_NEWUSER,
+	CLONE_NEWNS,
+	CLONE_NEWCGROUP,
+	0x80,
+	~UINT64_C(0),
+	0x100000000 | TIOCSTI,
+	0x100000000 | AF_VSOCK,
+	0x100000000 | CLONE_NEWUSER,
+	0x5401,
+	0x0040000,
+	0x4000001,
+};
+
+static void compare_answers(unsigned flags, const struct seccomp_data *data)
+{
+	struct sock_filter code[ISLE_FILTER_ROOM];
+	uint32_t plain = isle_filter_run(code, isle_static_filter_program(flags, 0, code), data);
+	uint32_t quiet = isle_filter_run(code, isle_static_filter_program(flags, ISLE_TRAP_NET, code), data);
+	uint32_t told = isle_filter_run(
+		code, isle_static_filter_program(flags, ISLE_TRAP_READS | ISLE_TRAP_STATS | ISLE_TRAP_NET, code), data);
+	int error = isle_static_filter_answer(flags, data);
+
+	if (plain == SECCOMP_RET_ALLOW) {
+		assert_int_equal(error, 0);
+		assert_true(quiet == SECCOMP_RET_ALLOW || (quiet == SECCOMP_RET_USER_NOTIF && data->nr == SYS_socket));
+		assert_true(told == SECCOMP_RET_ALLOW || told == SECCOMP_RET_USER_NOTIF);
+	} else if (plain == SECCOMP_RET_KILL_PROCESS) {
+		assert_int_equal(quiet, plain);
+		assert_int_equal(told, plain);
+		assert_int_equal(error, ENOSYS);
+	} else {
+		assert_int_equal(plain, SECCOMP_RET_ERRNO | (unsigned)error);
+		assert_true(error > 0);
+		assert_int_equal(quiet, plain);
+		assert_true(told == plain || told == SECCOMP_RET_USER_NOTIF);
+		if (told != plain)
+			assert_non_null(isle_static_filter_name(data->nr));
+	}
+}
+
+/* A run that is recorded has another filter: it refuses the same, and what it leaves to the supervisor can only be
+ * answered with the same error. */
+static void test_filter_that_tells(void **state)
+{
+	(void)state;
+	for (unsigned more = 0; more <= (ISLE_FILTER_NEST | ISLE_FILTER_HOST_NET); more += 2)
+		for (int nr = -1; nr < 480; nr++)
+			for (size_t i = 0; i < ARRAY_SIZE(numbers) * ARRAY_SIZE(numbers); i++) {
+				struct seccomp_data data = {
+					.nr = nr,
+					.arch = OUR_ARCH,
+					.args = {numbers[i % ARRAY_SIZE(numbers)], numbers[i / ARRAY_SIZE(numbers)]}};
+
+				compare_answers(mode() | more, &data);
+				data.nr |= 0x40000000;
+				compare_answers(mode() | more, &data);
+				data.nr = nr;
+				data.arch = AUDIT_ARCH_I386;
+				compare_answers(mode() | more, &data);
+			}
+}
+
+/* On record is what an attacker would try, not what every thread's start asks for. */
+static void test_filter_tells_of(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refused_calls); i++) {
+		struct sock_filter code[ISLE_FILTER_ROOM];
+		const unsigned long *args = refused_calls[i].args;
+		const struct seccomp_data data = {
+			.nr = (int)refused_calls[i].nr, .arch = OUR_ARCH, .args = {args[0], args[1], args[2]}};
+		unsigned count = isle_static_filter_program(mode(), ISLE_TRAP_READS, code);
+		bool quiet = refused_calls[i].nr == SYS_clone3 || refused_calls[i].nr > 470;
+
+		assert_int_equal(isle_static_filter_answer(mode(), &data), refused_calls[i].error);
+		assert_int_equal(isle_filter_run(code, count, &data),
+				 quiet ? SECCOMP_RET_ERRNO | ENOSYS : SECCOMP_RET_USER_NOTIF);
+	}
+}
+
+/* exit_group(2) would fail, too. */
+static int refuse_alone(unsigned flags)
+{
+	int listener = isle_filter_notify(flags, ISLE_TRAP_READS);
+	int failed = listener < 0;
+
+	close(listener);
+	for (size_t i = 0; i < ARRAY_SIZE(refused_calls); i++) {
+		const unsigned long *args = refused_calls[i].args;
+
+		errno = 0;
+		long r = syscall(refused_calls[i].nr, args[0], args[1], args[2], 0, 0, 0);
+		failed |= r != -1 || errno != ENOSYS;
+	}
+	return (int)syscall(SYS_exit, failed);
+}
+
+/* Nobody is there to answer. */
+static void test_filter_without_supervisor(void **state)
+{
+	(void)state;
+	assert_int_equal(child(refuse_alone, mode()), 0);
+	assert_int_equal(child(refuse_alone, mode() | ISLE_FILTER_HOST_NET), 0);
+}
+
+/* A supervisor that wants to let everything go on. */
+static void let_go_on(int listener, unsigned flags)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(refused_calls); i++) {
+		struct seccomp_notif call;
+		struct pollfd wait_for = {listener, POLLIN, 0};
+
+		if (refused_calls[i].nr == SYS_clone3 || refused_calls[i].nr > 470)
+			continue;
+		assert_int_equal(poll(&wait_for, 1, 10000), 1);
+		assert_int_equal(isle_listener_receive(listener, &call), 1);
+		assert_int_equal(call.data.nr, refused_calls[i].nr);
+		assert_int_equal(isle_listener_continue(listener, &call, flags), 0);
+	}
+}
+
 static int send_fd(int via, int fd)
 {
 	char byte = 'f';
@@ -345,6 +492,45 @@ static void test_notify_sockets(void **state)
 	close(notify_pair[1]);
 }
 
+static int be_refused(unsigned flags)
+{
+	int listener = isle_filter_notify(flags, ISLE_TRAP_READS);
+	int failed = 0;
+
+	if (listener < 0 || send_fd(notify_pair[1], listener) < 0)
+		return (int)syscall(SYS_exit, 1);
+	close(listener);
+	for (size_t i = 0; i < ARRAY_SIZE(refused_calls); i++) {
+		const unsigned long *args = refused_calls[i].args;
+
+		errno = 0;
+		long r = syscall(refused_calls[i].nr, args[0], args[1], args[2], 0, 0, 0);
+		failed |= r != -1 || errno != refused_calls[i].error;
+	}
+	return (int)syscall(SYS_exit, failed);
+}
+
+static void test_continue_refuses(void **state)
+{
+	int status;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, notify_pair), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(be_refused(mode()));
+	}
+	auto_fd int listener = receive_fd(notify_pair[0]);
+	assert_true(listener >= 0);
+	assert_int_equal(isle_listener_prepare(listener), 0);
+	let_go_on(listener, mode());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(notify_pair[0]);
+	close(notify_pair[1]);
+}
+
 /* Whose pid it was may be anybody's from then on. */
 static void test_caller_gone(void **state)
 {
@@ -367,7 +553,7 @@ static void test_caller_gone(void **state)
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_false(isle_listener_waits(listener, call.id));
-	assert_int_equal(isle_listener_continue(listener, call.id), 0);
+	assert_int_equal(isle_listener_continue(listener, &call, mode()), 0);
 	close(notify_pair[0]);
 	close(notify_pair[1]);
 }
@@ -593,6 +779,10 @@ int main(void)
 #ifdef __x86_64__
 		cmocka_unit_test(test_filter_foreign_abi),
 #endif
+		cmocka_unit_test(test_filter_that_tells),
+		cmocka_unit_test(test_filter_tells_of),
+		cmocka_unit_test(test_filter_without_supervisor),
+		cmocka_unit_test(test_continue_refuses),
 		cmocka_unit_test(test_notify_sockets),
 		cmocka_unit_test(test_caller_gone),
 		cmocka_unit_test(test_landlock),
