@@ -367,6 +367,13 @@ static struct timespec timespec_of(const struct statx_timestamp *t)
 	return (struct timespec){.tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec};
 }
 
+int isle_meta_copy_mtime(const struct statx *st, int dir, const char *name)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, timespec_of(&st->stx_mtime)};
+
+	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
 static int apply_times(int fd, const struct isle_meta *meta)
 {
 	struct timespec times[2] = {timespec_of(&meta->st.stx_atime), timespec_of(&meta->st.stx_mtime)};

@@ -80,3 +80,6 @@ enum isle_meta_apply {
 /* Makes dir/name like meta, in the order owner, mode, ACL, xattrs, capabilities, times. Never follows a
  * symbolic link. The first failure ends it: 0 or -errno. An owner that is the same already is not set. */
 int isle_meta_apply(int dir, const char *name, const struct isle_meta *meta, unsigned what) isle_must_check;
+
+/* Gives dir/name, which is not followed, the time of the object that st tells of. */
+int isle_meta_copy_mtime(const struct statx *st, int dir, const char *name) isle_must_check;

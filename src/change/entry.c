@@ -452,7 +452,8 @@ static int look_at_host(struct isle_scan *scan, struct isle_seen *seen)
 static bool is_other_layer(const struct isle_scan *scan)
 {
 	for (size_t i = 0; i < scan->layers->count; i++)
-		if (&scan->layers->list[i] != scan->layer && strcmp(scan->layers->list[i].path, scan->path.data) == 0)
+		if (&scan->layers->list[i] != scan->layer && !scan->layers->list[i].covered &&
+		    strcmp(scan->layers->list[i].path, scan->path.data) == 0)
 			return true;
 	return false;
 }

@@ -545,6 +545,8 @@ static int scan_all(struct isle_scan *scan)
 		int r;
 
 		scan->layer = &scan->layers->list[i];
+		if (scan->layer->covered)
+			continue;
 		r = scan_layer(scan);
 		if (r < 0)
 			return scan->err && scan->err->code

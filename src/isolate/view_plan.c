@@ -31,6 +31,7 @@
 #include "composite.h"
 #include "io.h"
 #include "kernel.h"
+#include "names.h"
 #include "pasta.h"
 #include "path.h"
 #include "place.h"
@@ -294,6 +295,24 @@ static int plan_directory(struct planner *p, int dir, const char *path)
 	return composite ? plan_composite(p, dir, path) : plan_overlay(p, dir, path);
 }
 
+/* What a supervisor that was killed could not do any more (repair_mount.c). */
+static int empty_covered(struct planner *p)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < p->view->layers.count; i++) {
+		const struct isle_layer *layer = &p->view->layers.list[i];
+		bool empty = false;
+
+		if (!layer->covered || layer->kind == ISLE_LAYER_FILE)
+			continue;
+		auto_fd int upper = isle_layer_open_upper(p->isle, layer);
+		if (upper < 0 || isle_names_empty(upper, &empty) < 0 || !empty)
+			r = isle_layer_empty(p->isle, layer);
+	}
+	return r < 0 ? isle_err_errno(p->err, r, "cannot empty a layer") : 0;
+}
+
 static int plan_read_only(struct planner *p, const char *path)
 {
 	struct isle_step *step = add_step(p, ISLE_STEP_READ_ONLY, path);
@@ -503,6 +522,9 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 		return isle_err_errno(err, -errno, "cannot look at the store");
 	p.store_dev = st.st_dev;
 	r = isle_view_load_layers(&view, isle, err);
+	if (r < 0)
+		return r;
+	r = empty_covered(&p);
 	if (r < 0)
 		return r;
 	r = isle_mounts_read(&p.mounts);

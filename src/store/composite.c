@@ -173,14 +173,14 @@ static int copy_file(int host_dir, int to_dir, const struct isle_composite_entry
 	return isle_meta_apply(to_dir, e->name, &meta, ISLE_APPLY_MODE | ISLE_APPLY_TIMES);
 }
 
-static int copy_link(int host_dir, int to_dir, const char *name)
+static int copy_link(int host_dir, int to_dir, const char *name, const struct statx *st)
 {
 	auto_free char *target = NULL;
 	int r = isle_readlink(host_dir, name, &target);
 
 	if (r < 0)
 		return r;
-	return symlinkat(target, to_dir, name) < 0 ? -errno : 0;
+	return symlinkat(target, to_dir, name) < 0 ? -errno : isle_meta_copy_mtime(st, to_dir, name);
 }
 
 /* What is mounted there decides what is seen; a directory that is closed to this user stays visible and closed. */
@@ -202,10 +202,12 @@ static int make_entry(int host_dir, int to_dir, const struct isle_composite_entr
 	case S_IFREG:
 		return copy_file(host_dir, to_dir, e);
 	case S_IFLNK:
-		return copy_link(host_dir, to_dir, e->name);
+		return copy_link(host_dir, to_dir, e->name, &e->st);
 	case S_IFIFO:
 	case S_IFSOCK:
-		return mknodat(to_dir, e->name, mode & (S_IFMT | 0777), 0) < 0 ? -errno : 0;
+		return mknodat(to_dir, e->name, mode & (S_IFMT | 0777), 0) < 0
+			       ? -errno
+			       : isle_meta_copy_mtime(&e->st, to_dir, e->name);
 	default:
 		return 0; /* a device: no isle can open it anyway */
 	}

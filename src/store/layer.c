@@ -13,8 +13,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "buf.h"
 #include "io.h"
@@ -173,6 +175,45 @@ static int parse_table(struct isle_layers *layers)
 	return 0;
 }
 
+static const struct isle_layer *layer_at(const struct isle_layers *layers, const char *path, size_t length)
+{
+	for (size_t i = 0; i < layers->count; i++) {
+		const char *at = layers->list[i].path;
+
+		if (strncmp(at, path, length) == 0 && at[length] == '\0')
+			return &layers->list[i];
+	}
+	return NULL;
+}
+
+/* The upper of the composite directory above has something of this name. */
+static bool is_covered(const struct isle *isle, const struct isle_layers *layers, const struct isle_layer *layer)
+{
+	const char *name = strrchr(layer->path, '/') + 1;
+	size_t length = (size_t)(name - layer->path);
+	char path[PATH_MAX + NAME_MAX];
+	struct stat st;
+
+	if (!layer->user || *name == '\0')
+		return false;
+	const struct isle_layer *above = layer_at(layers, layer->path, length == 1 ? 1 : length - 1);
+	if (above == NULL || above->kind != ISLE_LAYER_SHADOW)
+		return false;
+	if (above->covered)
+		return true;
+	if (above->place != NULL)
+		snprintf(path, sizeof(path), "%s/upper/%s", above->place, name);
+	else
+		snprintf(path, sizeof(path), "layers.d/%u/upper/%s", above->number, name);
+	return fstatat(isle->dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void isle_layers_look(const struct isle *isle, struct isle_layers *layers)
+{
+	for (size_t i = 0; i < layers->count; i++)
+		layers->list[i].covered = is_covered(isle, layers, &layers->list[i]);
+}
+
 int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err)
 {
 	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
@@ -191,6 +232,7 @@ int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, st
 	}
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot read the layer table of isle '%s'", isle->name);
+	isle_layers_look(isle, &layers);
 	*ret_layers = layers;
 	layers = ISLE_LAYERS_INIT;
 	return 0;
@@ -258,7 +300,8 @@ const struct isle_layer *isle_layers_find(const struct isle_layers *layers, cons
 	for (size_t i = 0; i < layers->count; i++) {
 		const struct isle_layer *l = &layers->list[i];
 
-		if (isle_path_below(path, l->path) && (found == NULL || strlen(l->path) > strlen(found->path)))
+		if (!l->covered && isle_path_below(path, l->path) &&
+		    (found == NULL || strlen(l->path) > strlen(found->path)))
 			found = l;
 	}
 	return found;

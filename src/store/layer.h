@@ -3,7 +3,9 @@
 /*
  * The layers of an isle, as its layer table names them: one for each tree of the host that the view overlays.
  *
- * Layers do not overlap: a path of the host belongs to the layer with the longest `path` that holds it. Below
+ * Layers do not overlap: a path of the host belongs to the layer with the longest `path` that holds it, and that is not
+ * covered: where the upper of a SHADOW layer has the name of a layer's directory, that directory has been removed, and
+ * what the upper has there counts (a whiteout, or what was made in its place). The view mounts nothing there. Below
  * the upper directory of a layer lies what the isle changed, in the format of the kernel's overlayfs; attribute
  * names start with isle_layer_xattr(): "trusted.overlay." (made as root) or "user.overlay.".
  *
@@ -37,6 +39,7 @@ struct isle_layer {
 	const char *place;  /* absolute path of the directory that holds upper and work; NULL: layers.d/N of the isle */
 	const char *shadow; /* key of the shadow, SHADOW only */
 	uint32_t root_mode; /* permission bits that the upper root got when it was made; differing is a change */
+	bool covered;	    /* the isle has removed or replaced its directory, which was in a SHADOW layer */
 };
 
 struct isle_layers {
@@ -50,6 +53,8 @@ struct isle_layers {
 /* Reads the table; an isle that never ran has none and count is 0. */
 int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err) isle_must_check;
 void isle_layers_done(struct isle_layers *layers);
+/* Tells again which layers are covered: isle_layers_read() does, but a program that runs in the isle can change it. */
+void isle_layers_look(const struct isle *isle, struct isle_layers *layers);
 #define auto_layers __attribute__((cleanup(isle_layers_done)))
 
 /* Writes the whole table anew (atomically). */
@@ -66,11 +71,14 @@ int isle_layer_open_host(const struct isle_layer *layer) isle_must_check;
 
 const char *isle_layer_xattr(const struct isle_layer *layer);
 
+/* Gives a covered layer an empty upper, for the case that what covers it goes again (a discard). 0 or -errno. */
+int isle_layer_empty(const struct isle *isle, const struct isle_layer *layer) isle_must_check;
+
 /* The layer that holds this absolute path, or NULL. */
 const struct isle_layer *isle_layers_find(const struct isle_layers *layers, const char *path);
 
 /* Makes the directories (or the copied file) of a new layer; host is the host's directory or file, O_PATH will do.
- * Upper gets the rights of the host's directory: as root all its metadata, as a user layer->root_mode. */
+ * Upper gets the rights of the host's directory: as root all its metadata, as a user layer->root_mode and its time. */
 int isle_layer_make(const struct isle *isle, const struct isle_layer *layer, int host) isle_must_check;
 
 /* A FILE layer that the isle has not written to follows the host: its copy is made anew when the host's file changed.

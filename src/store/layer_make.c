@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,7 +61,9 @@ static int make_overlay(int dir, const struct isle_layer *layer, int host)
 		return copy_metadata(dir, host);
 	if ((mode & 06000) != 0 && fchmodat(dir, "upper", mode, 0) < 0)
 		return -errno;
-	return 0;
+	struct statx st;
+	int r = isle_statx(host, "", &st);
+	return r < 0 ? r : isle_meta_copy_mtime(&st, dir, "upper");
 }
 
 /* The ctime of a copy is noted beside it: a later one says that the isle has written to it. */
@@ -132,6 +135,26 @@ int isle_layer_make(const struct isle *isle, const struct isle_layer *layer, int
 	}
 	umask(old);
 	return r;
+}
+
+int isle_layer_empty(const struct isle *isle, const struct isle_layer *layer)
+{
+	mode_t mode = (layer->root_mode | 0700) & 07777;
+	auto_fd int dir = isle_layer_open(isle, layer);
+
+	if (dir < 0)
+		return dir;
+	/* Killed in between, it has no upper: the next plan finds that (isle_layer_open_upper()). */
+	int r = isle_renameat2(dir, "upper", dir, "gone", RENAME_NOREPLACE);
+	if (r < 0 && r != -EEXIST && r != -ENOENT)
+		return r;
+	mode_t old = umask(0);
+	r = mkdirat(dir, "upper", mode & 01777) < 0 && errno != EEXIST ? -errno : 0;
+	umask(old);
+	if (r >= 0 && (mode & 06000) != 0 && fchmodat(dir, "upper", mode, 0) < 0)
+		r = -errno;
+	int removed = isle_remove_tree(dir, "gone");
+	return r < 0 ? r : removed == -ENOENT ? 0 : removed;
 }
 
 static bool later(const struct statx_timestamp *a, const struct statx_timestamp *b)

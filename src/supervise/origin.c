@@ -48,6 +48,12 @@ void isle_origins_forget(struct isle_origins *origins)
 	}
 }
 
+void isle_origins_look(struct isle_origins *origins)
+{
+	isle_layers_look(origins->isle, &origins->layers);
+	isle_origins_forget(origins);
+}
+
 void isle_origins_done(struct isle_origins *origins)
 {
 	isle_origins_forget(origins);

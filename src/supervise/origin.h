@@ -36,6 +36,9 @@ void isle_origins_done(struct isle_origins *origins);
 /* A directory was made, moved or removed: what is remembered of directories does not hold any more. */
 void isle_origins_forget(struct isle_origins *origins);
 
+/* Which layers count has changed: one has been covered (layer.h). */
+void isle_origins_look(struct isle_origins *origins);
+
 /* view: absolute and without symbolic links, "." and ".."; it need not exist. The path on the host is stored in
  * host (room bytes); for what is the isle's own it is where the host would have it. -errno when it cannot be told. */
 int isle_origin_find(struct isle_origins *origins, const char *view, char *host, size_t room) isle_must_check;

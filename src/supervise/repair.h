@@ -3,8 +3,11 @@
 /*
  * Repairs: what the view cannot do and the host could, done by the supervisor in the place of the program.
  *
- *   isle_repair_rename   directories of the host that an ordinary user's overlays cannot move; renames and links
- * between overlays that are one file system on the host isle_repair_node     device nodes for the isle's root
+ *   isle_repair_rename   directories of the host that an ordinary user's overlays cannot move; renames between overlays
+ *                        that are one file system on the host
+ *   isle_repair_link     links between such overlays
+ *   isle_repair_remove   directories of the host that are mount points in the view
+ *   isle_repair_node     device nodes for the isle's root
  *   isle_repair_owner    owners that the view cannot hold
  *
  * Each is a handler that runs after the one that records. It leaves alone what the kernel does as it does natively, and
@@ -53,4 +56,21 @@ bool isle_repair_view(struct isle_repair_place *place) isle_must_check;
  */
 int isle_carry(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) isle_must_check;
 
-isle_handler isle_repair_rename, isle_repair_link, isle_repair_node, isle_repair_owner;
+/* Something is mounted there in the view. */
+bool isle_repair_is_mount_point(const struct isle_repair_place *place);
+
+/* It is a mount point only because the isle has a layer for it. Needs place->view. */
+bool isle_repair_can_take_off(struct isle_guide *guide, const struct isle_repair_place *place);
+
+/* 0 or -errno: whether the entry may be taken out of its directory, as may_delete() of the kernel decides. */
+int isle_repair_may_remove(const struct isle_repair_place *place) isle_must_check;
+
+enum isle_take_off_flags {
+	ISLE_TAKE_OFF_ALL = 1 << 0, /* also when it is not empty */
+};
+
+/* Removes such a directory with what is mounted on it. 0 or -errno; -EBUSY: it cannot be told whether it is empty. */
+int isle_repair_take_off(struct isle_guide *guide, const struct isle_repair_place *place,
+			 unsigned flags) isle_must_check;
+
+isle_handler isle_repair_rename, isle_repair_link, isle_repair_remove, isle_repair_node, isle_repair_owner;

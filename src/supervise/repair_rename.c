@@ -36,6 +36,7 @@
 #include "trap.h"
 
 struct rename {
+	struct isle_guide *guide;
 	const struct isle_repair_place *from, *to;
 	unsigned flags;	    /* of renameat2(2) */
 	unsigned how_carry; /* enum isle_carry_flags */
@@ -59,11 +60,6 @@ static bool is_there(const struct isle_repair_place *place)
 static bool is_directory(const struct isle_repair_place *place)
 {
 	return S_ISDIR(place->st.stx_mode);
-}
-
-static bool is_mount_point(const struct isle_repair_place *place)
-{
-	return is_there(place) && place->st.stx_mnt_id != place->mount;
 }
 
 /* Whether the directory has a part on the host. */
@@ -96,21 +92,6 @@ static bool host_would(const struct isle_guide *guide, const struct isle_repair_
 	return mount != 0 && mount == host_mount(guide, to);
 }
 
-/* 0 or -errno: whether the entry may be taken out of its directory, as may_delete() of the kernel decides. */
-static int may_remove(const struct isle_repair_place *place)
-{
-	struct statx dir;
-
-	if (faccessat(place->dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
-		return -errno;
-	int r = isle_statx(place->dir, "", &dir);
-	if (r < 0)
-		return r;
-	if ((dir.stx_mode & S_ISVTX) != 0 && dir.stx_uid != geteuid() && place->st.stx_uid != geteuid())
-		return -EPERM;
-	return 0;
-}
-
 /* One that cannot be read is left to the kernel, when it comes to be replaced. */
 static bool has_entries(const struct isle_repair_place *place)
 {
@@ -120,24 +101,37 @@ static bool has_entries(const struct isle_repair_place *place)
 	return dir >= 0 && isle_names_empty(dir, &empty) >= 0 && !empty;
 }
 
+/* A mount point that is one on the host as well. */
+static bool is_fixed(const struct rename *n, const struct isle_repair_place *place)
+{
+	return isle_repair_is_mount_point(place) && !isle_repair_can_take_off(n->guide, place);
+}
+
 /* What a rename over an existing entry needs; flags as of renameat2(2). */
 static int may_replace(const struct rename *n)
 {
+	bool swap = (n->flags & RENAME_EXCHANGE) != 0;
+
 	if ((n->flags & RENAME_NOREPLACE) != 0)
 		return -EEXIST;
-	if (is_mount_point(n->to))
-		return -EBUSY;
-	int r = may_remove(n->to);
-	if (r < 0 || (n->flags & RENAME_EXCHANGE) != 0)
+	int r = isle_repair_may_remove(n->to);
+	if (r < 0)
 		return r;
-	if (is_directory(n->from) != is_directory(n->to))
+	if (!swap && is_directory(n->from) != is_directory(n->to))
 		return is_directory(n->to) ? -EISDIR : -ENOTDIR;
-	return is_directory(n->to) && has_entries(n->to) ? -ENOTEMPTY : 0;
+	if (is_fixed(n, n->to))
+		return -EBUSY;
+	return !swap && is_directory(n->to) && has_entries(n->to) ? -ENOTEMPTY : 0;
 }
 
 /* A directory that gets another parent is written to. */
-static int may_leave(const struct isle_repair_place *place)
+static int may_leave(const struct rename *n, const struct isle_repair_place *place)
 {
+	size_t from = strlen(n->from->view) - strlen(n->from->name);
+	size_t to = strlen(n->to->view) - strlen(n->to->name);
+
+	if (from == to && strncmp(n->from->view, n->to->view, from) == 0)
+		return 0;
 	return is_directory(place) && faccessat(place->dir, place->name, W_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
@@ -148,8 +142,6 @@ static int may_move(const struct rename *n)
 
 	if (!is_there(n->from) || (swap && !is_there(n->to)))
 		return -ENOENT;
-	if (is_mount_point(n->from))
-		return -EBUSY;
 	if (isle_path_below(n->to->view, n->from->view))
 		return -EINVAL;
 	if (isle_path_below(n->from->view, n->to->view))
@@ -158,16 +150,16 @@ static int may_move(const struct rename *n)
 		return -ENOTDIR;
 	if (swap && !is_directory(n->to) && n->to->slash)
 		return -ENOTDIR;
-	int r = may_remove(n->from);
+	int r = isle_repair_may_remove(n->from);
 	if (r >= 0 && is_there(n->to))
 		r = may_replace(n);
 	else if (r >= 0 && faccessat(n->to->dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		r = -errno;
 	if (r >= 0)
-		r = may_leave(n->from);
+		r = may_leave(n, n->from);
 	if (r >= 0 && swap)
-		r = may_leave(n->to);
-	return r;
+		r = may_leave(n, n->to);
+	return r >= 0 && is_fixed(n, n->from) ? -EBUSY : r;
 }
 
 /* Puts dir/name in the place of to, an old file there into dir/name. */
@@ -176,6 +168,12 @@ static int put_in_place(const struct rename *n, const char *name)
 	bool file = is_there(n->to) && !is_directory(n->to);
 	unsigned flags = file ? RENAME_EXCHANGE : n->flags & RENAME_NOREPLACE;
 
+	if (isle_repair_is_mount_point(n->to)) {
+		int r = isle_repair_take_off(n->guide, n->to, 0);
+
+		if (r < 0)
+			return r;
+	}
 	return isle_renameat2(n->to->dir, name, n->to->dir, n->to->name, flags);
 }
 
@@ -189,6 +187,13 @@ static int take_back(const struct rename *n, int why)
 	return why;
 }
 
+static int remove_old(const struct rename *n)
+{
+	if (isle_repair_is_mount_point(n->from))
+		return isle_repair_take_off(n->guide, n->from, ISLE_TAKE_OFF_ALL);
+	return isle_remove_tree(n->from->dir, n->from->name);
+}
+
 static int move(const struct rename *n)
 {
 	temporary_name name;
@@ -199,7 +204,7 @@ static int move(const struct rename *n)
 		return r;
 	r = put_in_place(n, name);
 	if (r >= 0) {
-		r = isle_remove_tree(n->from->dir, n->from->name);
+		r = remove_old(n);
 		if (r < 0)
 			r = take_back(n, r);
 	}
@@ -208,9 +213,15 @@ static int move(const struct rename *n)
 }
 
 /* dir/name takes the place of place, which is removed. */
-static int replace(const struct isle_repair_place *place, const char *name)
+static int replace(const struct rename *n, const struct isle_repair_place *place, const char *name)
 {
-	int r = isle_renameat2(place->dir, name, place->dir, place->name, RENAME_EXCHANGE);
+	int r;
+
+	if (isle_repair_is_mount_point(place)) {
+		r = isle_repair_take_off(n->guide, place, ISLE_TAKE_OFF_ALL);
+		return r < 0 ? r : isle_renameat2(place->dir, name, place->dir, place->name, RENAME_NOREPLACE);
+	}
+	r = isle_renameat2(place->dir, name, place->dir, place->name, RENAME_EXCHANGE);
 
 	if (r >= 0)
 		return isle_remove_if_there(place->dir, name);
@@ -233,13 +244,13 @@ static int swap(const struct rename *n)
 		return r;
 	r = isle_carry(n->to->dir, n->to->name, n->from->dir, back, n->how_carry);
 	if (r >= 0)
-		r = replace(n->to, there);
+		r = replace(n, n->to, there);
 	if (r < 0) {
 		isle_ignore(isle_remove_if_there(n->to->dir, there));
 		isle_ignore(isle_remove_if_there(n->from->dir, back));
 		return r;
 	}
-	return replace(n->from, back);
+	return replace(n, n->from, back);
 }
 
 static int note_moved(struct isle_guide *guide, const struct isle_call *call, const char *from, const char *to)
@@ -263,25 +274,6 @@ static int note_directories(struct isle_guide *guide, const struct isle_call *ca
 	return r;
 }
 
-/* Within one overlay: asks the kernel, which knows all that speaks against it, and repairs what it cannot do. */
-static int rename_within(const struct rename *n)
-{
-	/* In the mount namespace of this process nothing is mounted there: the kernel would move the directory and take
-	 * the view's mount off. */
-	bool mounted = is_mount_point(n->from) || is_mount_point(n->to);
-	int r = mounted ? may_remove(n->from) : 0;
-	if (mounted)
-		return r < 0 ? r : (n->flags & RENAME_NOREPLACE) != 0 && is_there(n->to) ? -EEXIST : -EBUSY;
-
-	r = isle_renameat2(n->from->dir, n->from->name, n->to->dir, n->to->name, n->flags);
-
-	if (r != -EXDEV)
-		return r < 0 ? r : 1;
-	if ((n->flags & RENAME_EXCHANGE) != 0)
-		return swap(n);
-	return is_directory(n->to) && has_entries(n->to) ? -ENOTEMPTY : move(n);
-}
-
 static int rename_between(const struct rename *n)
 {
 	int r = may_move(n);
@@ -289,6 +281,25 @@ static int rename_between(const struct rename *n)
 	if (r < 0)
 		return r;
 	return (n->flags & RENAME_EXCHANGE) != 0 ? swap(n) : move(n);
+}
+
+/* Within one overlay: asks the kernel, which knows all that speaks against it, and repairs what it cannot do. In the
+ * mount namespace of this process nothing is mounted there: of mount points the kernel is not asked. */
+static int rename_within(struct rename *n)
+{
+	if (isle_repair_is_mount_point(n->from) || isle_repair_is_mount_point(n->to)) {
+		if (strcmp(n->from->view, n->to->view) == 0)
+			return (n->flags & RENAME_NOREPLACE) != 0 ? -EEXIST : 1;
+		if (isle_repair_is_mount_point(n->from) || (n->flags & RENAME_EXCHANGE) != 0)
+			n->how_carry = 0;
+		return rename_between(n);
+	}
+	int r = isle_renameat2(n->from->dir, n->from->name, n->to->dir, n->to->name, n->flags);
+	if (r != -EXDEV)
+		return r < 0 ? r : 1;
+	if ((n->flags & RENAME_EXCHANGE) != 0)
+		return swap(n);
+	return is_directory(n->to) && has_entries(n->to) ? -ENOTEMPTY : move(n);
 }
 
 /* False: the kernel does it. */
@@ -299,7 +310,7 @@ static bool needs_repair(struct isle_guide *guide, struct rename *n)
 	if (n->from->mount != n->to->mount)
 		return host_would(guide, n->from, n->to);
 	n->how_carry = ISLE_CARRY_LINK;
-	return is_of_host(guide, n->from) || (swaps && is_of_host(guide, n->to));
+	return is_of_host(guide, n->from) || isle_repair_is_mount_point(n->to) || (swaps && is_of_host(guide, n->to));
 }
 
 struct arguments {
@@ -380,7 +391,7 @@ int isle_repair_rename(struct isle_guide *guide, const struct isle_call *call, s
 	    (from.mount == to.mount && !is_directory(&from) && !(swaps && is_directory(&to))) ||
 	    !isle_repair_view(&from) || !isle_repair_view(&to))
 		return 0;
-	struct rename n = {.from = &from, .to = &to, .flags = a.flags};
+	struct rename n = {.guide = guide, .from = &from, .to = &to, .flags = a.flags};
 	return do_rename(guide, call, &n, ret_verdict);
 }
 
@@ -430,7 +441,7 @@ int isle_repair_link(struct isle_guide *guide, const struct isle_call *call, str
 	if (guide->plain == call->notif.id || (a.flags & ~(unsigned)AT_SYMLINK_FOLLOW) != 0 ||
 	    !isle_repair_find(guide, call, a.from_dir, a.from, follow, &from) ||
 	    !isle_repair_find(guide, call, a.to_dir, a.to, 0, &to) || from.mount == to.mount || !is_there(&from) ||
-	    is_mount_point(&from) || !isle_repair_view(&from) || !isle_repair_view(&to) ||
+	    isle_repair_is_mount_point(&from) || !isle_repair_view(&from) || !isle_repair_view(&to) ||
 	    !host_would(guide, &from, &to) || !isle_guide_waits(guide, call))
 		return 0;
 	int r = copy_link(&from, &to);

@@ -78,6 +78,18 @@ static void add_fstatat(struct program *p)
 	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, TO_ALLOW, TO_NOTIFY));
 }
 
+/* unlinkat(2): all that make a record, else only what removes directories. */
+static void add_unlinkat(struct program *p, unsigned traps)
+{
+	if ((traps & ISLE_TRAP_READS) != 0) {
+		if_equal(p, SYS_unlinkat, TO_NOTIFY, 0);
+		return;
+	}
+	if_equal(p, SYS_unlinkat, 0, 2);
+	load(p, argument(2));
+	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_REMOVEDIR, TO_NOTIFY, TO_ALLOW));
+}
+
 /* fchown(2) to ids that a user's namespace does not have. */
 static void add_fchown(struct program *p)
 {
@@ -118,6 +130,8 @@ unsigned isle_trap_program(unsigned traps, struct sock_filter *code)
 			if_equal(&p, (unsigned)t->nr, TO_NOTIFY, 0);
 	if ((traps & ISLE_TRAP_STATS) != 0)
 		add_fstatat(&p);
+	if ((traps & (ISLE_TRAP_READS | ISLE_TRAP_NAMES)) != 0)
+		add_unlinkat(&p, traps);
 	if ((traps & ISLE_TRAP_OWNERS) != 0)
 		add_fchown(&p);
 	if ((traps & ISLE_TRAP_READS) != 0)

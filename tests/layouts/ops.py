@@ -158,25 +158,17 @@ def file_second(log, path):
     log.do("chmod " + path, os.chmod, path, 0o600)
 
 
-# What removes, renames or replaces a directory that was there before.
-TO_DIRECTORIES = (
-    "rmdir", "rmdir full", "rmtree", "rename directory", "write in renamed", "delete in renamed", "rmtree again", "mkdir again",
-    "create again", "create again too", "directory to file: rmdir", "directory to file: create",
-)
-
-
 class Site:
     """The operations in one directory."""
 
     def __init__(self, log, site):
-        self.log, self.path, self.left_out = log, site["path"], TO_DIRECTORIES if site["kind"] == "composite" else ()
+        self.log, self.path = log, site["path"]
 
     def full(self, name):
         return os.path.join(self.path, name)
 
     def do(self, name, function, *arguments):
-        if name not in self.left_out:
-            self.log.do("%s in %s" % (name, ascii(self.path)), function, *arguments)
+        self.log.do("%s in %s" % (name, ascii(self.path)), function, *arguments)
 
 
 def directory_first(log, where):

@@ -16,15 +16,13 @@ ROWS = {}
 class Layout:
     """What a row answers."""
 
-    def __init__(self, sites, files=(), look=(), cwd="/", across=(), mountpoints=(), parents=(), home=None, environment=None, composites=(),
+    def __init__(self, sites, files=(), look=(), cwd="/", across=(), mountpoints=(), parents=(), home=None, environment=None,
                  aliases=(), read_only=()):
-        self.sites = [{"path": path, "kind": "composite" if path in composites else "dir"} for path in sites] + [{"path": path, "kind": "file"} for path in files]
+        self.sites = [{"path": path, "kind": "dir"} for path in sites] + [{"path": path, "kind": "file"} for path in files]
         if self.sites:
             self.sites[0]["parents"] = list(parents)
         self.look, self.cwd, self.across = list(look), cwd, list(across)
         self.mountpoints, self.home, self.environment = list(mountpoints), home, environment or {}
-        # `composites`: sites that have a mount directly or further below them. As a user they are made of one overlay for each
-        # directory in them, which therefore cannot be removed or renamed (doc/fidelity.md); everything else can.
         # Trees that show the same file system a second time. An isle keeps one layer for each mount, so a write through one of
         # two bind mounts is not seen through the other before it is committed.
         self.aliases = list(aliases)
@@ -159,7 +157,7 @@ def composite_home(m, uid):
     """The operations directly in the home that holds a mount."""
     home = m.directory("/home/place", uid)
     m.tmpfs(home + "/mnt", uid)
-    return Layout([home], look=[home], cwd=home, mountpoints=[home + "/mnt"], composites=[home] if uid else [])
+    return Layout([home], look=[home], cwd=home, mountpoints=[home + "/mnt"])
 
 
 @row()
@@ -168,7 +166,7 @@ def composite_root(m, uid):
     m.chown("/", uid)
     m.directory("/data", uid)
     m.tmpfs("/data/mnt", uid)
-    return Layout(["/"], look=["/"], cwd="/", mountpoints=["/data/mnt"], composites=["/"] if uid else [])
+    return Layout(["/"], look=["/"], cwd="/", mountpoints=["/data/mnt"])
 
 
 @row()
