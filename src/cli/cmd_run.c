@@ -339,9 +339,16 @@ static int find_or_create(struct isle_store *store, const char *name, struct isl
 {
 	if (name == NULL)
 		return isle_create(store, NULL, ret_isle, err);
-	int r = strcmp(name, "-") == 0 ? isle_find(store, NULL, ret_isle, err)
-				       : isle_find_exact(store, name, ret_isle, err);
-	return r == -ENOENT && strcmp(name, "-") != 0 ? isle_create(store, name, ret_isle, err) : r;
+	if (strcmp(name, "-") == 0)
+		return isle_find(store, NULL, ret_isle, err);
+	int r = isle_find_exact(store, name, ret_isle, err);
+	if (r == -ENOENT)
+		r = isle_create(store, name, ret_isle, err);
+	if (r == -EEXIST) { /* a run beside this one was faster */
+		*err = (struct isle_err){0};
+		r = isle_find_exact(store, name, ret_isle, err);
+	}
+	return r;
 }
 
 static int exit_status(const struct isle_run_result *result, const char *command)

@@ -53,6 +53,7 @@ struct keeper {
 	struct isle_net_maker network;
 	uint32_t next_run;
 	uint32_t live;
+	bool mapped; /* init waits for nothing but runs: before that it would take one for the answer to MAP_ME */
 	int runs[RUNS_MAX]; /* connections by number modulo RUNS_MAX, -1: none */
 	int64_t linger_ms;
 	int64_t linger_until; /* milliseconds of CLOCK_MONOTONIC, 0: not lingering */
@@ -201,7 +202,7 @@ static int pass_run(struct keeper *k, int connection)
 	return 0;
 }
 
-static void map_init(const struct keeper *k)
+static void map_init(struct keeper *k)
 {
 	/* The view's /proc is that of the isle's pid namespace, where init is 1. */
 	static const char map[] = "0 0 4294967295\n";
@@ -210,6 +211,7 @@ static void map_init(const struct keeper *k)
 	if (r >= 0)
 		r = isle_write_file(AT_FDCWD, "/proc/1/gid_map", map);
 	isle_ignore(isle_wire_send(k->init, ISLE_WIRE_MAPPED, &r, sizeof(r)));
+	k->mapped = true;
 }
 
 static void close_doors(struct keeper *k)
@@ -298,7 +300,8 @@ static void handle_visitor(struct keeper *k)
 static void serve(struct keeper *k)
 {
 	for (;;) {
-		struct pollfd fds[2] = {{.fd = k->init, .events = POLLIN}, {.fd = k->listener, .events = POLLIN}};
+		struct pollfd fds[2] = {{.fd = k->init, .events = POLLIN},
+					{.fd = k->mapped ? k->listener : -1, .events = POLLIN}};
 		int timeout = -1;
 
 		if (k->linger_until != 0) {
@@ -362,6 +365,7 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 	k.runs[0] = options->connection;
 	k.next_run = 1;
 	k.live = 1;
+	k.mapped = options->view->user;
 	serve(&k);
 	close_down(&k);
 	_exit(0);

@@ -21,6 +21,10 @@
  * without opening them, which are not trapped. */
 enum { REFRESH_SECONDS = 5 };
 
+/* Seconds after which current directories and what is known of the view's directories are asked for anew: another run
+ * in the same isle can have renamed them. */
+enum { REMEMBER_SECONDS = 2 };
+
 static uint32_t seconds(void)
 {
 	struct timespec t;
@@ -58,7 +62,7 @@ int isle_guide_new(const struct isle_guide_options *options, struct isle_guide *
 	guide->processes = ISLE_PROCESSES_INIT;
 	guide->listener = guide->root = -1;
 	guide->user = options->user;
-	guide->second = guide->refreshed = seconds();
+	guide->second = guide->refreshed = guide->remembered = seconds();
 	isle_siphash_key_new(&guide->key);
 	if (options->track == ISLE_TRACK_NONE) {
 		r = start_log(guide);
@@ -186,6 +190,11 @@ static void handle_listener(struct isle_guide *guide)
 void isle_guide_handle(struct isle_guide *guide, const struct pollfd *fds)
 {
 	guide->second = seconds();
+	if (guide->second - guide->remembered >= REMEMBER_SECONDS) {
+		guide->remembered = guide->second;
+		isle_processes_moved(&guide->processes);
+		isle_origins_look(&guide->origins);
+	}
 	if (fds[1].revents != 0) {
 		isle_processes_reap(&guide->processes);
 		isle_ignore(isle_events_flush(guide->events));

@@ -29,15 +29,16 @@ struct isle_guide {
 		uint32_t since;
 		bool names; /* not only current directories */
 	} moving;
-	bool chroots;	    /* some process has, or may have, another root directory than the view's */
-	bool command;	    /* the first program has been seen */
-	bool running;	    /* and it runs: its memory can be read */
-	bool user;	    /* no hard links, no redirects in the view */
-	bool lost;	    /* said that the record is not complete */
-	uint64_t plain;	    /* the call of this id renames or links files within one layer: nothing to repair */
-	uint32_t removals;  /* of names, by the isle */
-	uint32_t second;    /* CLOCK_MONOTONIC_COARSE, at this call */
-	uint32_t refreshed; /* when the view was last refreshed */
+	bool chroots;	     /* some process has, or may have, another root directory than the view's */
+	bool command;	     /* the first program has been seen */
+	bool running;	     /* and it runs: its memory can be read */
+	bool user;	     /* no hard links, no redirects in the view */
+	bool lost;	     /* said that the record is not complete */
+	uint64_t plain;	     /* the call of this id renames or links files within one layer: nothing to repair */
+	uint32_t removals;   /* of names, by the isle */
+	uint32_t second;     /* CLOCK_MONOTONIC_COARSE, at this call */
+	uint32_t refreshed;  /* when the view was last refreshed */
+	uint32_t remembered; /* since when current directories and directories of the view are remembered */
 	/* The path of this call. */
 	char raw[2 * PATH_MAX];
 	struct isle_repeated *repeated; /* records that stand for several events */

@@ -65,6 +65,24 @@ done
 # Several first commands at once find, or make, one store.
 for _ in 1 2 3 4 5 6; do ISLE_HOME=$T/fresh "$ISLE" run -q --discard --net none -- true & done
 for job in $(jobs -p); do wait "$job" || fail "a first run failed beside others"; done
+# The same for one isle.
+for i in 1 2 3 4 5 6; do "$ISLE" run -q -n together --net none -- sh -c ': >"$1"' . "$H/together.$i" & done
+for job in $(jobs -p); do wait "$job" || fail "a first run in an isle failed beside others"; done
+same "$(isle run -q -n together --net none -- sh -c 'ls "$1"/together.*' . "$H" | wc -l)" 6
 rm -f later
 same "$(in_isle -- sh -c 'cat later 2>/dev/null || echo gone')" gone
 sleep 2
+
+# Two runs in one isle: what the second renames leads elsewhere for the first one's record, too. (As a user who works there is left in the
+# old directory.)
+if is_root; then
+	mkdir -p before/in
+	echo 1 >before/in/one
+	echo 2 >before/in/two
+	isle run -q -n both -- sh -c 'cd before/in; read -r x <one; : >"$1/ready"; until [ -e "$1/moved" ]; do sleep 0.1; done; sleep 2.2; read -r x <two' \
+		. "$H" &
+	wait_for 20 isle run -q -n both -- test -e "$H/ready"
+	isle run -q -n both -- mv before moved
+	wait $!
+	has "$(isle trace --json both | tr , "\n")" "\"path\":\"$H/before/in/two\"" # where the host has it
+fi
