@@ -104,8 +104,9 @@ static void tell(const struct isle_store *store, const struct gc *gc, const stru
 	if (gc->told > TOLD_MAX)
 		isle_note("... and %" PRIu64 " more", gc->told - TOLD_MAX);
 	if (result->removed)
-		isle_note("%" PRIu64 " operation%s %s no longer be undone (%s)", result->removed,
-			  plural(result->removed), gc->dry ? "could" : "can", removed ? removed : "?");
+		isle_note("%s %s of %" PRIu64 " operation%s; %" PRIu64 " %s no longer be undone",
+			  gc->dry ? "would free" : "freed", removed ? removed : "?", result->removed,
+			  plural(result->removed), result->lost, gc->dry ? "could" : "can");
 	if (result->kept)
 		isle_note("kept what undo needs of %" PRIu64 " operation%s of the last %s (%s)%s", result->kept,
 			  plural(result->kept), age ? age : "?", kept ? kept : "?",

@@ -3,6 +3,7 @@
 #include "json.h"
 #include "quote.h"
 #include "recovered.h"
+#include "undoable.h"
 #include "verbs.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -24,30 +25,42 @@ static void format_time(int64_t ns, char text[32])
 		snprintf(text, 32, "-");
 }
 
+struct out {
+	struct isle_undoable undoable;
+	struct isle_json json;
+};
+
+/* "final": done, and what undo would need is gone; not by gc, but with the isle. */
+static const char *state_word(const struct out *out, const struct isle_operation *operation)
+{
+	return operation->state == ISLE_OPERATION_DONE && !isle_undoable_is(&out->undoable, operation->id)
+		       ? "final"
+		       : isle_operation_state_name(operation->state);
+}
+
 static int print_operation(const struct isle_operation *operation, void *data)
 {
-	char time[32], target[32] = "";
+	char time[32], kind[40];
 
-	(void)data;
 	format_time(operation->start, time);
-	if (operation->target)
-		snprintf(target, sizeof(target), " of %" PRId64, operation->target);
-	if (printf("%-5" PRId64 " %s  %-8s%s  %-11s  %-20s  %s\n", operation->id, time,
-		   isle_operation_kind_name(operation->kind), target, isle_operation_state_name(operation->state),
-		   isle_quote(operation->name), operation->summary) < 0)
+	snprintf(kind, sizeof(kind), operation->target ? "%s of %" PRId64 : "%s",
+		 isle_operation_kind_name(operation->kind), operation->target);
+	if (printf("%-5" PRId64 " %s  %-12s  %-11s  %-20s  %s\n", operation->id, time, kind,
+		   state_word(data, operation), isle_quote(operation->name), operation->summary) < 0)
 		return -EIO;
 	return 0;
 }
 
 static int json_operation(const struct isle_operation *operation, void *data)
 {
-	struct isle_json *j = data;
+	struct out *out = data;
+	struct isle_json *j = &out->json;
 
 	isle_json_object(j, NULL);
 	isle_json_int(j, "operation", operation->id);
 	isle_json_str(j, "kind", isle_operation_kind_name(operation->kind));
 	isle_json_str(j, "state", isle_operation_state_name(operation->state));
-	isle_json_bool(j, "undoable", operation->state == ISLE_OPERATION_DONE);
+	isle_json_bool(j, "undoable", isle_undoable_is(&out->undoable, operation->id));
 	isle_json_str(j, "isle", operation->name);
 	isle_json_str(j, "isle_id", operation->isle_id);
 	isle_json_str(j, "plan", operation->plan_id);
@@ -93,35 +106,50 @@ static int json_run(const struct isle_run_record *run, void *data)
 	return 0;
 }
 
-static int list(struct isle_catalog *catalog, bool runs, bool json, struct isle_err *err)
+static int list(struct isle_catalog *catalog, struct out *out, bool runs, bool json, struct isle_err *err)
 {
-	struct isle_json j;
+	struct isle_json *j = &out->json;
 	int r;
 
 	if (!json) {
 		r = runs ? isle_catalog_runs(catalog, NULL, print_run, NULL, err)
-			 : isle_catalog_operations(catalog, print_operation, NULL, err);
+			 : isle_catalog_operations(catalog, print_operation, out, err);
 		return r < 0 ? r : fflush(stdout) != 0 ? isle_err_errno(err, -errno, "stdout") : 0;
 	}
-	isle_json_init(&j, stdout);
-	isle_json_object(&j, NULL);
-	isle_json_int(&j, "version", 1);
-	isle_json_array(&j, runs ? "runs" : "operations");
-	r = runs ? isle_catalog_runs(catalog, NULL, json_run, &j, err)
-		 : isle_catalog_operations(catalog, json_operation, &j, err);
-	isle_json_end(&j);
-	isle_json_end(&j);
+	isle_json_init(j, stdout);
+	isle_json_object(j, NULL);
+	isle_json_int(j, "version", 1);
+	isle_json_array(j, runs ? "runs" : "operations");
+	r = runs ? isle_catalog_runs(catalog, NULL, json_run, j, err)
+		 : isle_catalog_operations(catalog, json_operation, out, err);
+	isle_json_end(j);
+	isle_json_end(j);
 	if (r < 0)
 		return r;
-	r = isle_json_done(&j);
+	r = isle_json_done(j);
 	return r < 0 ? isle_err_errno(err, r, "stdout") : 0;
 }
 
-static int log_main(int argc, char **argv)
+static int show(bool runs, bool json)
 {
 	auto_store struct isle_store *store = NULL;
 	auto_catalog struct isle_catalog *catalog = NULL;
 	struct isle_err err = ISLE_ERR_INIT;
+	struct out out = {.undoable = ISLE_UNDOABLE_INIT};
+	int r = isle_store_open_to_look(&store, &err);
+
+	if (r >= 0)
+		r = isle_catalog_open(store, &catalog, &err);
+	if (r >= 0 && !runs)
+		r = isle_undoable_load(store, catalog, &out.undoable, &err);
+	if (r >= 0)
+		r = list(catalog, &out, runs, json, &err);
+	isle_undoable_done(&out.undoable);
+	return r < 0 ? isle_fail(&err) : ISLE_EXIT_OK;
+}
+
+static int log_main(int argc, char **argv)
+{
 	struct isle_args args;
 	bool json = false, runs = false;
 	int id;
@@ -137,17 +165,16 @@ static int log_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (args.operand_count)
 		return isle_usage(&isle_verb_log, "takes no argument");
-	if (isle_store_open_to_look(&store, &err) < 0 || isle_catalog_open(store, &catalog, &err) < 0 ||
-	    list(catalog, runs, json, &err) < 0)
-		return isle_fail(&err);
-	return ISLE_EXIT_OK;
+	return show(runs, json);
 }
 
 const struct isle_verb isle_verb_log = {
 	.name = "log",
 	.synopsis = "[--runs] [--json]",
 	.summary = "operations, newest first",
-	.more = "Of each: its number, when, what, its state (done: can be undone), the isle and what it changed.",
+	.more = "Of each: its number, when, what, its state, the isle and what it changed. What is 'done' can still be "
+		"undone;\n"
+		"not what is undone already, pruned (by isle gc) or final (its isle was removed).",
 	.options = options,
 	.plain_names = true,
 	.main = log_main,

@@ -201,7 +201,7 @@ struct isle_prune_record {
 	int64_t end;	/* when the operation ended, ns since the epoch */
 	uint64_t bytes; /* on disk, about */
 	enum isle_operation_kind kind;
-	bool undoable;
+	bool undoable; /* by what the catalog says */
 	const char *isle;    /* its name at that time */
 	const char *summary; /* "3 created" */
 };
@@ -225,6 +225,7 @@ struct isle_prune_options {
 struct isle_prune_result {
 	uint64_t removed; /* records that went, or would go */
 	uint64_t removed_bytes;
+	uint64_t lost; /* of these, what could have been undone */
 	uint64_t kept; /* younger ones */
 	uint64_t kept_bytes;
 	uint64_t stuck; /* records of operations that were taken back and could not put everything where it was */

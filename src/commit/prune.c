@@ -284,6 +284,7 @@ static int carry_out(struct prune *prune)
 		if (r < 0)
 			break;
 		result->removed++;
+		result->lost += record->told.undoable;
 		result->removed_bytes += record->told.bytes;
 		if (prune->options->each)
 			prune->options->each(&record->told, prune->options->data);

@@ -22,6 +22,7 @@
 #include "subtree.h"
 #include "touched.h"
 #include "transaction_internal.h"
+#include "undoable.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -523,20 +524,6 @@ static int check_isle(struct undo *u)
 	return r < 0 ? r : 0;
 }
 
-struct last {
-	int64_t id;
-};
-
-static int is_last(const struct isle_operation *operation, void *data)
-{
-	struct last *last = data;
-
-	if (operation->state != ISLE_OPERATION_DONE)
-		return 0;
-	last->id = operation->id;
-	return 1;
-}
-
 struct state_of {
 	int64_t id;
 	int state;
@@ -555,24 +542,24 @@ static int get_state(const struct isle_operation *operation, void *data)
 static int choose_operation(struct undo *u, uint64_t operation)
 {
 	auto_catalog struct isle_catalog *catalog = NULL;
-	struct last last = {0};
+	auto_undoable struct isle_undoable undoable = ISLE_UNDOABLE_INIT;
 	struct state_of wanted = {.id = (int64_t)operation, .state = -1};
 	int r = isle_catalog_open(u->store, &catalog, u->err);
 
 	if (r < 0)
 		return r;
 	r = operation ? isle_catalog_operations(catalog, get_state, &wanted, u->err)
-		      : isle_catalog_operations(catalog, is_last, &last, u->err);
+		      : isle_undoable_load(u->store, catalog, &undoable, u->err);
 	if (r < 0)
 		return r;
-	if (!operation && last.id == 0)
+	if (!operation && isle_undoable_last(&undoable) == 0)
 		return isle_err_text(u->err, -ENOENT, "there is nothing to undo");
 	if (operation && wanted.state < 0)
 		return isle_err_text(u->err, -ENOENT, "there is no operation %" PRIu64, operation);
 	if (operation && wanted.state != ISLE_OPERATION_DONE)
 		return isle_err_text(u->err, -EINVAL, "operation %" PRIu64 " is %s: there is nothing to take back",
 				     operation, isle_operation_state_name((enum isle_operation_state)wanted.state));
-	u->id = operation ? (int64_t)operation : last.id;
+	u->id = operation ? (int64_t)operation : isle_undoable_last(&undoable);
 	return 0;
 }
 

@@ -58,8 +58,9 @@ isle undo -q --yes
 content one one
 absent two
 isle gc --keep 0 2>"$T/err"
-has "$(cat "$T/err")" "3 operations can no longer be undone"
+has "$(cat "$T/err")" "of 3 operations; 2 can no longer be undone"
 has "$(isle log)" pruned
+same "$(isle log --json | grep -o '"undoable":[a-z]*' | sort -u)" '"undoable":false' "what can be undone after gc"
 status_is 1 isle undo --yes 1 2>/dev/null
 same "$(ls "$ISLE_HOME/undo" "$ISLE_HOME/trash")" "$ISLE_HOME/trash:
 
@@ -107,4 +108,35 @@ for age in 1q -1d 101y ''; do
 	status_is 2 isle gc --keep "$age" 2>/dev/null
 done
 isle rm -q --yes limited
+isle gc -q --keep 0
+
+# The log says what can still be undone: a discard of a removed isle cannot, a commit of it can, back and forth.
+# undoable STATE...: of the operations from $first on, newest first
+first=$(($(isle log | awk 'NR == 1 { print $1 }') + 1))
+undoable() {
+	same "$(isle log | awk -v first="$first" '$1 >= first { print $4 == "undo" ? $7 : $5 }' | tr '\n' ' ')" "$* "
+	local json words=()
+	for state; do words+=("$([ "$state" = done ] && echo true || echo false)"); done
+	json=$(isle log --json | grep -o '"undoable":[a-z]*' | head -n $# | cut -d: -f2 | tr '\n' ' ')
+	same "$json" "${words[*]} "
+}
+isle run -q -n gone -- sh -c "echo 1 >$T/g1; echo 2 >$T/g2"
+isle commit -q --yes gone "$T/g1"
+isle discard -q gone
+undoable done done
+isle undo -q --yes
+undoable done undone done
+isle discard -q gone
+isle rm -q gone
+undoable final final undone done
+status_is 1 isle undo --yes $((first + 3)) 2>/dev/null
+isle undo -q --yes # the last that can be
+absent "$T/g1"
+undoable done final final undone undone
+isle undo -q --yes
+content "$T/g1" 1
+undoable done undone final final undone undone
+isle gc -q --keep 0
+undoable pruned undone pruned pruned undone undone
+status_is 1 isle undo --yes 2>/dev/null
 nothing_left
