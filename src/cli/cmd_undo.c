@@ -44,6 +44,7 @@ static int undo_main(int argc, char **argv)
 	if (args.operand_count == 1 && parse_operation(args.operands[0], &operation) < 0)
 		return isle_usage(&isle_verb_undo, "'%s' is no operation; 'isle log' lists them",
 				  isle_quote(args.operands[0]));
+	keep.undo = true;
 	if (isle_store_open(&keep.store, &err) < 0)
 		return isle_fail(&err);
 	if (!keep.yes) {

@@ -291,6 +291,20 @@ static bool has_reads(const struct isle_findings *conflicts)
 	return false;
 }
 
+static void hint_conflict(const struct isle_keep *keep, const struct isle_findings *conflicts)
+{
+	if (keep->undo)
+		fputs("isle: nothing was done: these have changed since\n"
+		      "hint: move them away or put them back, then try again\n",
+		      stderr);
+	else
+		fprintf(stderr,
+			"isle: nothing was done: the host has moved\n"
+			"hint: --on-conflict=skip leaves these in the isle, =isle overrides plain files, =host drops "
+			"them, =both keeps both%s\n",
+			has_reads(conflicts) ? "; --criteria=write looks only at what the isle changed" : "");
+}
+
 int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done)
 {
 	auto_free char *summary = isle_summary_text(&result->summary);
@@ -312,11 +326,7 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 		fprintf(stderr, "isle: nothing to do: no change matches\n");
 		return ISLE_EXIT_FAILED;
 	case ISLE_OUTCOME_CONFLICT:
-		fprintf(stderr,
-			"isle: nothing was done: the host has moved\n"
-			"hint: --on-conflict=skip leaves these in the isle, =isle overrides plain files, =host drops "
-			"them, =both keeps both%s\n",
-			has_reads(&result->conflicts) ? "; --criteria=write looks only at what the isle changed" : "");
+		hint_conflict(keep, &result->conflicts);
 		return ISLE_EXIT_CONFLICT;
 	case ISLE_OUTCOME_FLAGGED:
 		fprintf(stderr, "isle: nothing was done: flagged changes need a yes of their own\n");

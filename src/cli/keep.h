@@ -16,6 +16,7 @@ struct isle_keep {
 	const char **except;
 	size_t path_count, except_count;
 	bool yes;
+	bool undo; /* the verb is undo: what is in the way of it cannot be decided about */
 	struct isle_ways ways;
 	struct isle_commit_options options;
 };

@@ -201,7 +201,7 @@ struct isle_prune_record {
 	int64_t end;	/* when the operation ended, ns since the epoch */
 	uint64_t bytes; /* on disk, about */
 	enum isle_operation_kind kind;
-	bool undoable; /* by what the catalog says */
+	bool undoable;	     /* by what the catalog says */
 	const char *isle;    /* its name at that time */
 	const char *summary; /* "3 created" */
 };

@@ -420,6 +420,50 @@ static int undo_drop(struct undo *u, size_t i, const struct isle_action *old)
 	return 0;
 }
 
+/* What was put back into the isle, as it is now. 1: untouched; 0: a conflict, listed. */
+static int look_at_restored(struct undo *u, const struct isle_action *old)
+{
+	static const char why[] = "the isle has changed it anew since";
+	const struct isle_site *site = &u->old.sites[old->site];
+	const struct isle_layer layer = {.number = site->layer, .place = site->place, .path = site->path};
+	auto_fd int upper = isle_layer_open_upper(u->isle, &layer);
+	const char *name = NULL;
+	auto_fd int dir = upper < 0 ? -1 : isle_walk_parent(upper, old->upper, O_PATH | O_DIRECTORY, &name);
+	auto_free char *inside = NULL;
+	struct isle_stat now = {0};
+	int r = upper < 0 ? upper : dir < 0 ? dir : isle_look(dir, name, &now);
+
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+		r = 0;
+	if (r < 0)
+		return isle_err_errno(u->err, r, "cannot look at '%s' in the isle", isle_quote(old->path));
+	/* The kernel makes one whiteout do for many names: its links come and go, and its ctime with them. */
+	if (r == 0 || !isle_same_object(&now, &old->new) ||
+	    (!S_ISCHR(now.mode) && isle_time_after(&now.ctime, &u->end)))
+		return conflict(u, old->path, "changed", &now, why);
+	if (!S_ISDIR(now.mode))
+		return 1;
+	r = isle_subtree_quiet(dir, name, &u->end, &u->touched, &inside);
+	if (r == 0)
+		return conflict(u, old->path, "changed", &now, why);
+	return r < 0 ? isle_err_errno(u->err, r, "cannot look through '%s' in the isle", isle_quote(old->path)) : 1;
+}
+
+static int undo_restore(struct undo *u, const struct isle_action *old)
+{
+	struct isle_action *action;
+	int r = look_at_restored(u, old);
+
+	if (r <= 0)
+		return r;
+	action = inverse(u, old, ISLE_ACTION_DROP);
+	if (!action || !(action->upper = strdup(old->upper)))
+		return out_of_memory(u);
+	action->new = old->new;
+	action->old = (struct isle_stat){0};
+	return 0;
+}
+
 static int undo_revert(struct undo *u, const struct isle_action *old)
 {
 	struct isle_action *action = inverse(u, old, ISLE_ACTION_REVERT);
@@ -482,6 +526,8 @@ static int invert(struct undo *u, size_t i)
 		return undo_rename(u, old);
 	case ISLE_ACTION_DROP:
 		return undo_drop(u, i, old);
+	case ISLE_ACTION_RESTORE:
+		return undo_restore(u, old);
 	case ISLE_ACTION_REVERT:
 		return undo_revert(u, old);
 	case ISLE_ACTION_LAYER:
@@ -489,7 +535,6 @@ static int invert(struct undo *u, size_t i)
 	case ISLE_ACTION_CARRY:
 		return undo_taken(u, i, old);
 	case ISLE_ACTION_TAKE: /* with its PLACE */
-	case ISLE_ACTION_RESTORE:
 		return 0;
 	}
 	return 0;
@@ -616,8 +661,10 @@ static int build(struct undo *u)
 		if (S_ISREG(u->plan.actions[i].old.mode) && u->plan.actions[i].old.nlink > 1)
 			u->plan.actions[i].flags |= ISLE_ACTION_SHARED;
 	u->plan.summary = u->old.summary;
-	u->plan.summary.create = u->old.summary.remove;
-	u->plan.summary.remove = u->old.summary.create;
+	if (!of_layers(&u->old)) { /* else it counts what the isle gets back, or loses again */
+		u->plan.summary.create = u->old.summary.remove;
+		u->plan.summary.remove = u->old.summary.create;
+	}
 	if (isle_plan_sort(&u->plan) < 0 || isle_plan_identify(&u->plan) < 0)
 		return out_of_memory(u);
 	return 0;

@@ -209,4 +209,26 @@ isle undo -q --yes
 (cd "$D" && isle run -q -n reread -- sh -c 'cat moved >copy')
 isle check reread >"$T/out" || fail "a conflict: $(cat "$T/out")"
 has "$(isle log --json)" '"version":1'
+
+# A discard by path, back and forth; what the isle has changed since is not discarded by an undo.
+fresh forth 'touch n1 n2; mkdir -p new/deep; echo 1 >new/x; echo 1 >new/deep/y; rm old/x; echo more >>a; chmod 700 old; mv old/y old/z'
+shown() { { isle status -z --all forth || [ $? -eq 3 ]; } | tr '\0' ' '; }
+before=$(shown)
+isle discard -q forth "$D/new" "$D/old" "$D/n1"
+after=$(shown)
+differs "$before" "$after"
+isle undo --yes 2>"$T/err"
+has "$(cat "$T/err")" created
+same "$(shown)" "$before"
+for again in "$after" "$before" "$after" "$before"; do
+	isle undo -q --yes
+	same "$(shown)" "$again"
+done
+(cd "$D" && isle run -q -n forth -- sh -c 'echo more >>new/deep/y')
+before=$(shown)
+status_is 4 isle undo --yes 2>"$T/err"
+has "$(cat "$T/err")" "conflict: $D/new: the isle has changed it anew since"
+hasnt "$(cat "$T/err")" "--on-conflict" # which undo has not
+hasnt "$(cat "$T/err")" "$D/old/x"
+same "$(shown)" "$before"
 nothing_left
