@@ -6,6 +6,7 @@
 #include "look.h"
 #include "path.h"
 #include "recovered.h"
+#include "touched.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,8 @@ int isle_look_open(struct isle_look *look, const struct isle_args *args, unsigne
 		r = isle_layers_read(look->isle, &look->layers, err);
 	if (r >= 0)
 		r = isle_changes_scan(look->store, look->isle, &look->layers, scan_flags, &look->changes, err);
+	if (r >= 0)
+		r = isle_touched_settle(look->store, look->isle, &look->layers, &look->changes, err);
 	if (r >= 0 && look->changes.count > 0)
 		r = isle_notes_load(look->isle, &look->notes, err);
 	return r;

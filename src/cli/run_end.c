@@ -15,6 +15,7 @@
 #include "quote.h"
 #include "review.h"
 #include "talk.h"
+#include "touched.h"
 #include "trace.h"
 #include "verbs.h"
 
@@ -38,6 +39,8 @@ static int look(struct ending *e)
 	int r = isle_layers_read(e->isle, &e->layers, &err);
 	if (r >= 0)
 		r = isle_changes_scan(e->store, e->isle, &e->layers, ISLE_SCAN_ALL, &e->changes, &err);
+	if (r >= 0)
+		r = isle_touched_settle(e->store, e->isle, &e->layers, &e->changes, &err);
 	if (r < 0)
 		isle_err_print(&err);
 	return r;

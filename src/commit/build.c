@@ -52,7 +52,7 @@ static int init(struct isle_builder *b)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
 	for (i = 0; i < n; i++)
 		b->uppers[i] = ISLE_DIRS_INIT;
-	r = isle_touched_read(b->isle, &b->touched);
+	r = isle_touched_read(b->store, b->isle, &b->touched);
 	if (r < 0)
 		return isle_err_errno(b->err, r, "cannot read what earlier operations touched");
 	r = isle_dirs_init_host(&b->host);
@@ -99,7 +99,9 @@ static int scan(struct isle_builder *b)
 	r = isle_changes_scan(b->store, b->isle, &b->layers, flags, &b->changes, b->err);
 	if (r < 0)
 		return r;
-	isle_touched_adopt(&b->touched, &b->changes);
+	r = isle_touched_settle(b->store, b->isle, &b->layers, &b->changes, b->err);
+	if (r < 0)
+		return r;
 	b->override = calloc(b->changes.count + 1, 1);
 	if (!b->override)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");

@@ -97,7 +97,7 @@ static int check_data(struct isle_builder *b, const struct isle_change *change)
 	r = dir < 0 ? dir : isle_look(dir, name, &now);
 	if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP)
 		return isle_err_errno(b->err, r, "cannot look at '%s'", change->data);
-	if (r > 0 && !isle_time_after(isle_touched_ctime(&b->touched, &now), &change->base))
+	if (r > 0 && !isle_touched_later(&b->touched, &now, &change->base))
 		return 1;
 	r = add_conflict(b, change, "changed", "its content is that of %s, which has changed on the host since",
 			 isle_quote(change->data));
@@ -253,10 +253,9 @@ static int check_one(struct isle_builder *b, size_t i)
 	/* Gone on both sides: agreed. */
 	if (change->kind == ISLE_DELETE && change->moved == ISLE_MOVED_DELETED)
 		return 0;
-	if (change->moved != ISLE_MOVED_NO && !isle_touched_excuses(&b->touched, change) &&
-	    isle_criteria_blind(b, change) && !isle_compose_is_hunked(b, change))
+	if (change->moved != ISLE_MOVED_NO && isle_criteria_blind(b, change) && !isle_compose_is_hunked(b, change))
 		return overwrite(b, i);
-	if (change->moved != ISLE_MOVED_NO && !isle_touched_excuses(&b->touched, change)) {
+	if (change->moved != ISLE_MOVED_NO) {
 		r = append_log(b, i);
 		if (r != 0)
 			return r < 0 ? r : RESOLVE_DONE;

@@ -88,11 +88,6 @@ int isle_criteria_load(struct isle_builder *b)
 	return r < 0 ? r : note(b, "not recorded", b->reads.lost, "completely known");
 }
 
-static bool same_time(const struct statx_timestamp *a, int64_t b)
-{
-	return isle_time_ns(a) == b;
-}
-
 bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change *change)
 {
 	const struct isle_read_path *one = isle_reads_find(&b->reads, change->path);
@@ -175,22 +170,22 @@ static int look(struct place *place, const char *path, struct isle_stat *ret_now
 }
 
 /* Not by the device number, which can be another after a restart: inode number and ctime tell files apart. */
-static bool same_object(const struct isle_identity *then, const struct isle_stat *now)
+static bool same_object(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
 {
-	return then->ino == now->ino && then->mode == now->mode;
+	return isle_touched_is(&b->touched, now, then->ino) && then->mode == now->mode;
 }
 
-/* As it was when it was read, or before we touched it since: it can have been read before that or after. */
+/* As it was when it was read, but for what we touched since. */
 static bool same_ctime(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
 {
-	return same_time(&now->ctime, then->ctime) || same_time(isle_touched_ctime(&b->touched, now), then->ctime);
+	return isle_touched_was(&b->touched, now, then->ino, then->ctime);
 }
 
 static bool same_content(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
 {
 	if (then->mode == 0 || now->mode == 0)
 		return then->mode == now->mode;
-	if (!same_object(then, now))
+	if (!same_object(b, then, now))
 		return false;
 	if (S_ISDIR(then->mode)) /* stat(2): its entries are no part of it */
 		return then->uid == now->uid && then->gid == now->gid;
@@ -206,7 +201,7 @@ static bool same_names(const struct isle_builder *b, const char *path, const str
 		return one->list.mode == now->mode;
 	if (b->criteria == ISLE_CRITERIA_LOOKUP)
 		return true;
-	if (same_object(&one->list, now) && same_ctime(b, &one->list, now))
+	if (same_object(b, &one->list, now) && same_ctime(b, &one->list, now))
 		return true;
 	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return one->names != 0 && dir >= 0 && isle_names_hash(dir, &hash) >= 0 && hash == one->names;

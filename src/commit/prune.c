@@ -12,6 +12,7 @@
  */
 #include "kernel.h"
 #include "path.h"
+#include "touched.h"
 #include "transaction_internal.h"
 #include "usage.h"
 #include <dirent.h>
@@ -292,6 +293,23 @@ static int carry_out(struct prune *prune)
 	return r;
 }
 
+/* No undo asks for what is older than the records that are left, and no isle for what is older than itself. */
+static int forget_touched(struct prune *prune)
+{
+	auto_entries struct isle_entries entries = {0};
+	int64_t limit = prune->options->before;
+	size_t i;
+	int r = isle_list(prune->store, &entries, prune->err);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i < entries.count; i++)
+		if (isle_created(entries.list[i].id) < limit)
+			limit = isle_created(entries.list[i].id);
+	r = isle_touched_forget(prune->store, limit);
+	return r < 0 ? isle_err_errno(prune->err, r, "cannot forget what earlier operations touched") : 0;
+}
+
 int isle_undo_prune(struct isle_store *store, const struct isle_prune_options *options,
 		    struct isle_prune_result *ret_result, struct isle_err *err)
 {
@@ -319,6 +337,8 @@ int isle_undo_prune(struct isle_store *store, const struct isle_prune_options *o
 		r = decide(&prune);
 	if (r >= 0)
 		r = carry_out(&prune);
+	if (r >= 0)
+		r = forget_touched(&prune);
 	*ret_result = prune.result;
 	return r < 0 ? r : 0;
 }

@@ -14,7 +14,7 @@
 #include "quote.h"
 #include "reads.h"
 #include "talk.h"
-#include "touched.h"
+#include "touching.h"
 #include "transaction_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -74,12 +74,11 @@ static int confirm_applied(struct isle_transaction *tx, int record, bool noted, 
 		return r;
 	*end = isle_now();
 	/* It may have ended before this was noted; twice is the same. */
-	if (tx->isle) {
-		r = isle_touched_kept(tx);
-		if (r < 0)
-			return isle_err_errno(tx->err, r, "cannot note what was touched");
+	r = isle_touching_done(tx);
+	if (r < 0)
+		return isle_err_errno(tx->err, r, "cannot note what was touched");
+	if (tx->isle)
 		isle_reads_settle(tx->isle, tx->plan, tx->id);
-	}
 	return isle_tx_note_applied(tx, record, *end);
 }
 

@@ -11,6 +11,7 @@
  */
 #include "path.h"
 #include "subtree.h"
+#include "touching.h"
 #include "transaction.h"
 #include <dirent.h>
 #include <errno.h>
@@ -346,6 +347,7 @@ void isle_transaction_done(struct isle_transaction *tx)
 		isle_cleanup_fd(&tx->sites[i].layer);
 	}
 	free(tx->sites);
+	isle_touching_free(&tx->touching);
 	isle_dirs_done(&tx->host);
 	isle_dirs_done(&tx->other);
 	tx->sites = NULL;

@@ -10,6 +10,7 @@
  */
 #include "subtree.h"
 #include "buf.h"
+#include "clock.h"
 #include "kernel.h"
 #include "map.h"
 #include "owner.h"
@@ -45,7 +46,7 @@ struct walk {
 	int (*visit)(struct walk *walk, int dir, const char *name, const struct isle_stat *st);
 	const char *prefix;
 	size_t skip;
-	const struct statx_timestamp *limit;
+	struct statx_timestamp *limit; /* that holds for what is in the present directory */
 	const struct isle_touched *touched;
 	uint64_t dev;
 	struct isle_map links; /* inode -> names seen, as a pointer-sized number */
@@ -79,6 +80,7 @@ static int walk_directory(struct walk *walk, int dir, const char *name)
 
 static int walk_entry(struct walk *walk, int dir, const char *name)
 {
+	struct statx_timestamp limit = walk->limit ? *walk->limit : (struct statx_timestamp){0};
 	size_t length = walk->path.size;
 	struct isle_stat st;
 	int r = isle_look(dir, name, &st);
@@ -93,6 +95,8 @@ static int walk_entry(struct walk *walk, int dir, const char *name)
 		r = walk->visit(walk, dir, name, &st);
 	if (r == 0 && S_ISDIR(st.mode))
 		r = walk_directory(walk, dir, name);
+	if (walk->limit)
+		*walk->limit = limit;
 	if (r == 0)
 		isle_buf_cut(&walk->path, length);
 	return r;
@@ -214,23 +218,38 @@ int isle_subtree_scrub(int dir, const char *name, const char *prefix)
 	return r;
 }
 
+/* What an isle's own commit put there is younger than what the isle relies on, with all that was in it then. */
+static void raise_limit(struct walk *walk, const struct isle_stat *st)
+{
+	int64_t own = S_ISDIR(st->mode) && walk->touched ? isle_touched_own(walk->touched, st) : 0;
+	struct statx_timestamp then = isle_time_from(own);
+
+	if (own != 0 && isle_time_after(&then, walk->limit))
+		*walk->limit = then;
+}
+
 static int quiet_visit(struct walk *walk, int dir, const char *name, const struct isle_stat *st)
 {
 	(void)dir;
 	(void)name;
-	return st->dev != walk->dev || isle_time_after(isle_touched_ctime(walk->touched, st), walk->limit);
+	if (st->dev != walk->dev || isle_touched_later(walk->touched, st, walk->limit))
+		return 1;
+	raise_limit(walk, st);
+	return 0;
 }
 
 int isle_subtree_quiet(int dir, const char *name, const struct statx_timestamp *limit,
 		       const struct isle_touched *touched, char **ret_path)
 {
-	struct walk walk = {.visit = quiet_visit, .limit = limit, .touched = touched};
+	struct statx_timestamp present = *limit;
+	struct walk walk = {.visit = quiet_visit, .limit = &present, .touched = touched};
 	struct isle_stat top;
 	int r = isle_look(dir, name, &top);
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
 	walk.dev = top.dev;
+	raise_limit(&walk, &top);
 	r = walk_directory(&walk, dir, name);
 	if (r > 0) {
 		*ret_path = isle_buf_take(&walk.path);

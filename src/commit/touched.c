@@ -1,379 +1,237 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One line for each object: DEV INO BEFORE_S BEFORE_NS AFTER_S AFTER_NS. An object that was touched twice keeps its
- * first BEFORE. A line holds only as long as the object's ctime is AFTER: whoever changes it later moves that on.
- * Objects are looked up by INO and AFTER, which tell them apart well enough: DEV can be another after a restart.
+ * One line for each time that an operation touched an object:
+ *
+ *   INO AFTER WAS_INO BEFORE AWAY ISLE
+ *
+ * The object INO has the change time AFTER because of us; before that it was WAS_INO with BEFORE. So lines make a
+ * chain, from the change time that an object has now to older ones, as long as nobody else has changed it: whoever does
+ * moves its change time on, to one that no line has. BEFORE is earlier than AFTER, so the chain ends.
+ *
+ *   AWAY   0, or from when on until AFTER the object was not at its place, or was another: an operation had taken it,
+ *          and it was put back. Who looked in between has seen something else.
+ *   ISLE   the isle that put it there, by a commit: to that isle the object is its own, whatever its age, and to all
+ *          others it is new (WAS_INO and BEFORE are 0). Else "-".
+ *
+ * An object is told by INO and its change time, which tell objects apart well enough: device numbers can be others
+ * after a restart. Lines never lead from one path to another: an object that a commit has renamed is the isle's own at
+ * its new place, and one that is put back was away meanwhile.
  */
 #include "touched.h"
 #include "buf.h"
+#include "clock.h"
 #include "io.h"
-#include "map.h"
 #include "subtree.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { TOUCHED_LIMIT = 1 << 28 };
 
 void isle_touched_done(struct isle_touched *touched)
 {
 	free(touched->list);
-	*touched = (struct isle_touched){0};
+	*touched = ISLE_TOUCHED_INIT;
 }
 
 static int compare(const void *a, const void *b)
 {
-	const struct isle_touched_object *x = a, *y = b;
+	const struct isle_touched_line *x = a, *y = b;
 
 	if (x->ino != y->ino)
 		return x->ino < y->ino ? -1 : 1;
-	if (x->after.tv_sec != y->after.tv_sec)
-		return x->after.tv_sec < y->after.tv_sec ? -1 : 1;
-	return x->after.tv_nsec < y->after.tv_nsec ? -1 : x->after.tv_nsec > y->after.tv_nsec;
+	return x->after < y->after ? -1 : x->after > y->after;
 }
 
-static bool parse(const char *line, struct isle_touched_object *ret)
+static bool parse(const char *text, struct isle_touched_line *ret)
 {
-	int64_t before, after;
-
-	if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu32 " %" SCNd64 " %" SCNu32, &ret->dev, &ret->ino,
-		   &before, &ret->before.tv_nsec, &after, &ret->after.tv_nsec) != 6)
+	*ret = (struct isle_touched_line){0};
+	if (sscanf(text, "%" SCNu64 " %" SCNd64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %16s", &ret->ino, &ret->after,
+		   &ret->was_ino, &ret->before, &ret->away, ret->isle) != 6)
 		return false;
-	ret->before.tv_sec = before;
-	ret->after.tv_sec = after;
-	return true;
+	if (strcmp(ret->isle, "-") == 0)
+		ret->isle[0] = '\0';
+	return ret->before < ret->after;
 }
 
-int isle_touched_read(const struct isle *isle, struct isle_touched *ret_touched)
+int isle_touched_read(const struct isle_store *store, const struct isle *isle, struct isle_touched *ret_touched)
 {
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
-	struct isle_touched touched = {0};
+	auto_touched struct isle_touched touched = ISLE_TOUCHED_INIT;
 	char *rest, *line;
 	size_t room = 0;
-	int r = isle_read_file(isle->dir, "touched", &text, TOUCHED_LIMIT);
+	int r = isle_read_file(isle_store_fd(store), "touched", &text, TOUCHED_LIMIT);
 
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+	if (r < 0 && r != -ENOENT)
+		return r;
 	for (rest = text.data; rest && (line = strsep(&rest, "\n"));) {
-		struct isle_touched_object object;
+		struct isle_touched_line one;
 
-		if (!parse(line, &object))
+		if (!parse(line, &one))
 			continue;
 		if (touched.count == room) {
-			struct isle_touched_object *list;
+			struct isle_touched_line *list;
 
 			room = room ? room * 2 : 64;
 			list = reallocarray(touched.list, room, sizeof(*list));
-			if (!list) {
-				isle_touched_done(&touched);
+			if (!list)
 				return -ENOMEM;
-			}
 			touched.list = list;
 		}
-		touched.list[touched.count++] = object;
+		touched.list[touched.count++] = one;
 	}
 	if (touched.count > 1)
 		qsort(touched.list, touched.count, sizeof(*touched.list), compare);
+	if (isle)
+		memcpy(touched.isle, isle->id, sizeof(touched.isle));
 	*ret_touched = touched;
+	touched = ISLE_TOUCHED_INIT;
 	return 0;
 }
 
-static bool same_time(const struct statx_timestamp *a, const struct statx_timestamp *b)
+int isle_touched_write(const struct isle_store *store, struct isle_touched_line *list, size_t count)
 {
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+	size_t i;
+
+	if (count > 1)
+		qsort(list, count, sizeof(*list), compare);
+	for (i = 0; i < count; i++) {
+		const struct isle_touched_line *one = &list[i];
+
+		if (i > 0 && compare(one - 1, one) == 0)
+			continue;
+		isle_buf_addf(&text, "%" PRIu64 " %" PRId64 " %" PRIu64 " %" PRId64 " %" PRId64 " %s\n", one->ino,
+			      one->after, one->was_ino, one->before, one->away, one->isle[0] ? one->isle : "-");
+	}
+	if (isle_buf_error(&text) < 0)
+		return isle_buf_error(&text);
+	return isle_replace_file(isle_store_fd(store), "touched", text.data ? text.data : "", text.size);
 }
 
-const struct statx_timestamp *isle_touched_ctime(const struct isle_touched *touched, const struct isle_stat *st)
+int isle_touched_forget(const struct isle_store *store, int64_t limit)
 {
-	const struct isle_touched_object key = {.ino = st->ino, .after = st->ctime}, *found;
+	auto_touched struct isle_touched touched = ISLE_TOUCHED_INIT;
+	size_t i, kept = 0;
+	int r = isle_touched_read(store, NULL, &touched);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i < touched.count; i++)
+		if (touched.list[i].after >= limit)
+			touched.list[kept++] = touched.list[i];
+	return kept == touched.count ? 0 : isle_touched_write(store, touched.list, kept);
+}
+
+static const struct isle_touched_line *find(const struct isle_touched *touched, uint64_t ino, int64_t ctime)
+{
+	const struct isle_touched_line key = {.ino = ino, .after = ctime};
 
 	if (!touched || touched->count == 0)
-		return &st->ctime;
-	found = bsearch(&key, touched->list, touched->count, sizeof(key), compare);
-	return found ? &found->before : &st->ctime;
+		return NULL;
+	return bsearch(&key, touched->list, touched->count, sizeof(key), compare);
 }
 
-bool isle_touched_excuses(const struct isle_touched *touched, const struct isle_change *change)
+bool isle_touched_later(const struct isle_touched *touched, const struct isle_stat *st,
+			const struct statx_timestamp *limit_time)
 {
-	if (change->before.mode == 0 || (change->moved != ISLE_MOVED_CHANGED && change->moved != ISLE_MOVED_METADATA))
+	int64_t limit, ctime = isle_time_ns(&st->ctime);
+	uint64_t ino = st->ino;
+
+	if (!isle_time_after(&st->ctime, limit_time))
 		return false;
-	return !isle_time_after(isle_touched_ctime(touched, &change->before), &change->base);
-}
+	limit = isle_time_ns(limit_time);
+	while (ctime > limit) {
+		const struct isle_touched_line *line = find(touched, ino, ctime);
 
-static bool stands(const struct isle_stat *then, const struct isle_stat *now)
-{
-	if (!isle_same_object(then, now) || then->mode != now->mode || then->uid != now->uid || then->gid != now->gid)
-		return false;
-	return S_ISDIR(then->mode) || (then->size == now->size && same_time(&then->mtime, &now->mtime));
-}
-
-static const char *object_key(uint64_t dev, uint64_t ino, char key[48])
-{
-	snprintf(key, 48, "%" PRIu64 " %" PRIu64, dev, ino);
-	return key;
-}
-
-static void add_line(struct isle_buf *text, const struct isle_touched *known, const struct isle_stat *then,
-		     const struct isle_stat *now)
-{
-	const struct statx_timestamp *before = isle_touched_ctime(known, then);
-
-	isle_buf_addf(text, "%" PRIu64 " %" PRIu64 " %lld %u %lld %u\n", now->dev, now->ino, (long long)before->tv_sec,
-		      before->tv_nsec, (long long)now->ctime.tv_sec, now->ctime.tv_nsec);
-}
-
-static void add_known(struct isle_buf *text, const struct isle_touched_object *object)
-{
-	isle_buf_addf(text, "%" PRIu64 " %" PRIu64 " %lld %u %lld %u\n", object->dev, object->ino,
-		      (long long)object->before.tv_sec, object->before.tv_nsec, (long long)object->after.tv_sec,
-		      object->after.tv_nsec);
-}
-
-/* What is to be written: text, and which objects it has. */
-struct notes {
-	struct isle_touched known;
-	struct isle_buf text;
-	struct isle_map ours;
-};
-
-static void notes_done(struct notes *notes)
-{
-	isle_touched_done(&notes->known);
-	isle_buf_done(&notes->text);
-	isle_map_done(&notes->ours);
-}
-#define auto_notes __attribute__((cleanup(notes_done)))
-
-static int note(struct notes *notes, const struct isle_stat *then, const struct isle_stat *now)
-{
-	char key[48];
-
-	if (!stands(then, now) || same_time(&then->ctime, &now->ctime) ||
-	    isle_map_get(&notes->ours, object_key(now->dev, now->ino, key)))
-		return 0;
-	add_line(&notes->text, &notes->known, then, now);
-	return isle_map_set(&notes->ours, key, notes);
-}
-
-/* What got a further name, or had one for a while. */
-static int note_linked(struct isle_transaction *tx, struct notes *notes)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
-		const struct isle_action *action = &tx->plan->actions[i];
-		struct isle_spot from;
-		struct isle_stat now;
-
-		if (action->linked && isle_spot_host(tx, action->from, &from) >= 0 &&
-		    isle_look(from.dir, from.name, &now) > 0)
-			r = note(notes, action->linked, &now);
+		if (!line || (line->away != 0 && line->away <= limit))
+			return true;
+		if (line->isle[0])
+			return strcmp(line->isle, touched->isle) != 0;
+		ino = line->was_ino;
+		ctime = line->before;
 	}
-	return r;
+	return false;
 }
 
-static int save(const struct isle *isle, struct notes *notes)
+bool isle_touched_was(const struct isle_touched *touched, const struct isle_stat *now, uint64_t ino, int64_t ctime)
 {
-	char key[48];
-	size_t i;
+	struct isle_touched_line at = {.was_ino = now->ino, .before = isle_time_ns(&now->ctime)};
+	const struct isle_touched_line *line = &at;
 
-	for (i = 0; i < notes->known.count; i++) {
-		const struct isle_touched_object *object = &notes->known.list[i];
-
-		if (!isle_map_get(&notes->ours, object_key(object->dev, object->ino, key)))
-			add_known(&notes->text, object);
-	}
-	if (isle_buf_error(&notes->text) < 0)
-		return isle_buf_error(&notes->text);
-	return notes->ours.count == 0 ? 0 : isle_replace_file(isle->dir, "touched", notes->text.data, notes->text.size);
+	while (line && !line->isle[0] && (line->was_ino != ino || line->before != ctime))
+		line = find(touched, line->was_ino, line->before);
+	return line && !line->isle[0];
 }
 
-int isle_touched_note(struct isle_transaction *tx)
+bool isle_touched_is(const struct isle_touched *touched, const struct isle_stat *now, uint64_t ino)
 {
-	auto_notes struct notes notes = {0};
-	size_t i;
-	int r;
+	struct isle_touched_line at = {.was_ino = now->ino, .before = isle_time_ns(&now->ctime)};
+	const struct isle_touched_line *line = &at;
 
-	if (!tx->isle)
-		return 0;
-	r = isle_touched_read(tx->isle, &notes.known);
-	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
-		const struct isle_action *action = &tx->plan->actions[i];
-		struct isle_spot target;
-		struct isle_stat now;
-
-		if (action->old.mode == 0 || action->kind >= ISLE_ACTION_DROP ||
-		    isle_spot_target(tx, action, &target) < 0 || isle_look(target.dir, target.name, &now) <= 0)
-			continue;
-		r = note(&notes, &action->old, &now);
-	}
-	if (r >= 0)
-		r = note_linked(tx, &notes);
-	return r < 0 ? r : save(tx->isle, &notes);
+	while (line && !line->isle[0] && line->was_ino != ino)
+		line = find(touched, line->was_ino, line->before);
+	return line && !line->isle[0];
 }
 
-void isle_touched_parents_done(struct isle_touched_parents *parents)
+int64_t isle_touched_own(const struct isle_touched *touched, const struct isle_stat *st)
 {
-	size_t i;
+	const struct isle_touched_line *line = find(touched, st->ino, isle_time_ns(&st->ctime));
 
-	for (i = 0; i < parents->states.room; i++)
-		if (parents->states.slots[i].key)
-			free(parents->states.slots[i].value);
-	isle_map_done(&parents->states);
+	while (line && !line->isle[0])
+		line = find(touched, line->was_ino, line->before);
+	return line && strcmp(line->isle, touched->isle) == 0 ? line->after : 0;
 }
 
-/* The directories that hold the host objects of the plan, one after the other; actions in one directory mostly follow
- * each other. */
-struct parent_walk {
-	size_t next;
-	const char *last;
-	size_t length;
-};
-
-/* 1 and the state, 0 at the end. What is not there is passed over. */
-static int next_parent(struct isle_transaction *tx, struct parent_walk *walk, struct isle_stat *ret_state)
+/* A directory that goes, or that something else takes the place of: with all that is in it. */
+static bool is_quiet(const struct isle_touched *touched, const struct isle *isle, const struct isle_layers *layers,
+		     const struct isle_change *change)
 {
-	while (walk->next < tx->plan->action_count) {
-		const struct isle_action *action = &tx->plan->actions[walk->next++];
-		const char *slash = strrchr(action->path, '/');
-		size_t length = slash ? (size_t)(slash - action->path) : 0;
-		auto_free char *dir = NULL;
-		struct isle_spot spot;
+	auto_free char *inside = NULL;
+	const char *name;
+	auto_fd int dir = isle_change_at(isle, layers, change, ISLE_BEFORE, &name);
 
-		if (length == 0 || action->kind >= ISLE_ACTION_DROP ||
-		    (walk->last && walk->length == length && memcmp(walk->last, action->path, length) == 0))
-			continue;
-		walk->last = action->path;
-		walk->length = length;
-		dir = strndup(action->path, length);
-		if (!dir)
-			return -ENOMEM;
-		if (isle_spot_host(tx, dir, &spot) >= 0 && isle_look(spot.dir, spot.name, ret_state) > 0)
-			return 1;
-	}
-	return 0;
+	return dir >= 0 && isle_subtree_quiet(dir, name, &change->base, touched, &inside) > 0;
 }
 
-int isle_touched_before(struct isle_transaction *tx, struct isle_touched_parents *parents)
+static void settle(const struct isle_touched *touched, const struct isle *isle, const struct isle_layers *layers,
+		   struct isle_change *change)
 {
-	struct parent_walk walk = {0};
-	struct isle_stat now;
-	int r = 0;
+	bool created = change->moved == ISLE_MOVED_CREATED;
 
-	if (!tx->isle || tx->plan->kind == ISLE_OPERATION_DISCARD ||
-	    (tx->plan->whole && tx->plan->kind == ISLE_OPERATION_COMMIT))
-		return 0;
-	while (r >= 0 && (r = next_parent(tx, &walk, &now)) > 0) {
-		auto_free struct isle_stat *state = NULL;
-		char key[48];
-
-		if (isle_map_get(&parents->states, object_key(now.dev, now.ino, key)))
-			continue;
-		state = calloc(1, sizeof(*state));
-		if (!state)
-			return -ENOMEM;
-		*state = now;
-		r = isle_map_set(&parents->states, key, state);
-		if (r >= 0)
-			ptr_take(&state);
-	}
-	return r;
+	if (created && !S_ISREG(change->before.mode))
+		return;
+	if (change->before.mode == 0 || isle_touched_later(touched, &change->before, &change->base))
+		return;
+	if (change->moved == ISLE_MOVED_CHANGED && S_ISDIR(change->before.mode) &&
+	    !is_quiet(touched, isle, layers, change))
+		return;
+	change->moved = ISLE_MOVED_NO;
+	if (created && change->kind == ISLE_CREATE)
+		change->kind = change->diff & ISLE_DIFF_CONTENT ? ISLE_MODIFY : ISLE_METADATA;
 }
 
-/* What was renamed has another change time, too. */
-static int note_renamed(struct isle_transaction *tx, struct notes *notes)
+int isle_touched_settle(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,
+			struct isle_changes *changes, struct isle_err *err)
 {
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
-		const struct isle_action *action = &tx->plan->actions[i];
-		struct isle_spot target;
-		struct isle_stat now;
-
-		if (action->kind == ISLE_ACTION_PLACE && isle_spot_target(tx, action, &target) >= 0 &&
-		    isle_look(target.dir, target.name, &now) > 0)
-			r = note(notes, &tx->plan->actions[action->pair].old, &now);
-	}
-	return r;
-}
-
-int isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents)
-{
-	auto_notes struct notes notes = {0};
-	struct parent_walk walk = {0};
-	struct isle_stat now;
-	int r;
-
-	if (parents->states.count == 0)
-		return 0;
-	r = isle_touched_read(tx->isle, &notes.known);
-	while (r >= 0 && (r = next_parent(tx, &walk, &now)) > 0) {
-		char key[48];
-		const struct isle_stat *then = isle_map_get(&parents->states, object_key(now.dev, now.ino, key));
-
-		if (then)
-			r = note(&notes, then, &now);
-	}
-	if (r >= 0)
-		r = note_renamed(tx, &notes);
-	if (r >= 0)
-		r = note_linked(tx, &notes);
-	return r < 0 ? r : save(tx->isle, &notes);
-}
-
-/* The file at the action's place, from which the isle goes on. */
-static int note_kept(struct isle_transaction *tx, struct notes *notes, const struct isle_action *action)
-{
-	struct isle_spot target;
-	struct isle_stat now;
-	char key[48];
-	int r = isle_spot_target(tx, action, &target);
-
-	if (r >= 0)
-		r = isle_look(target.dir, target.name, &now);
-	if (r <= 0)
-		return r;
-	add_line(&notes->text, &notes->known, &action->old, &now);
-	return isle_map_set(&notes->ours, object_key(now.dev, now.ino, key), notes);
-}
-
-int isle_touched_kept(struct isle_transaction *tx)
-{
-	auto_notes struct notes notes = {0};
-	const struct isle *isle = tx->isle;
+	auto_touched struct isle_touched touched = ISLE_TOUCHED_INIT;
 	bool read = false;
 	size_t i;
-	int r = 0;
 
-	for (i = 0; isle && i < tx->plan->action_count && r >= 0; i++) {
-		const struct isle_action *action = &tx->plan->actions[i];
+	for (i = 0; i < changes->count; i++) {
+		enum isle_moved moved = changes->list[i].moved;
+		int r = 0;
 
-		if (!(action->flags & ISLE_ACTION_KEEP))
+		if (moved == ISLE_MOVED_NO || moved == ISLE_MOVED_DELETED)
 			continue;
 		if (!read)
-			r = isle_touched_read(isle, &notes.known);
+			r = isle_touched_read(store, isle, &touched);
+		if (r < 0)
+			return isle_err_errno(err, r, "cannot read what earlier operations touched");
 		read = true;
-		if (r >= 0)
-			r = note_kept(tx, &notes, action);
+		settle(&touched, isle, layers, &changes->list[i]);
 	}
-	return r < 0 || !read ? r : save(isle, &notes);
-}
-
-void isle_touched_adopt(const struct isle_touched *touched, struct isle_changes *changes)
-{
-	size_t i;
-
-	for (i = 0; touched->count > 0 && i < changes->count; i++) {
-		struct isle_change *change = &changes->list[i];
-
-		if (change->moved != ISLE_MOVED_CREATED || !S_ISREG(change->before.mode) ||
-		    isle_time_after(isle_touched_ctime(touched, &change->before), &change->base))
-			continue;
-		change->moved = ISLE_MOVED_NO;
-		if (change->kind == ISLE_CREATE)
-			change->kind = change->diff & ISLE_DIFF_CONTENT ? ISLE_MODIFY : ISLE_METADATA;
-	}
+	return 0;
 }

@@ -1,53 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Host objects whose ctime this program itself has moved by taking an operation back, or by committing a part of an
- * isle: isles/ID/touched. Without it, what is left in the isle would be refused for ever after, since everything seems
- * to have changed on the host.
+ * Host objects whose ctime operations of this store have moved: STORE/touched. Without it, what an isle has left after
+ * a commit of a part of it, and what other isles rely on, would be refused for ever after an undo, a rollback or a
+ * change in the same directory, since it seems to have changed on the host.
+ *
+ *   isle_touched_read()     the list, as one isle has to see it
+ *   isle_touched_settle()   after a scan: takes back that changes are said to have moved, where only we moved them
+ *   isle_touched_later()    for any other object: has anybody else changed it?
  */
 #include "change.h"
-#include "map.h"
-#include "transaction.h"
 
-struct isle_touched_object {
-	uint64_t dev, ino;
-	struct statx_timestamp before, after; /* ctime */
+struct isle_touched_line {
+	uint64_t ino, was_ino;	     /* another one where an undo had to copy */
+	int64_t after, before, away; /* ns; what they mean: touched.c */
+	char isle[17];		     /* id or "" */
 };
 
 struct isle_touched {
-	struct isle_touched_object *list; /* sorted by ino and after */
+	struct isle_touched_line *list; /* sorted by ino and after */
 	size_t count;
+	char isle[17];
 };
+
+#define ISLE_TOUCHED_INIT ((struct isle_touched){0})
 
 void isle_touched_done(struct isle_touched *touched);
 #define auto_touched __attribute__((cleanup(isle_touched_done)))
 
-/* None is no error. */
-int isle_touched_read(const struct isle *isle, struct isle_touched *ret_touched) isle_must_check;
+/* isle NULL: for whom no isle's changes are known ones. That there is no list is no error. */
+int isle_touched_read(const struct isle_store *store, const struct isle *isle,
+		      struct isle_touched *ret_touched) isle_must_check;
 
-/* True if the change counts as moved only because of an operation of ours. */
-bool isle_touched_excuses(const struct isle_touched *touched, const struct isle_change *change);
+/* Replaces the list; the caller holds the commit lock. */
+int isle_touched_write(const struct isle_store *store, struct isle_touched_line *list, size_t count) isle_must_check;
 
-/* The ctime that the object had before we touched it, or has if we did not. touched may be NULL. */
-const struct statx_timestamp *isle_touched_ctime(const struct isle_touched *touched, const struct isle_stat *st);
+/* Removes what nobody can ask for who relies on nothing older than `limit`. The caller holds the commit lock. */
+int isle_touched_forget(const struct isle_store *store, int64_t limit) isle_must_check;
 
-/* Around the steps of a plan after which the isle has something left: the directories in which they change names, and
- * what they rename. */
-struct isle_touched_parents {
-	struct isle_map states; /* "DEV INO" -> struct isle_stat, heap */
-};
+/* True if somebody else has changed the object after limit, or it was not there then. */
+bool isle_touched_later(const struct isle_touched *touched, const struct isle_stat *st,
+			const struct statx_timestamp *limit);
 
-void isle_touched_parents_done(struct isle_touched_parents *parents);
-#define auto_touched_parents __attribute__((cleanup(isle_touched_parents_done)))
-int isle_touched_before(struct isle_transaction *tx, struct isle_touched_parents *parents) isle_must_check;
-int isle_touched_after(struct isle_transaction *tx, const struct isle_touched_parents *parents) isle_must_check;
+/* True if now is what was number ino and had this ctime: if only we have touched it since. */
+bool isle_touched_was(const struct isle_touched *touched, const struct isle_stat *now, uint64_t ino, int64_t ctime);
 
-/* After the steps of a plan: the files of which the isle keeps a part. They are what it relies on from now on. */
-int isle_touched_kept(struct isle_transaction *tx) isle_must_check;
+/* The same, for the number alone. */
+bool isle_touched_is(const struct isle_touched *touched, const struct isle_stat *now, uint64_t ino);
 
-/* A file that took the place of one that the isle relied on is no other to it: such changes become modifications that
- * nothing moved under. */
-void isle_touched_adopt(const struct isle_touched *touched, struct isle_changes *changes);
+/* When a commit of the isle put the object, which nobody else has touched since, on the host; 0: none has. Until then
+ * all that is in it was the isle's. */
+int64_t isle_touched_own(const struct isle_touched *touched, const struct isle_stat *st);
 
-/* After a rollback: notes what stands as it stood, but for its ctime. Repeatable. */
-int isle_touched_note(struct isle_transaction *tx) isle_must_check;
+/* Corrects `moved` of changes that isle_changes_scan() has found. A file that took the place of one that the isle
+ * relied on is no other to it: such changes become modifications. */
+int isle_touched_settle(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,
+			struct isle_changes *changes, struct isle_err *err) isle_must_check;

@@ -54,7 +54,7 @@
 #include "select.h"
 #include "subtree.h"
 #include "talk.h"
-#include "touched.h"
+#include "touching.h"
 #include "transaction_internal.h"
 #include <dirent.h>
 #include <errno.h>
@@ -254,7 +254,7 @@ int isle_tx_roll_back(struct isle_transaction *tx, struct isle_catalog *catalog,
 	/* Removing a further name of a file moves its ctime, so the note comes after that. */
 	r = stuck == 0 ? remove_prepared(tx) : 0;
 	if (r >= 0)
-		r = isle_touched_note(tx);
+		r = isle_touching_back(tx);
 	if (catalog) {
 		isle_ignore(isle_catalog_operation_set(catalog, tx->id, ISLE_OPERATION_ROLLED_BACK, isle_now(), NULL));
 		if (tx->plan->kind == ISLE_OPERATION_UNDO)
@@ -311,7 +311,7 @@ int isle_tx_save(struct isle_transaction *tx, size_t i)
 }
 
 /* A name of a file that has others on the host would only go on counting as one of its links. */
-static int forget_name(struct isle_transaction *tx, size_t i)
+static int forget_name(struct isle_transaction *tx, size_t i, bool *touches)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot record;
@@ -325,18 +325,19 @@ static int forget_name(struct isle_transaction *tx, size_t i)
 		r = isle_look(record.dir, record.name, &st);
 	if (r <= 0 || st.nlink < 2 || S_ISDIR(st.mode))
 		return r < 0 ? r : 0;
+	*touches = true;
 	return unlinkat(record.dir, record.name, 0) < 0 ? -errno : 0;
 }
 
 /* A directory gets another name before it is emptied: as long as it has the name of the parking, it is whole, and
  * isle_tx_save() relies on that. */
-static int unpark(struct isle_transaction *tx, size_t i)
+static int unpark(struct isle_transaction *tx, size_t i, bool *touches)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot parked;
 	struct isle_stat st;
 	char emptied[sizeof(parked.buffer) + 8];
-	int r = forget_name(tx, i);
+	int r = forget_name(tx, i, touches);
 
 	if (r < 0 || !parks_on_host(action))
 		return r;
@@ -360,7 +361,7 @@ static int unpark(struct isle_transaction *tx, size_t i)
 /* From APPLIED to DONE; repeatable. */
 int isle_tx_complete(struct isle_transaction *tx, struct isle_catalog *catalog, int64_t end)
 {
-	bool parked = false;
+	bool parked = false, touches = false;
 	size_t i;
 	int r;
 
@@ -377,9 +378,11 @@ int isle_tx_complete(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	if (r >= 0)
 		r = isle_tx_sync(tx, ISLE_SYNC_STORE | ISLE_SYNC_PLACES);
 	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
-		r = unpark(tx, i);
+		r = unpark(tx, i, &touches);
 		parked = parked || parks_on_host(&tx->plan->actions[i]);
 	}
+	if (r >= 0 && (parked || touches))
+		r = isle_touching_done(tx);
 	/* What is parked beside the host's files is found by the plan alone. */
 	if (r >= 0 && parked)
 		r = isle_tx_sync(tx, ISLE_SYNC_HOST);
@@ -519,7 +522,6 @@ static int write_intent(struct isle_transaction *tx, struct isle_catalog *catalo
 
 static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, size_t *ret_steps, int64_t *ret_end)
 {
-	auto_touched_parents struct isle_touched_parents parents = {ISLE_MAP_INIT};
 	auto_fd int record = -1;
 	int r;
 
@@ -530,6 +532,9 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	record = isle_tx_record_dir(tx->store, tx->id, ISLE_PARKING_CREATE);
 	if (record < 0)
 		return isle_err_errno(tx->err, record, "cannot make the record of the operation");
+	r = isle_touching_begin(tx);
+	if (r < 0)
+		return isle_err_errno(tx->err, r, "cannot look at what will be touched");
 	r = prepare_all(tx, record);
 	if (r < 0)
 		return r;
@@ -537,16 +542,12 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	if (r < 0)
 		return r;
 	r = isle_tx_write_number(record, "begun", tx->id);
-	if (r >= 0)
-		r = isle_touched_before(tx, &parents);
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "cannot begin");
 	r = apply_all(tx, ret_steps);
 	if (r < 0)
 		return r;
-	r = isle_touched_after(tx, &parents);
-	if (r >= 0)
-		r = isle_touched_kept(tx);
+	r = isle_touching_done(tx);
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "cannot note what was touched");
 	if (tx->isle)

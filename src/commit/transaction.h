@@ -8,6 +8,7 @@
  *   isle_transaction_run(...)            prepare, apply, settle; rolls back by itself
  */
 #include "dirs.h"
+#include "map.h"
 #include "plan.h"
 
 struct isle_transaction_site {
@@ -26,6 +27,7 @@ struct isle_transaction {
 	int64_t id;
 	struct isle_dirs host, other;
 	struct isle_transaction_site *sites;
+	struct isle_map touching;	 /* touching.h */
 	struct isle_findings *conflicts; /* where a step that met a changed host says so; may be NULL */
 	struct isle_err *err;
 };

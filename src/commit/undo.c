@@ -39,7 +39,7 @@ struct undo {
 	size_t *taken;		  /* per site: index + 1 of the old action that parked its layer as a whole */
 	struct isle_map places;	  /* path of a PLACE -> its index + 1 */
 	struct statx_timestamp end;
-	struct isle_touched touched; /* by an undo that was taken back */
+	struct isle_touched touched; /* by operations since, whose isle does not matter */
 	int64_t id;
 	struct isle_commit_result *result;
 	struct isle_err *err;
@@ -144,8 +144,7 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 			return conflict(u, old->path, "changed", ret_now, "something in it has changed since");
 		return r < 0 ? isle_err_errno(u->err, r, "cannot look through '%s'", isle_quote(old->path)) : 1;
 	}
-	if (isle_time_after(isle_touched_ctime(&u->touched, ret_now), &u->end) &&
-	    !is_forgotten_name(u, old, put, ret_now))
+	if (isle_touched_later(&u->touched, ret_now, &u->end) && !is_forgotten_name(u, old, put, ret_now))
 		return conflict(u, old->path, "changed", ret_now, "it has changed since");
 	return 1;
 }
@@ -731,7 +730,7 @@ int isle_undo(struct isle_store *store, uint64_t operation, const struct isle_co
 	if (r < 0)
 		return isle_err_errno(err, r, "/");
 	r = isle_operation_lock(store, of_layers(&u.old) ? u.isle : NULL, options->flags, &live, &lock, err);
-	if (r >= 0 && u.isle)
-		r = isle_touched_read(u.isle, &u.touched);
+	if (r >= 0)
+		r = isle_touched_read(store, NULL, &u.touched);
 	return r < 0 ? r : undo_locked(&u, options);
 }

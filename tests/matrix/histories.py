@@ -10,7 +10,7 @@ serial execution at the commit says.
 The tree has cells that have nothing to do with each other. After some rounds of steps of both sides the host's tree is copied, and what
 the isle did is done once more in the copy, by the kernel alone. A cell in which `isle check` sees no conflict has to be like that
 copy after the commit. A cell in which the two sides have used different names must not conflict; of the isle's those count that it used before the last commit,
-since directories can stay in its layer. Undo has to give back what was before, and an undo of that what was after. What conflicts is discarded, and the same isle goes on.
+since directories can stay in its layer, and for these what the host did since. Undo has to give back what was before, and an undo of that what was after. What conflicts is discarded, and the same isle goes on.
 
 With ISLE_CRITERIA=aec (default is `write`) some steps read: a file is copied to another name. An isle is then committed as a whole or,
 where one cell conflicts, refused and thrown away. What the isle tried counts as used, too, and if nothing conflicts, all that it did must
@@ -97,6 +97,7 @@ class History:
         self.problems, self.steps, self.commits, self.conflicts = [], 0, 0, 0
         self.cells = ["cell%02d" % i for i in range(CELLS)]
         self.ever = {cell: set() for cell in self.cells}
+        self.older = {cell: set() for cell in self.cells}
         for cell in self.cells:
             os.makedirs("%s/%s/p/r" % (self.tree, cell))
             for name in ("a", "b", "p/a", "p/r/a"):
@@ -109,6 +110,8 @@ class History:
 
     def forget(self):
         """Both sides begin anew."""
+        for cell, steps in getattr(self, "theirs", {}).items():
+            self.older[cell] |= self.used(steps)
         self.mine = {cell: [] for cell in self.cells}
         self.theirs = {cell: [] for cell in self.cells}
 
@@ -170,11 +173,16 @@ class History:
     def check(self):
         told = json.loads(self.isle("check", "--json", "--criteria", CRITERIA, "history", allowed=(0, 4, 6)).stdout)
         prefix = self.tree + "/"
-        bad = {entry["path"][len(prefix):].split("/")[0] for entry in told["conflicts"] if entry["path"].startswith(prefix)}
-        for cell in bad:
-            if not self.ever[cell] & self.used(self.theirs[cell]):
-                self.problems.append("a conflict without a cause in %s:\n      isle: %s\n      host: %s" %
-                                     (cell, self.mine[cell], self.theirs[cell]))
+        inside = [entry for entry in told["conflicts"] if entry["path"].startswith(prefix)]
+        bad = {entry["path"][len(prefix):].split("/")[0] for entry in inside}
+        for entry in inside:
+            cell = entry["path"][len(prefix):].split("/")[0]
+            causes = self.used(self.theirs[cell])
+            if entry["case"] == "metadata":  # names that came or went in a directory of the layer, at any time
+                causes |= self.older[cell]
+            if not self.ever[cell] & causes:
+                self.problems.append("a conflict without a cause: %s\n      isle: %s\n      host: %s" %
+                                     (json.dumps(entry), self.mine[cell], self.theirs[cell]))
         self.problems += ["a conflict outside: %s" % entry for entry in told["conflicts"] if not entry["path"].startswith(prefix)]
         self.conflicts += len(bad)
         return bad
@@ -189,7 +197,8 @@ class History:
         for one in done:
             count[one[0]] += 1
         if CRITERIA == "aec":
-            self.impossible = [one for one in steps if one not in done and one[1] != "remove"]
+            # To rename something to its own name does nothing, so it is no more than a look.
+            self.impossible = [one for one in steps if one not in done and one[1] != "remove" and one[2] != one[3]]
         return {cell for cell in self.cells if count[cell] == len(self.mine[cell])}
 
     def settle_whole(self):
@@ -202,6 +211,7 @@ class History:
             self.isle("discard", "--yes", "history")
             self.isle("rm", "--yes", "history")
             self.ever = {cell: set() for cell in self.cells}
+            self.older = {cell: set() for cell in self.cells}
         else:
             possible = self.serial()
             self.problems += ["no conflict, but not possible: %s\n      isle: %s\n      host: %s" %
