@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 #include "buf.h"
@@ -60,7 +61,7 @@ int isle_guide_new(const struct isle_guide_options *options, struct isle_guide *
 		return isle_err_errno(err, r, "cannot watch the run");
 	guide->options = *options;
 	guide->processes = ISLE_PROCESSES_INIT;
-	guide->listener = guide->root = -1;
+	guide->listener = guide->root = guide->timer = -1;
 	guide->user = options->user;
 	guide->second = guide->refreshed = guide->remembered = seconds();
 	isle_siphash_key_new(&guide->key);
@@ -92,6 +93,7 @@ void isle_guide_free(struct isle_guide *guide)
 		return;
 	isle_cleanup_fd(&guide->listener);
 	isle_cleanup_fd(&guide->root);
+	isle_cleanup_fd(&guide->timer);
 	isle_processes_done(&guide->processes);
 	isle_origins_done(&guide->origins);
 	isle_known_done(&guide->recorded);
@@ -102,22 +104,36 @@ void isle_guide_free(struct isle_guide *guide)
 	free(guide);
 }
 
+/* A descriptor and not the timeout of poll(2), which would be set for every trapped call. */
+static int start_timer(void)
+{
+	const struct itimerspec every = {{.tv_sec = REFRESH_SECONDS}, {.tv_sec = REFRESH_SECONDS}};
+	auto_fd int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	return timer < 0 || timerfd_settime(timer, 0, &every, NULL) < 0 ? -errno : fd_take(&timer);
+}
+
 int isle_guide_start(struct isle_guide *guide, int listener, int root)
 {
+	int r = 0;
+
 	guide->listener = listener;
 	guide->root = root;
-	return isle_listener_prepare(listener);
+	if (guide->options.refresh != NULL)
+		r = guide->timer = start_timer();
+	return r < 0 ? r : isle_listener_prepare(listener);
 }
 
 void isle_guide_fds(const struct isle_guide *guide, struct pollfd *fds)
 {
-	fds[0] = (struct pollfd){.fd = guide->listener, .events = POLLIN};
-	fds[1] = (struct pollfd){.fd = guide->listener < 0 ? -1 : guide->processes.ends, .events = POLLIN};
-}
+	const int list[ISLE_GUIDE_FDS] = {
+		[ISLE_GUIDE_CALLS] = guide->listener,
+		[ISLE_GUIDE_ENDS] = guide->processes.ends,
+		[ISLE_GUIDE_TIMER] = guide->timer,
+	};
 
-int isle_guide_timeout(const struct isle_guide *guide)
-{
-	return guide->listener >= 0 && guide->options.refresh != NULL ? REFRESH_SECONDS * 1000 : -1;
+	for (size_t i = 0; i < ISLE_GUIDE_FDS; i++)
+		fds[i] = (struct pollfd){.fd = guide->listener < 0 ? -1 : list[i], .events = POLLIN};
 }
 
 /* The call fails with the error that the kernel would find, too (a bad address), or with that of the guide. */
@@ -189,19 +205,23 @@ static void handle_listener(struct isle_guide *guide)
 
 void isle_guide_handle(struct isle_guide *guide, const struct pollfd *fds)
 {
+	uint64_t expired;
+
 	guide->second = seconds();
 	if (guide->second - guide->remembered >= REMEMBER_SECONDS) {
 		guide->remembered = guide->second;
 		isle_processes_moved(&guide->processes);
 		isle_origins_look(&guide->origins);
 	}
-	if (fds[1].revents != 0) {
+	if (fds[ISLE_GUIDE_ENDS].revents != 0) {
 		isle_processes_reap(&guide->processes);
 		isle_ignore(isle_events_flush(guide->events));
 	}
-	if ((fds[0].revents & POLLIN) != 0) {
+	if (fds[ISLE_GUIDE_TIMER].revents != 0)
+		isle_ignore(read(guide->timer, &expired, sizeof(expired)));
+	if ((fds[ISLE_GUIDE_CALLS].revents & POLLIN) != 0) {
 		handle_listener(guide);
-	} else if (fds[0].revents != 0) { /* nobody is left who could call */
+	} else if (fds[ISLE_GUIDE_CALLS].revents != 0) { /* nobody is left who could call */
 		isle_cleanup_fd(&guide->listener);
 		guide->listener = -1;
 	}

@@ -48,12 +48,12 @@ void isle_guide_free(struct isle_guide *guide);
 /* Takes both descriptors: the notification listener and, O_PATH, the root of the view (-1: nothing is recorded). */
 int isle_guide_start(struct isle_guide *guide, int listener, int root) isle_must_check;
 
-enum { ISLE_GUIDE_FDS = 2 };
+/* ISLE_GUIDE_CALLS is readable for every trapped call, the others seldom are. */
+enum { ISLE_GUIDE_CALLS, ISLE_GUIDE_ENDS, ISLE_GUIDE_TIMER, ISLE_GUIDE_FDS };
 
-/* Fills in ISLE_GUIDE_FDS entries; fd -1 where there is nothing to wait for. */
+/* Fills in ISLE_GUIDE_FDS entries, the same ones from isle_guide_start() until ISLE_GUIDE_CALLS has come to its end; fd
+ * -1 where there is nothing to wait for. */
 void isle_guide_fds(const struct isle_guide *guide, struct pollfd *fds);
-/* Milliseconds until isle_guide_handle() wants to be called even if nothing is readable; -1: not at all. */
-int isle_guide_timeout(const struct isle_guide *guide);
 void isle_guide_handle(struct isle_guide *guide, const struct pollfd *fds);
 
 /* Notes that the record is not complete from here on. */

@@ -24,6 +24,7 @@ struct isle_guide {
 	struct isle_near near;
 	struct isle_siphash_key key;
 	int listener, root;
+	int timer; /* -1: the view is not refreshed */
 	struct {
 		pid_t tid; /* 0: nothing is under way */
 		uint32_t since;
