@@ -46,6 +46,7 @@ struct supervisor {
 	struct isle_terminal terminal;
 	struct isle_net_lazy network;
 	struct timespec began;
+	bool root; /* of the machine: asked once */
 	bool started, exited, closed;
 	struct isle_run_result *result;
 	struct isle_err *err;
@@ -92,7 +93,7 @@ static void connecting(void *data, bool done)
 
 	if (!done) {
 		s->network.options.pid = isle_live_init(s->isle);
-		s->network.options.root = isle_view_is_root();
+		s->network.options.root = s->root;
 		s->network.tried = isle_live_has_network(s->isle);
 	} else if (s->network.pid > 0) {
 		isle_ignore(isle_live_note_network(s->isle, s->network.pid));
@@ -118,7 +119,7 @@ static unsigned traps(const struct supervisor *s)
 		traps |= ISLE_TRAP_READS;
 	if (o->track == ISLE_TRACK_FULL)
 		traps |= ISLE_TRAP_STATS;
-	traps |= isle_view_is_root() ? ISLE_TRAP_NODES : ISLE_TRAP_NAMES | ISLE_TRAP_OWNERS;
+	traps |= s->root ? ISLE_TRAP_NODES : ISLE_TRAP_NAMES | ISLE_TRAP_OWNERS;
 	return traps;
 }
 
@@ -144,7 +145,7 @@ static int make_guide(struct supervisor *s, unsigned trapped)
 		.track = s->options->track,
 		.traps = trapped,
 		.filter = filter_flags(s->options),
-		.user = !isle_view_is_root(),
+		.user = !s->root,
 		.fake_owner = (s->options->flags & ISLE_RUN_FAKE_OWNER) != 0,
 		.directory = s->options->directory,
 		.argv = s->options->argv,
@@ -443,6 +444,7 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 			       .options = options,
 			       .connection = connection,
 			       .seldom = -1,
+			       .root = isle_view_is_root(),
 			       .network.options.netns = -1,
 			       .result = ret_result,
 			       .err = err};

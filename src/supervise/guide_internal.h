@@ -127,6 +127,10 @@ struct isle_sight {
 int isle_guide_look(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
 		    struct isle_sight *ret_sight);
 
+/* Walks a path component by component, recording the links on the way. 0: at, of PATH_MAX bytes, is where it leads in
+ * the view, "" being the root; else -errno. */
+int isle_guide_walk(struct isle_guide *guide, const struct isle_call *call, const char *raw, char *at);
+
 /* True while the caller waits. It is asked after its memory and its /proc were read, and before anything comes of that:
  * if it has been killed meanwhile, its pid can be another process's (seccomp_unotify(2)). */
 bool isle_guide_waits(const struct isle_guide *guide, const struct isle_call *call);

@@ -150,6 +150,21 @@ static int go_through(struct isle_guide *guide, struct walk *w, const char *targ
 	return 0;
 }
 
+/* Most ways lead through the same few directories. */
+static bool is_plain_directory(struct isle_guide *guide, uint64_t key)
+{
+	if (guide->seen.slots == NULL)
+		return false;
+	const struct isle_glance_slot *slot = isle_glance_slot(&guide->seen, key);
+	return slot->key == key && guide->second - slot->when < ISLE_GLANCE_SECONDS;
+}
+
+static void note_plain_directory(struct isle_guide *guide, uint64_t key)
+{
+	if (guide->seen.slots != NULL)
+		*isle_glance_slot(&guide->seen, key) = (struct isle_glance_slot){.key = key, .when = guide->second};
+}
+
 /* w->at has got one more component. */
 static int step(struct isle_guide *guide, struct walk *w)
 {
@@ -165,11 +180,16 @@ static int step(struct isle_guide *guide, struct walk *w)
 		snprintf(w->at, sizeof(w->at), "%s", strcmp(target, "/") == 0 ? "" : target);
 		return ++w->links > LINKS_MAX ? -ELOOP : 0;
 	}
+	uint64_t key = isle_siphash(&guide->key, w->at, strlen(w->at)) * 5;
+	if (!last && is_plain_directory(guide, key))
+		return 0;
 	auto_fd int fd = isle_guide_open(guide, w->at, O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (S_ISDIR(st.st_mode))
+		note_plain_directory(guide, key);
 	if (!S_ISLNK(st.st_mode))
 		return last || S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 	if (last && (w->flags & ISLE_SIGHT_NOFOLLOW) != 0)
@@ -212,6 +232,16 @@ static int walk(struct isle_guide *guide, struct walk *w, const char *raw)
 		snprintf(w->at + length, sizeof(w->at) - length, "/%.*s", (int)size, name);
 		r = step(guide, w);
 	}
+	return r;
+}
+
+int isle_guide_walk(struct isle_guide *guide, const struct isle_call *call, const char *raw, char *at)
+{
+	struct walk w = {.call = call};
+	int r = walk(guide, &w, raw);
+
+	if (r >= 0)
+		memcpy(at, w.at, strlen(w.at) + 1);
 	return r;
 }
 
@@ -272,16 +302,10 @@ static int look_from_directory(struct isle_guide *guide, const struct isle_call 
 static int look(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
 		struct isle_sight *sight)
 {
-	struct statx st;
-
 	if (guide->scope[0] != '\0')
 		return look_step_by_step(guide, call, raw, flags, sight);
-	int near = isle_near_look(guide, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0, &st);
-	if (near != -EAGAIN) {
-		snprintf(sight->view, sizeof(sight->view), "%s", raw);
-		sight->mode = near == 0 ? st.stx_mode : 0;
+	if (isle_near_look(guide, call, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0, sight) == 0)
 		return look_at_host(guide, sight);
-	}
 	int follow = (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
 	auto_fd int fd = open_plain(guide, raw, follow);
 	if (fd >= 0) {

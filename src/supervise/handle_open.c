@@ -24,9 +24,6 @@ enum {
 	SEEN_REMOVALS = 16,
 };
 
-/* After that many seconds a path is looked at again: has the host put something else there? */
-enum { SEEN_SECONDS = 2 };
-
 struct opening {
 	int dirfd;
 	uint64_t path;
@@ -44,7 +41,7 @@ static struct isle_glance_slot *seen(struct isle_guide *guide, size_t length, bo
 	struct isle_glance_slot *slot = isle_glance_slot(&guide->seen, key);
 	bool holds = (slot->bits & SEEN_OWN) == 0 || slot->bits >> SEEN_REMOVALS == (guide->removals & 0xffff);
 	*ret_fresh = slot->key == key && holds && (slot->bits & bits) == bits &&
-		     guide->second - slot->when < SEEN_SECONDS;
+		     guide->second - slot->when < ISLE_GLANCE_SECONDS;
 	if (slot->key != key)
 		*slot = (struct isle_glance_slot){.key = key};
 	return slot;
@@ -54,7 +51,7 @@ static void note_seen(struct isle_guide *guide, struct isle_glance_slot *slot, u
 {
 	uint32_t removals = (guide->removals & 0xffff) << SEEN_REMOVALS;
 
-	if (guide->second - slot->when >= SEEN_SECONDS || (slot->bits & SEEN_OWN) != (own ? SEEN_OWN : 0) ||
+	if (guide->second - slot->when >= ISLE_GLANCE_SECONDS || (slot->bits & SEEN_OWN) != (own ? SEEN_OWN : 0) ||
 	    (own && (slot->bits & UINT32_C(0xffff) << SEEN_REMOVALS) != removals))
 		slot->bits = 0;
 	slot->bits |= own ? bits | SEEN_OWN | removals : bits;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HEAD = 512, PARTS_MAX = 65536 / sizeof(Elf64_Phdr) };
+enum { HEAD = 1024, PARTS_MAX = 65536 / sizeof(Elf64_Phdr) };
 
 /* "#!/bin/sh -e". head ends in NUL. */
 static bool of_script(const char *head, char *path, size_t room)
@@ -30,16 +30,20 @@ static bool of_script(const char *head, char *path, size_t room)
 static bool of_elf(int fd, const char *head, size_t size, char *path, size_t room)
 {
 	Elf64_Ehdr elf;
-	Elf64_Phdr part;
 
 	if (size < sizeof(elf))
 		return false;
 	memcpy(&elf, head, sizeof(elf));
 	if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    elf.e_phentsize != sizeof(part) || elf.e_phnum > PARTS_MAX || elf.e_phoff > INT64_MAX / 2)
+	    elf.e_phentsize != sizeof(Elf64_Phdr) || elf.e_phnum > PARTS_MAX || elf.e_phoff > INT64_MAX / 2)
 		return false;
 	for (unsigned i = 0; i < elf.e_phnum; i++) {
-		if (pread(fd, &part, sizeof(part), (off_t)(elf.e_phoff + i * sizeof(part))) != (ssize_t)sizeof(part))
+		Elf64_Phdr part;
+		uint64_t at = elf.e_phoff + i * sizeof(part);
+
+		if (at + sizeof(part) <= size)
+			memcpy(&part, head + at, sizeof(part));
+		else if (pread(fd, &part, sizeof(part), (off_t)at) != (ssize_t)sizeof(part))
 			return false;
 		if (part.p_type != PT_INTERP)
 			continue;

@@ -29,6 +29,9 @@ void isle_known_done(struct isle_known *known);
 
 enum { ISLE_KNOWN_LIMIT = 8 << 20, ISLE_GLANCE_ROOM = 1 << 17 };
 
+/* After that many a path is looked at again: has the host put something else there? */
+enum { ISLE_GLANCE_SECONDS = 2 };
+
 struct isle_glance_slot {
 	uint64_t key;
 	uint32_t bits;

@@ -13,7 +13,8 @@ enum { ISLE_NEAR_ROOM = 16 };
 struct isle_near_directory {
 	char *path; /* as written, absolute; NULL: free */
 	size_t length;
-	int fd;		 /* O_PATH; -1: of no overlay, or its path has links in it */
+	char *view;	 /* without links and "..", "" for the root; NULL: look closer */
+	int fd;		 /* O_PATH; -1: of no overlay */
 	uint32_t second; /* when it was opened; does not hold in the next */
 };
 
@@ -22,10 +23,12 @@ struct isle_near {
 };
 
 struct isle_guide;
-struct statx;
+struct isle_call;
+struct isle_sight;
 
-/* Looks at a path whose directory is written without links, and which is no link itself or not followed. 0: it is
- * there; -ENOENT: it is not, in a directory that is of the host; -EAGAIN: look closer. */
-int isle_near_look(struct isle_guide *guide, const char *path, bool nofollow, struct statx *ret_stat);
+/* Looks at a path that is no link itself or not followed; links on the way to its directory are recorded. 0: view and
+ * mode are filled in, mode is 0 where the directory has no such name; -EAGAIN: look closer. */
+int isle_near_look(struct isle_guide *guide, const struct isle_call *call, const char *path, bool nofollow,
+		   struct isle_sight *sight);
 /* Names lead elsewhere. */
 void isle_near_forget(struct isle_near *near);

@@ -13,13 +13,16 @@
 /* SPARE_FILES: for looking at paths, upper directories, the log. */
 enum { FIRST_ROOM = 64, SPARE_FILES = 32, DEPTH_MAX = 64, ENDS_AT_ONCE = 32 };
 
-/* struct pidfd_info of <linux/pidfd.h>; the exit code since Linux 6.15. */
+/* struct pidfd_info of <linux/pidfd.h>: ids since Linux 6.13, the exit code since 6.15. */
 struct pidfd_info_v0 {
 	uint64_t mask, cgroup;
-	uint32_t ids[11];
+	uint32_t pid, process, parent;
+	uint32_t uid, gid, effective_uid, effective_gid;
+	uint32_t others[4];
 	int32_t exit_code;
 };
 #define GET_INFO  _IOWR(0xFF, 11, struct pidfd_info_v0)
+#define INFO_IDS  (UINT64_C(1) << 0 | UINT64_C(1) << 1)
 #define INFO_EXIT (UINT64_C(1) << 3)
 
 static struct isle_process *slot(struct isle_process *list, size_t room, pid_t pid)
@@ -117,6 +120,18 @@ static struct isle_process *add(struct isle_processes *processes, const struct i
 	return p;
 }
 
+/* One call, where /proc/TID/status is five and a page of text. */
+static int look(pid_t tid, struct isle_peer *ret_peer)
+{
+	struct pidfd_info_v0 info = {.mask = INFO_IDS};
+	auto_fd int pidfd = isle_pidfd_open(tid); /* fails for a thread that is not the main one */
+
+	if (pidfd < 0 || ioctl(pidfd, GET_INFO, &info) < 0 || (info.mask & INFO_IDS) != INFO_IDS || info.process == 0)
+		return isle_peer_look(tid, ret_peer);
+	*ret_peer = (struct isle_peer){(pid_t)info.process, (pid_t)info.parent, info.effective_uid};
+	return 0;
+}
+
 /* Ancestors first, so that their numbers are smaller. */
 static struct isle_process *find(struct isle_processes *processes, pid_t tid, unsigned depth)
 {
@@ -126,7 +141,7 @@ static struct isle_process *find(struct isle_processes *processes, pid_t tid, un
 
 	if (found != NULL || depth > DEPTH_MAX)
 		return found;
-	if (isle_peer_look(tid, &peer) < 0)
+	if (look(tid, &peer) < 0)
 		return NULL;
 	if (peer.process != tid) {
 		found = isle_processes_get(processes, peer.process);
