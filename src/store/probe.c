@@ -83,6 +83,7 @@ static int make_probe_tree(int store)
 
 int isle_store_probe(int store, struct isle_err *err)
 {
+	isle_ignore(isle_remove_tree(store, probe_name)); /* of one that was killed */
 	auto_fd int dir = make_probe_tree(store);
 	int status = 0;
 
