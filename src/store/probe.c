@@ -59,15 +59,16 @@ static int try_overlay(int dir)
 		return 255;
 	if (mount("overlay", "merged", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work,userxattr") < 0)
 		return errno;
-	/* The upper must carry attributes: a whiteout and an opaque directory need them. */
-	if (mkdir("merged/lower-dir", 0700) < 0)
+	/* The upper must carry attributes: a whiteout and an opaque directory need them. A probe that was killed may
+	 * have come as far. */
+	if ((rmdir("merged/lower-dir") < 0 && errno != ENOENT) || mkdir("merged/lower-dir", 0700) < 0)
 		return errno;
 	return 0;
 }
 
 static int make_probe_tree(int store)
 {
-	static const char *const names[] = {"lower", "upper", "work", "merged"};
+	static const char *const names[] = {"lower", "upper", "work", "merged", "lower/lower-dir"};
 
 	if (mkdirat(store, probe_name, 0700) < 0 && errno != EEXIST)
 		return -errno;

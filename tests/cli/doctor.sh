@@ -35,7 +35,13 @@ else
 	has "$(cat "$T/text")" "fix: "
 fi
 [ -z "${ISLE_MUST_WORK:-}" ] || same "$(of 'all(d["walls"].values())')" True "all walls are here"
-same "$(find "$ISLE_HOME" -name '.isle-probe*')" "" "left of the probe"
+same "$(find "$ISLE_HOME" -name '.isle-probe*' -o -name .probe)" "" "left of the probe"
+
+# Trying the store was killed in the middle: the next command tries it again.
+mkdir -p "$T/killed/.probe/lower/lower-dir" "$T/killed/.probe/upper/lower-dir" "$T/killed/.probe/work/work" "$T/killed/.probe/merged"
+chmod 700 "$T/killed"
+ISLE_HOME=$T/killed isle run -q -n killed -- true
+[ -f "$T/killed/format" ] && [ ! -e "$T/killed/.probe" ] || fail "the store that was half made: $(ls -A "$T/killed")"
 status_is 2 isle doctor nonsense 2>/dev/null
 
 # What is missing is seen to be.
