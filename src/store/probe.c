@@ -59,9 +59,8 @@ static int try_overlay(int dir)
 		return 255;
 	if (mount("overlay", "merged", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work,userxattr") < 0)
 		return errno;
-	/* The upper must carry attributes: a whiteout and an opaque directory need them. A probe that was killed may
-	 * have come as far. */
-	if ((rmdir("merged/lower-dir") < 0 && errno != ENOENT) || mkdir("merged/lower-dir", 0700) < 0)
+	/* The upper must carry attributes: a whiteout and an opaque directory need them. */
+	if (rmdir("merged/lower-dir") < 0 || mkdir("merged/lower-dir", 0700) < 0)
 		return errno;
 	return 0;
 }
