@@ -150,6 +150,7 @@ static int make_guide(struct supervisor *s, unsigned trapped)
 		.directory = s->options->directory,
 		.argv = s->options->argv,
 		.path = search_path(s->options->environment),
+		.net = s->options->net,
 		.network = &s->network,
 		.refresh = s->options->track == ISLE_TRACK_NONE ? NULL : refresh,
 		.connecting = connecting,

@@ -255,6 +255,22 @@ int isle_net_blackholes(void)
 	return isle_net_unreachable(nobodys_business, ARRAY_SIZE(nobodys_business));
 }
 
+static bool is_within(const struct isle_net_prefix *prefix, const uint8_t *address)
+{
+	unsigned bytes = prefix->bits / 8, rest = prefix->bits % 8;
+
+	return memcmp(prefix->address, address, bytes) == 0 &&
+	       (rest == 0 || ((prefix->address[bytes] ^ address[bytes]) >> (8 - rest)) == 0);
+}
+
+bool isle_net_is_closed(int family, const uint8_t *address)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(nobodys_business); i++)
+		if (nobodys_business[i].family == family && is_within(&nobodys_business[i], address))
+			return true;
+	return false;
+}
+
 /* False for addresses that mean something else inside, and for families that have no such address. */
 static bool to_prefix(const struct sockaddr *address, struct isle_net_prefix *ret)
 {

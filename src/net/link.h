@@ -5,6 +5,7 @@
  * between clone and exec. All need CAP_NET_ADMIN over the namespace.
  */
 #include "macros.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -58,6 +59,9 @@ int isle_net_unreachable(const struct isle_net_prefix *list, size_t count) isle_
  * link-local addresses (but for 169.254.1.0/24, where pasta answers name queries).
  */
 int isle_net_blackholes(void) isle_must_check;
+
+/* True if the address (of sockaddr_in or sockaddr_in6, network byte order) is one of these. */
+bool isle_net_is_closed(int family, const uint8_t *address);
 
 /* The addresses of all interfaces of this network namespace but loopback and IPv6 link-local ones, at most room of
  * them. Returns how many there are (more than room: some are missing), or -errno. This one allocates. */

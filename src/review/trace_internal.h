@@ -53,6 +53,7 @@ struct isle_trace_run {
 	int64_t start, end;
 	int32_t status; /* as wait(2), -1: unknown */
 	enum isle_track track;
+	int64_t received, sent; /* bytes by the network of the isle's own; -1: not known, none */
 	bool begun, ended, lost;
 	size_t directory, argv, argv_size; /* in strings */
 	size_t why;			   /* what was lost */

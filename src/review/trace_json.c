@@ -217,6 +217,14 @@ static int put_list(struct document *d, const char *key, unsigned of, struct isl
 	return r;
 }
 
+static void put_bytes(struct isle_json *json, const char *key, int64_t bytes)
+{
+	if (bytes >= 0)
+		isle_json_int(json, key, bytes);
+	else
+		isle_json_null(json, key);
+}
+
 static void put_runs(struct document *d)
 {
 	const struct isle_trace *trace = d->trace;
@@ -234,6 +242,8 @@ static void put_runs(struct document *d)
 		put_status(&d->json, run->status);
 		isle_json_path(&d->json, "directory", isle_trace_string(trace, run->directory));
 		isle_trace_put_strings(&d->json, "command", isle_trace_string(trace, run->argv), run->argv_size);
+		put_bytes(&d->json, "received", run->received);
+		put_bytes(&d->json, "sent", run->sent);
 		isle_json_str(&d->json, "track", isle_track_name(run->track));
 		isle_json_bool(&d->json, "complete", run->ended && !run->lost && run->track != ISLE_TRACK_NONE);
 		if (run->lost)

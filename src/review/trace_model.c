@@ -162,8 +162,12 @@ static struct isle_trace_run *get_run(struct isle_trace *trace, const struct isl
 	if (!MAKE_ROOM(trace->runs, trace->run_count, trace->run_room))
 		return NULL;
 	struct isle_trace_run *new = &trace->runs[trace->run_count++];
-	*new = (struct isle_trace_run){
-		.id = run->id, .number = run->index + 1, .start = (int64_t)run->id, .status = -1};
+	*new = (struct isle_trace_run){.id = run->id,
+				       .number = run->index + 1,
+				       .start = (int64_t)run->id,
+				       .status = -1,
+				       .received = -1,
+				       .sent = -1};
 	new->first = trace->process_count;
 	return new;
 }
@@ -291,6 +295,8 @@ static int take(const struct isle_events_run *in, const struct isle_event *event
 		run->ended = true;
 		run->end = event->time;
 		run->status = event->end.status;
+		run->received = event->end.received;
+		run->sent = event->end.sent;
 		break;
 	case ISLE_EVENT_READ:
 	case ISLE_EVENT_NAMES:

@@ -111,6 +111,9 @@ static void put_state(struct text *text, const struct isle_trace_run *run)
 		fputs("  not recorded: --no-track\n", text->out);
 	else if (!run->ended)
 		fputs("  still running, or it was killed: what was recorded until then\n", text->out);
+	if (run->received > 0 || run->sent > 0)
+		fprintf(text->out, "  by the network: %" PRId64 " bytes received, %" PRId64 " sent\n", run->received,
+			run->sent);
 	if (!run->lost)
 		return;
 	isle_buf_adds(&line, "  not complete: ");

@@ -116,7 +116,8 @@ struct isle_event {
 		struct {
 			int32_t status; /* as wait(2): exit code << 8, or the signal; -1: unknown */
 			uint32_t pad;
-			int64_t cpu_us; /* user and system time; -1: unknown */
+			int64_t cpu_us;		/* user and system time; -1: unknown */
+			int64_t received, sent; /* END: bytes by the isle's network meanwhile; -1: unknown, none */
 		} end;
 		struct {
 			uint64_t offset, size;

@@ -5,10 +5,6 @@
 
 #include "repair.h"
 
-#ifndef SYS_fchmodat2
-#define SYS_fchmodat2 452 /* Linux 6.6, the same number everywhere */
-#endif
-
 #define READS  ISLE_TRAP_READS
 #define NAMES  (ISLE_TRAP_READS | ISLE_TRAP_NAMES)
 #define NODES  (ISLE_TRAP_READS | ISLE_TRAP_NODES)
@@ -50,11 +46,23 @@ const struct isle_trapped isle_trapped_calls[] = {
 	{"truncate", SYS_truncate, READS, false, isle_handle_metadata},
 	{"chmod", SYS_chmod, READS, false, isle_handle_metadata},
 	{"fchmodat", SYS_fchmodat, READS, false, isle_handle_metadata},
-	{"fchmodat2", SYS_fchmodat2, READS, false, isle_handle_metadata},
+	{"fchmodat2", ISLE_CALL_FCHMODAT2, READS, false, isle_handle_metadata},
 	{"chown", SYS_chown, OWNERS, false, isle_handle_metadata, isle_repair_owner},
 	{"lchown", SYS_lchown, OWNERS, false, isle_handle_metadata, isle_repair_owner},
 	{"fchownat", SYS_fchownat, OWNERS, false, isle_handle_metadata, isle_repair_owner},
 	{"fchown", SYS_fchown, ISLE_TRAP_OWNERS, true, NULL, isle_repair_owner},
+	{"utimensat", SYS_utimensat, READS, true, isle_handle_metadata},
+	{"utime", SYS_utime, READS, false, isle_handle_metadata},
+	{"utimes", SYS_utimes, READS, false, isle_handle_metadata},
+	{"futimesat", SYS_futimesat, READS, false, isle_handle_metadata},
+	{"setxattr", SYS_setxattr, READS, false, isle_handle_metadata},
+	{"lsetxattr", SYS_lsetxattr, READS, false, isle_handle_metadata},
+	{"fsetxattr", SYS_fsetxattr, READS, false, isle_handle_metadata},
+	{"setxattrat", ISLE_CALL_SETXATTRAT, READS, false, isle_handle_metadata},
+	{"removexattr", SYS_removexattr, READS, false, isle_handle_metadata},
+	{"lremovexattr", SYS_lremovexattr, READS, false, isle_handle_metadata},
+	{"fremovexattr", SYS_fremovexattr, READS, false, isle_handle_metadata},
+	{"removexattrat", ISLE_CALL_REMOVEXATTRAT, READS, false, isle_handle_metadata},
 	/* the network */
 	{"socket", SYS_socket, ISLE_TRAP_NET, true, isle_handle_socket},
 	{"connect", SYS_connect, READS, false, isle_handle_net},

@@ -15,5 +15,12 @@ struct isle_trapped {
 
 extern const struct isle_trapped isle_trapped_calls[];
 
+/* Newer than the headers of the oldest system we build on. */
+enum {
+	ISLE_CALL_FCHMODAT2 = 452,     /* Linux 6.6, the same number everywhere, as those below */
+	ISLE_CALL_SETXATTRAT = 463,    /* Linux 6.13 */
+	ISLE_CALL_REMOVEXATTRAT = 466, /* Linux 6.13 */
+};
+
 /* NULL: not one of them. */
 const struct isle_trapped *isle_trapped_find(int nr);

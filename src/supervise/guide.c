@@ -246,6 +246,7 @@ void isle_guide_end(struct isle_guide *guide, int32_t status)
 
 	if (guide->events == NULL)
 		return;
+	isle_guide_traffic(guide, &event.end.received, &event.end.sent);
 	isle_processes_reap(&guide->processes);
 	isle_guide_count(guide);
 	isle_ignore(isle_events_add(guide->events, &event, NULL));

@@ -16,6 +16,7 @@
 #include "error.h"
 #include "events.h"
 #include "lazy.h"
+#include "net_mode.h"
 #include "store.h"
 #include <poll.h>
 #include <stdbool.h>
@@ -31,7 +32,8 @@ struct isle_guide_options {
 	bool fake_owner;       /* owners that cannot be given are kept instead */
 	const char *directory; /* where the command starts */
 	char *const *argv;
-	const char *path;	       /* $PATH of the command, NULL: none */
+	const char *path; /* $PATH of the command, NULL: none */
+	enum isle_net_mode net;
 	struct isle_net_lazy *network; /* borrowed; started at the first socket when ISLE_TRAP_NET is set */
 	/* Called, at most once a second, when the host has replaced something that the view still shows in its old
 	 * state. May be NULL. */

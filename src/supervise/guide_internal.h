@@ -4,6 +4,7 @@
 #include "guide.h"
 #include "known.h"
 #include "near.h"
+#include "netns.h"
 #include "origin.h"
 #include "processes.h"
 #include <linux/limits.h>
@@ -40,6 +41,10 @@ struct isle_guide {
 	uint32_t second;     /* CLOCK_MONOTONIC_COARSE, at this call */
 	uint32_t refreshed;  /* when the view was last refreshed */
 	uint32_t remembered; /* since when current directories and directories of the view are remembered */
+	struct {
+		struct isle_netns_traffic before, after; /* the start and the end of the command */
+		bool begun, known;
+	} traffic;
 	/* The path of this call. */
 	char raw[2 * PATH_MAX];
 	struct isle_repeated *repeated; /* records that stand for several events */
@@ -79,7 +84,8 @@ int isle_handle_refused(struct isle_guide *guide, const struct isle_call *call) 
 /*
  * The path that a call names, absolute in the view as the program wrote it: in guide->raw, without "//" and "/./", with
  * ".." and symbolic links as they are. dirfd as the call has it. Its length; 0: there is nothing of the host to look at
- * (/proc, a deleted directory); -errno: the kernel will find the same (-EFAULT, -ENAMETOOLONG).
+ * (/proc and /dev, then it is in guide->raw all the same; a deleted directory, then that is ""); -errno: the kernel
+ * will find the same (-EFAULT, -ENAMETOOLONG).
  */
 int isle_guide_path(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address);
 /* The same for a path that was copied already. */
@@ -161,6 +167,36 @@ int isle_guide_split(struct isle_guide *guide, const struct isle_sight *sight);
 /* Records a refusal, event->path being what was wanted, by the caller; counts it when the same process wanted the same
  * before. */
 int isle_guide_refuse(struct isle_guide *guide, const struct isle_call *call, const struct isle_event *event);
+enum isle_wanted {
+	ISLE_WANTED_READ,
+	ISLE_WANTED_CHANGE, /* of what is there */
+	ISLE_WANTED_CREATE, /* where there may be nothing */
+};
+
+/* guide->raw is nothing that the view shows of the host (isle_guide_path() 0, isle_guide_look() -ENODATA): notes it if
+ * that is because the view hides it, or has it read-only. 1: noted; 0: that is not why; -errno. */
+int isle_guide_refused_by_view(struct isle_guide *guide, const struct isle_call *call,
+			       enum isle_wanted wanted) isle_must_check;
+/* The same for what is opened: a device file outside of /dev. */
+int isle_guide_refused_device(struct isle_guide *guide, const struct isle_call *call,
+			      const struct isle_sight *sight) isle_must_check;
+
+enum { ISLE_FIRST_TIME = 1 << 0 /* this process has not wanted it before */ };
+
+/* An address is connected or sent to (a record of ISLE_EVENT_NET): notes it if the isle's network refuses that.
+ * Services of the host's loopback are looked for the first time only. 0 or -errno. */
+int isle_guide_refused_by_network(struct isle_guide *guide, const struct isle_call *call, const struct isle_event *net,
+				  unsigned flags) isle_must_check;
+/* The same for an abstract socket: the name without its first byte, which is 0. */
+int isle_guide_refused_abstract(struct isle_guide *guide, const struct isle_call *call, const char *name,
+				size_t size) isle_must_check;
+
+/* A program begins; the command ends: the first of each notes what has gone through the network until then. */
+void isle_guide_traffic_begins(struct isle_guide *guide, const struct isle_call *call);
+void isle_guide_traffic_ends(struct isle_guide *guide, const struct isle_call *call);
+/* The bytes meanwhile; -1: not known, or there was no network of the isle's own. */
+void isle_guide_traffic(const struct isle_guide *guide, int64_t *ret_received, int64_t *ret_sent);
+
 /* The number of the process in the log; 0: it cannot be told. */
 uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *call);
 

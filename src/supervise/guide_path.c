@@ -194,6 +194,8 @@ static int fill_in(struct isle_guide *guide, const struct isle_call *call, int d
 		memcpy(guide->raw, guide->scope, (size_t)start + 1);
 	} else {
 		start = start_at(guide, call, dirfd);
+		if (start < 0)
+			guide->raw[0] = '\0';
 		if (start == -ENAMETOOLONG)
 			return isle_guide_beyond(guide, call);
 		if (start < 0)

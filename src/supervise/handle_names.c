@@ -7,31 +7,65 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "calls.h"
 #include "peer.h"
 
-enum { FCHMODAT2 = 452 }; /* Linux 6.6 */
+enum { NONE = -1, DESCRIPTOR = -2 };
 
-/* Which of a call's arguments are what; -1: none. */
+/* Which of a call's arguments are what. */
 struct shape {
 	int nr;
 	enum isle_write how;
-	int dirfd, path;
-	int dirfd2, path2;
+	int dirfd, path;   /* path DESCRIPTOR: there is none, dirfd itself is meant */
+	int dirfd2, path2; /* path2 without dirfd2: a text */
+	int flags;	   /* AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH */
+	bool nofollow;	   /* always */
 };
 
+#define NAMES(nr, how, ...)                                                                                            \
+	{                                                                                                              \
+		nr, ISLE_WRITE_##how, __VA_ARGS__, NONE, true                                                          \
+	}
+#define METADATA(nr, dirfd, path, ...)                                                                                 \
+	{                                                                                                              \
+		nr, ISLE_WRITE_METADATA, dirfd, path, NONE, NONE, __VA_ARGS__                                          \
+	}
+
 static const struct shape shapes[] = {
-	{SYS_unlinkat, ISLE_WRITE_REMOVE, 0, 1, -1, -1},   {SYS_renameat, ISLE_WRITE_RENAME, 0, 1, 2, 3},
-	{SYS_renameat2, ISLE_WRITE_RENAME, 0, 1, 2, 3},	   {SYS_mkdirat, ISLE_WRITE_MKDIR, 0, 1, -1, -1},
-	{SYS_symlinkat, ISLE_WRITE_SYMLINK, 1, 2, -1, 0},  {SYS_linkat, ISLE_WRITE_LINK, 0, 1, 2, 3},
-	{SYS_mknodat, ISLE_WRITE_NODE, 0, 1, -1, -1},	   {SYS_truncate, ISLE_WRITE_OPEN, -1, 0, -1, -1},
-	{SYS_fchmodat, ISLE_WRITE_METADATA, 0, 1, -1, -1}, {FCHMODAT2, ISLE_WRITE_METADATA, 0, 1, -1, -1},
-	{SYS_fchownat, ISLE_WRITE_METADATA, 0, 1, -1, -1},
+	NAMES(SYS_unlinkat, REMOVE, 0, 1, NONE, NONE),
+	NAMES(SYS_renameat, RENAME, 0, 1, 2, 3),
+	NAMES(SYS_renameat2, RENAME, 0, 1, 2, 3),
+	NAMES(SYS_mkdirat, MKDIR, 0, 1, NONE, NONE),
+	NAMES(SYS_symlinkat, SYMLINK, 1, 2, NONE, 0),
+	{SYS_linkat, ISLE_WRITE_LINK, 0, 1, 2, 3, 4, true},
+	NAMES(SYS_mknodat, NODE, 0, 1, NONE, NONE),
+	{SYS_truncate, ISLE_WRITE_OPEN, NONE, 0, NONE, NONE, NONE, false},
+	METADATA(SYS_fchmodat, 0, 1, NONE, false),
+	METADATA(ISLE_CALL_FCHMODAT2, 0, 1, 3, false),
+	METADATA(SYS_fchownat, 0, 1, 4, false),
+	METADATA(SYS_utimensat, 0, 1, 3, false),
+	METADATA(SYS_setxattr, NONE, 0, NONE, false),
+	METADATA(SYS_lsetxattr, NONE, 0, NONE, true),
+	METADATA(SYS_fsetxattr, 0, DESCRIPTOR, NONE, false),
+	METADATA(ISLE_CALL_SETXATTRAT, 0, 1, 2, false),
+	METADATA(SYS_removexattr, NONE, 0, NONE, false),
+	METADATA(SYS_lremovexattr, NONE, 0, NONE, true),
+	METADATA(SYS_fremovexattr, 0, DESCRIPTOR, NONE, false),
+	METADATA(ISLE_CALL_REMOVEXATTRAT, 0, 1, 2, false),
 #ifdef SYS_open
-	{SYS_unlink, ISLE_WRITE_REMOVE, -1, 0, -1, -1},	   {SYS_rmdir, ISLE_WRITE_REMOVE, -1, 0, -1, -1},
-	{SYS_rename, ISLE_WRITE_RENAME, -1, 0, -1, 1},	   {SYS_mkdir, ISLE_WRITE_MKDIR, -1, 0, -1, -1},
-	{SYS_symlink, ISLE_WRITE_SYMLINK, -1, 1, -1, 0},   {SYS_link, ISLE_WRITE_LINK, -1, 0, -1, 1},
-	{SYS_mknod, ISLE_WRITE_NODE, -1, 0, -1, -1},	   {SYS_chmod, ISLE_WRITE_METADATA, -1, 0, -1, -1},
-	{SYS_chown, ISLE_WRITE_METADATA, -1, 0, -1, -1},   {SYS_lchown, ISLE_WRITE_METADATA, -1, 0, -1, -1},
+	NAMES(SYS_unlink, REMOVE, NONE, 0, NONE, NONE),
+	NAMES(SYS_rmdir, REMOVE, NONE, 0, NONE, NONE),
+	NAMES(SYS_rename, RENAME, NONE, 0, NONE, 1),
+	NAMES(SYS_mkdir, MKDIR, NONE, 0, NONE, NONE),
+	NAMES(SYS_symlink, SYMLINK, NONE, 1, NONE, 0),
+	NAMES(SYS_link, LINK, NONE, 0, NONE, 1),
+	NAMES(SYS_mknod, NODE, NONE, 0, NONE, NONE),
+	METADATA(SYS_chmod, NONE, 0, NONE, false),
+	METADATA(SYS_chown, NONE, 0, NONE, false),
+	METADATA(SYS_lchown, NONE, 0, NONE, true),
+	METADATA(SYS_utime, NONE, 0, NONE, false),
+	METADATA(SYS_utimes, NONE, 0, NONE, false),
+	METADATA(SYS_futimesat, 0, 1, NONE, false),
 #endif
 };
 
@@ -44,29 +78,47 @@ static const struct shape *shape_of(int nr)
 }
 
 /* With AT_EMPTY_PATH an empty path means the descriptor. */
-static bool is_of_descriptor(const struct isle_call *call, int path)
+static bool is_of_descriptor(const struct isle_call *call, const struct shape *shape, int path)
 {
-	bool link = call->notif.data.nr == SYS_linkat && path == 1;
 	char first = '\1';
 
-	if (!link && call->notif.data.nr != FCHMODAT2)
+	if (path == DESCRIPTOR)
+		return true;
+	if (shape->flags < 0 || path != shape->path || (call->args[shape->flags] & AT_EMPTY_PATH) == 0)
 		return false;
-	return (call->args[link ? 4 : 3] & AT_EMPTY_PATH) != 0 &&
-	       isle_peer_read(call->tid, call->args[path], &first, 1) >= 0 && first == '\0';
+	return call->args[path] == 0 || (isle_peer_read(call->tid, call->args[path], &first, 1) >= 0 && first == '\0');
+}
+
+static bool makes(const struct shape *shape, bool second)
+{
+	return second || shape->how == ISLE_WRITE_MKDIR || shape->how == ISLE_WRITE_SYMLINK ||
+	       shape->how == ISLE_WRITE_NODE;
 }
 
 /* 1: looked at; 0: nothing of the host, or nothing there; -errno. */
-static int look(struct isle_guide *guide, const struct isle_call *call, int dirfd, int path, unsigned flags,
+static int look(struct isle_guide *guide, const struct isle_call *call, const struct shape *shape, bool second,
 		struct isle_sight *sight)
 {
+	int dirfd = second ? shape->dirfd2 : shape->dirfd;
+	int path = second ? shape->path2 : shape->path;
 	int fd = dirfd < 0 ? AT_FDCWD : (int)call->args[dirfd];
-	int length = is_of_descriptor(call, path) ? isle_guide_path_of_fd(guide, call, fd)
-						  : isle_guide_path(guide, call, fd, call->args[path]);
+	bool open = is_of_descriptor(call, shape, path);
+	bool link = shape->nofollow || open ||
+		    (shape->flags >= 0 && (call->args[shape->flags] & AT_SYMLINK_NOFOLLOW) != 0);
+	int length = open		     ? isle_guide_path_of_fd(guide, call, fd)
+		     : call->args[path] == 0 ? 0 /* futimes(3), or a bad address */
+					     : isle_guide_path(guide, call, fd, call->args[path]);
 
-	if (length <= 0) /* an empty path can mean the descriptor, or is ENOENT */
+	if (length < 0) /* an empty path is ENOENT */
 		return length == -ENOENT ? 0 : length;
-	int r = isle_guide_look(guide, call, guide->raw, flags, sight);
-	return r >= 0 ? 1 : isle_guide_is_missing(r) ? 0 : r;
+	int r = length == 0 ? -ENODATA
+			    : isle_guide_look(guide, call, guide->raw, link ? ISLE_SIGHT_NOFOLLOW : 0, sight);
+	if (r == -ENODATA)
+		r = isle_guide_refused_by_view(guide, call,
+					       makes(shape, second) ? ISLE_WANTED_CREATE : ISLE_WANTED_CHANGE);
+	else if (r >= 0)
+		return 1;
+	return r >= 0 || isle_guide_is_missing(r) ? 0 : r;
 }
 
 static bool same_layer(const struct isle_guide *guide, const struct isle_sight *a, const struct isle_sight *b)
@@ -78,7 +130,7 @@ static int handle_rename(struct isle_guide *guide, const struct isle_call *call,
 			 const struct isle_sight *from)
 {
 	struct isle_sight to;
-	int r = look(guide, call, shape->dirfd2, shape->path2, ISLE_SIGHT_NOFOLLOW, &to);
+	int r = look(guide, call, shape, true, &to);
 
 	if (r <= 0 || from->mode == 0)
 		return r;
@@ -105,7 +157,7 @@ int isle_handle_names(struct isle_guide *guide, const struct isle_call *call, st
 	(void)ret_verdict;
 	if (shape == NULL)
 		return 0;
-	int r = look(guide, call, shape->dirfd, shape->path, ISLE_SIGHT_NOFOLLOW, &sight);
+	int r = look(guide, call, shape, false, &sight);
 	if (r <= 0)
 		return r;
 	switch (shape->how) {
@@ -146,13 +198,7 @@ int isle_handle_metadata(struct isle_guide *guide, const struct isle_call *call,
 	(void)ret_verdict;
 	if (shape == NULL)
 		return 0;
-	bool link = call->notif.data.nr == SYS_fchownat && (call->args[4] & AT_SYMLINK_NOFOLLOW) != 0;
-#ifdef SYS_lchown
-	link |= call->notif.data.nr == SYS_lchown;
-#endif
-	if (call->notif.data.nr == SYS_fchownat && (call->args[4] & AT_EMPTY_PATH) != 0)
-		return 0; /* as fchown(2): of what is open */
-	int r = look(guide, call, shape->dirfd, shape->path, link ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
+	int r = look(guide, call, shape, false, &sight);
 	if (r <= 0 || sight.mode == 0)
 		return r;
 	if (shape->how == ISLE_WRITE_OPEN) { /* truncate(2) */

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 
 #include "peer.h"
+#include "trap.h"
 
 union address {
 	struct sockaddr any;
@@ -37,6 +38,36 @@ int isle_handle_socket(struct isle_guide *guide, const struct isle_call *call, s
 	return 0;
 }
 
+/* A run that joins an isle finds its network used. */
+void isle_guide_traffic_begins(struct isle_guide *guide, const struct isle_call *call)
+{
+	const struct isle_guide_options *o = &guide->options;
+
+	if (guide->traffic.begun)
+		return;
+	guide->traffic.begun = true;
+	if (o->net == ISLE_NET_INTERNET && (o->traps & ISLE_TRAP_NET) == 0)
+		isle_ignore(isle_netns_traffic(call->tid, &guide->traffic.before));
+}
+
+void isle_guide_traffic_ends(struct isle_guide *guide, const struct isle_call *call)
+{
+	const struct isle_guide_options *o = &guide->options;
+	bool used = (o->traps & ISLE_TRAP_NET) == 0 || (o->network != NULL && o->network->tried);
+
+	guide->traffic.known = o->net == ISLE_NET_INTERNET && used &&
+			       isle_netns_traffic(call->tid, &guide->traffic.after) && isle_guide_waits(guide, call);
+}
+
+void isle_guide_traffic(const struct isle_guide *guide, int64_t *ret_received, int64_t *ret_sent)
+{
+	const struct isle_netns_traffic *a = &guide->traffic.before, *b = &guide->traffic.after;
+	bool known = guide->traffic.known && b->received >= a->received && b->sent >= a->sent;
+
+	*ret_received = known ? (int64_t)(b->received - a->received) : -1;
+	*ret_sent = known ? (int64_t)(b->sent - a->sent) : -1;
+}
+
 /* A socket file of the host: overlayfs has only its name. */
 static int note_refused(struct isle_guide *guide, const struct isle_call *call, const char *path)
 {
@@ -49,26 +80,45 @@ static int note_refused(struct isle_guide *guide, const struct isle_call *call, 
 	return isle_guide_refuse(guide, call, &event);
 }
 
+/* A socket file is bound, which makes it, or connected to. */
+static int note_socket(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight)
+{
+	bool bind = call->notif.data.nr == SYS_bind;
+
+	if (bind && sight->mode == 0) {
+		isle_origins_forget(&guide->origins);
+		return isle_guide_write(guide, call, sight->view, ISLE_WRITE_NODE, NULL);
+	}
+	int r = isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
+	if (r < 0 || bind || !S_ISSOCK(sight->mode) || sight->origin != ISLE_ORIGIN_HOST)
+		return r;
+	return note_refused(guide, call, sight->view);
+}
+
 static int handle_unix(struct isle_guide *guide, const struct isle_call *call, const struct sockaddr_un *un,
 		       size_t size)
 {
 	struct isle_sight sight;
 	char path[sizeof(un->sun_path) + 1] = "";
+	bool bind = call->notif.data.nr == SYS_bind;
 
-	if (size <= offsetof(struct sockaddr_un, sun_path) || un->sun_path[0] == '\0' ||
-	    call->notif.data.nr != SYS_connect)
+	if (size <= offsetof(struct sockaddr_un, sun_path) || (call->notif.data.nr != SYS_connect && !bind))
 		return 0;
+	if (un->sun_path[0] == '\0')
+		return bind ? 0
+			    : isle_guide_refused_abstract(guide, call, un->sun_path + 1,
+							  size - offsetof(struct sockaddr_un, sun_path) - 1);
 	memcpy(path, un->sun_path, size - offsetof(struct sockaddr_un, sun_path));
-	int length = isle_guide_path(guide, call, AT_FDCWD, call->args[1] + offsetof(struct sockaddr_un, sun_path));
-	if (length <= 0)
+	int length = isle_guide_path_text(guide, call, AT_FDCWD, path);
+	if (length < 0)
 		return 0;
-	int r = isle_guide_look(guide, call, guide->raw, 0, &sight);
-	if (r < 0)
-		return isle_guide_is_missing(r) ? 0 : r;
-	r = isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
-	if (r < 0 || !S_ISSOCK(sight.mode) || sight.origin != ISLE_ORIGIN_HOST)
-		return r;
-	return note_refused(guide, call, sight.view);
+	int r = length == 0 ? -ENODATA
+			    : isle_guide_look(guide, call, guide->raw, bind ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
+	if (r == -ENODATA)
+		r = isle_guide_refused_by_view(guide, call, bind ? ISLE_WANTED_CREATE : ISLE_WANTED_READ);
+	else if (r >= 0)
+		r = note_socket(guide, call, &sight);
+	return r >= 0 || isle_guide_is_missing(r) ? 0 : r;
 }
 
 static int note_address(struct isle_guide *guide, const struct isle_call *call, const union address *address)
@@ -89,7 +139,11 @@ static int note_address(struct isle_guide *guide, const struct isle_call *call, 
 	event.process = isle_guide_process(guide, call);
 	uint64_t key[5] = {event.process, event.room[0], event.room[1], event.room[2], event.room[3]};
 	slot = isle_known_slot(&guide->recorded, isle_siphash(&guide->key, key, sizeof(key)));
-	return slot == NULL ? isle_guide_lose(guide, "too many addresses") : isle_guide_repeat(guide, slot, &event);
+	if (slot == NULL)
+		return isle_guide_lose(guide, "too many addresses");
+	unsigned flags = slot->state == 0 ? ISLE_FIRST_TIME : 0;
+	int r = isle_guide_repeat(guide, slot, &event);
+	return r < 0 ? r : isle_guide_refused_by_network(guide, call, &event, flags);
 }
 
 int isle_handle_net(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)

@@ -99,6 +99,14 @@ static uint32_t wanted(const struct opening *o)
 	return (o->flags & O_ACCMODE) == O_RDONLY ? SEEN_READ : SEEN_WRITE;
 }
 
+static enum isle_wanted wanted_of_view(const struct opening *o)
+{
+	bool write = (o->flags & O_PATH) == 0 &&
+		     ((o->flags & O_ACCMODE) != O_RDONLY || (o->flags & (O_CREAT | O_TRUNC)) != 0);
+
+	return !write ? ISLE_WANTED_READ : (o->flags & O_CREAT) != 0 ? ISLE_WANTED_CREATE : ISLE_WANTED_CHANGE;
+}
+
 /* Opened for writing. */
 static int note_writing(struct isle_guide *guide, const struct isle_call *call, const struct opening *o,
 			const struct isle_sight *sight)
@@ -160,7 +168,11 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 		return 0; /* a new file without a name */
 	int length = (o.resolve & RESOLVE_IN_ROOT) != 0 ? isle_guide_path_in_root(guide, call, o.dirfd, o.path)
 							: isle_guide_path(guide, call, o.dirfd, o.path);
-	if (length <= 0)
+	if (length == 0) {
+		r = isle_guide_refused_by_view(guide, call, wanted_of_view(&o));
+		return r < 0 ? r : 0;
+	}
+	if (length < 0)
 		return length;
 	bool nofollow = (o.flags & O_NOFOLLOW) != 0 || (o.flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 	uint32_t bits = wanted(&o);
@@ -175,7 +187,14 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 		/* A name that is made by this call is looked at again. */
 		if (r >= 0 && sight.mode == 0 && (o.flags & O_CREAT) != 0)
 			return 0;
+		if (r >= 0 && bits != SEEN_PATH)
+			r = isle_guide_refused_device(guide, call, &sight);
+	} else if (r == -ENODATA) {
+		r = isle_guide_refused_by_view(guide, call, wanted_of_view(&o));
+		r = r == 0 ? -ENODATA : r;
 	}
+	if (r > 0) /* each time is counted */
+		return 0;
 	if (r >= 0 || isle_guide_is_missing(r))
 		note_seen(guide, slot, bits, r >= 0 && sight.origin == ISLE_ORIGIN_OWN);
 	return isle_guide_is_missing(r) ? 0 : r;

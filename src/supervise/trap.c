@@ -70,6 +70,16 @@ static void add_sendto(struct program *p)
 	if_equal(p, 0, TO_ALLOW, TO_NOTIFY);
 }
 
+/* utimensat(2) with a path: without one it is futimens(3), of what is open already. */
+static void add_utimensat(struct program *p)
+{
+	if_equal(p, SYS_utimensat, 0, 4);
+	load(p, argument(1));
+	if_equal(p, 0, 0, TO_NOTIFY);
+	load(p, argument(1) + 4);
+	if_equal(p, 0, TO_ALLOW, TO_NOTIFY);
+}
+
 /* fstat(3) is newfstatat(2) with an empty path: of what is open already. */
 static void add_fstatat(struct program *p)
 {
@@ -134,8 +144,10 @@ unsigned isle_trap_program(unsigned traps, struct sock_filter *code)
 		add_unlinkat(&p, traps);
 	if ((traps & ISLE_TRAP_OWNERS) != 0)
 		add_fchown(&p);
-	if ((traps & ISLE_TRAP_READS) != 0)
+	if ((traps & ISLE_TRAP_READS) != 0) {
+		add_utimensat(&p);
 		add_sendto(&p);
+	}
 	if ((traps & ISLE_TRAP_NET) != 0)
 		add_socket(&p);
 	unsigned allow = p.count;

@@ -126,6 +126,22 @@ same "$(in_host "$ISLE" run -q --discard -- python3 "$T/power.py")" ""
 # Without a way out: a loopback of its own and nothing else.
 same "$(in_host "$ISLE" run -q --discard --net none -- python3 "$T/ask.py" 192.168.77.1 127.0.0.1)" "192.168.77.1 no
 127.0.0.1 no"
+# What of that the walls refused is on record, and how much went through the network.
+cat >"$T/told.py" <<'END'
+import json, sys
+d = json.load(sys.stdin)
+for r in d["refused"]:
+    print(r["what"], r["error"], r["wall"])
+print(all(100 < d["runs"][0][way] < 100000 for way in ("received", "sent")))
+END
+# shellcheck disable=SC2086
+in_host "$ISLE" run -q --keep -n told -- python3 "$T/ask.py" $reached $closed >/dev/null
+same "$("$ISLE" trace --json told | python3 "$T/told.py")" "connect 127.0.0.1 port 8000 ECONNREFUSED network
+connect ::1 port 8000 ECONNREFUSED network
+connect 169.254.169.254 port 8000 EHOSTUNREACH network
+connect ::ffff:127.0.0.1 port 8000 ECONNREFUSED network
+True"
+
 # The host's network: all of it.
 same "$(in_host "$ISLE" run -q --discard --net host -- python3 "$T/ask.py" 192.168.77.1 127.0.0.1)" "192.168.77.1 OUTSIDE
 127.0.0.1 HOST"

@@ -246,6 +246,91 @@ has "$(isle trace walls)" "mount /mnt: Operation not permitted: the system call 
 isle run -q --no-track -n untold -- python3 try.py
 same "$(isle trace --json untold | json 'd["refused"]')" "[]"
 
+# What the view refuses, and what of the host's network is not there.
+mkdir "$H/shut"
+echo secret | tee "$H/shut/file" >"$H/shut.txt"
+cat >"$H/serve.py" <<'PY'
+import os, signal, socket, sys
+tcp, unix = socket.socket(), socket.socket(socket.AF_UNIX)
+tcp.bind(("127.0.0.1", 0))
+unix.bind("\0" + sys.argv[1])
+for s in tcp, unix:
+    s.listen()
+with open("port.new", "w") as f:
+    f.write(str(tcp.getsockname()[1]))
+os.rename("port.new", "port")
+signal.alarm(100)
+signal.pause()
+PY
+cat >"$H/try.py" <<'PY'
+import errno, os, socket, sys
+def fails(error, function, *arguments):
+    try:
+        function(*arguments)
+    except OSError as e:
+        assert e.errno == error, (arguments, e)
+    else:
+        raise SystemExit(f"{arguments}: no error")
+for i in range(2):
+    fails(errno.ENOENT, open, "shut/file")
+os.listdir("shut")
+fails(errno.EROFS, open, "shut/new", "w")
+open("/dev/null", "w").write(open("/proc/self/status").read())
+for name in sys.argv[3:]:
+    fails(errno.ENOENT if name.startswith("/dev/") else errno.EROFS, os.open, name, os.O_WRONLY)
+if os.getuid() == 0:
+    os.mknod("null", 0o20666, os.makedev(1, 3))
+    fails(errno.EACCES, open, "null")
+tcp, udp, unix = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX)
+own = socket.socket()
+own.bind(("127.0.0.1", 0))
+own.listen()
+socket.create_connection(own.getsockname())
+fails(errno.ECONNREFUSED, tcp.connect, ("127.0.0.1", int(sys.argv[1])))
+fails(errno.ECONNREFUSED, unix.connect, "\0" + sys.argv[2])
+fails(errno.ECONNREFUSED, unix.connect, "\0" + sys.argv[2] + "-none")
+fails(errno.ENETUNREACH, udp.connect, ("192.0.2.7", 443))
+PY
+python3 serve.py "isle-test-$$" &
+served=$!
+wait_for 10 test -e port
+# A device of the host's that no isle has, and a setting that the host would let this user change, if there are any.
+mapfile -t more < <(find /dev -maxdepth 1 -type c | grep -vxE '/dev/(null|zero|full|random|urandom|tty|console|ptmx)' | head -n 1)
+[ ! -w /proc/sys/vm/drop_caches ] || more+=(/proc/sys/vm/drop_caches)
+isle run -q --net none --hide shut --hide shut.txt -n view -- python3 try.py "$(cat port)" "isle-test-$$" "${more[@]}"
+kill "$served"
+isle trace --json view >"$T/json"
+same "$(json '[(r["what"][len("'"$H"'/"):], r["error"], r["times"]) for r in d["refused"] if r["what"].startswith("'"$H"'/shut")]' <"$T/json")" \
+	"[('shut/file', 'ENOENT', 2), ('shut', None, 1), ('shut/new', 'EROFS', 1)]"
+for name in "${more[@]}"; do
+	same "$(json '[(r["wall"], r["times"]) for r in d["refused"] if r["what"] == "'"$name"'"]' <"$T/json")" "[('view', 1)]"
+done
+[ "$(id -u)" != 0 ] || same "$(json '[r["error"] for r in d["refused"] if r["what"] == "'"$H"'/null"]' <"$T/json")" "['EACCES']"
+same "$(json '[(r["what"], r["error"]) for r in d["refused"] if r["wall"] == "network"]' <"$T/json")" \
+	"[('connect 127.0.0.1 port $(cat port)', 'ECONNREFUSED'), ('connect @isle-test-$$', 'ECONNREFUSED'), ('connect 192.0.2.7 port 443', 'ENETUNREACH')]"
+same "$(json 'd["runs"][0]["received"], d["runs"][0]["sent"]' <"$T/json")" "(None, None)"
+has "$(isle explain view shut/file)" "refused      $H/shut/file: No such file or directory: hidden in the isle (view), for python3"
+
+# Who changed metadata and made sockets, in whichever way.
+touch "$H"/{times,by-name,set,removed,opened}
+for name in removed opened; do python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.a", b"1")' "$H/$name"; done
+cat >"$H/try.py" <<'PY'
+import ctypes, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+os.utime("times", (1, 1))
+assert libc.utimes(b"by-name", None) == 0
+os.setxattr("set", "user.b", b"1")
+os.removexattr("removed", "user.a")
+fd = os.open("opened", os.O_RDONLY)
+os.setxattr(fd, "user.a", b"2")
+os.utime(fd)
+socket.socket(socket.AF_UNIX).bind("socket")
+PY
+isle run -q -n metadata -- python3 try.py
+same "$(isle trace --json metadata | json '[(w["path"][len("'"$H"'/"):], w["how"]) for w in d["writes"] if w["path"].startswith("'"$H"'/")]')" \
+	"[('times', 'metadata'), ('by-name', 'metadata'), ('set', 'metadata'), ('removed', 'metadata'), ('opened', 'metadata'), ('socket', 'node')]"
+has "$(isle explain metadata opened)" "python3 try.py"
+
 isle run -q --no-track -n blind -- cat a.c >/dev/null
 has "$(isle trace blind)" "not recorded: --no-track"
 hasnt "$(isle trace blind)" "still running"

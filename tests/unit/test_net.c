@@ -150,14 +150,35 @@ static void test_pasta_fails_with_words(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
 }
 
+static void test_closed(void **state)
+{
+	static const struct {
+		const char *address;
+		bool closed;
+	} cases[] = {
+		{"169.254.169.254", true}, {"169.254.0.1", true},	   {"169.254.255.255", true},
+		{"169.254.1.1", false},	   {"169.253.255.255", false},	   {"169.255.0.0", false},
+		{"100.100.100.200", true}, {"100.100.100.201", false},	   {"192.0.2.1", false},
+		{"fd00:ec2::254", true},   {"fd00:ec2::1:254", false},	   {"fd20:ce::254", true},
+		{"fd20:ce::255", false},   {"2001:db8::a9fe:a9fe", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int family = strchr(cases[i].address, ':') == NULL ? AF_INET : AF_INET6;
+		uint8_t address[16] = {0};
+
+		assert_int_equal(inet_pton(family, cases[i].address, address), 1);
+		assert_int_equal(isle_net_is_closed(family, address), cases[i].closed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_resolv_serves),
-		cmocka_unit_test(test_resolv_replaced),
-		cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_own_addresses),
-		cmocka_unit_test(test_pasta_fails_with_words),
+		cmocka_unit_test(test_closed),		cmocka_unit_test(test_resolv_serves),
+		cmocka_unit_test(test_resolv_replaced), cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_own_addresses),	cmocka_unit_test(test_pasta_fails_with_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
