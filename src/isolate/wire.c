@@ -66,6 +66,8 @@ int isle_wire_send_fds(int sock, unsigned type, const void *data, size_t size, c
 		return -errno;
 	if ((size_t)n < sizeof(header))
 		return -EIO; /* a stream socket takes 8 bytes or none */
+	if ((size_t)n == sizeof(header) + size)
+		return 0; /* also without data, of which there is no address then */
 	return send_rest(sock, (const char *)data + (n - sizeof(header)), size + sizeof(header) - (size_t)n);
 }
 
