@@ -120,6 +120,7 @@ static int sweep_isle(int folder, const char *entry, void *data)
 	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
 	if (isle.dir < 0) /* nor its shadows for unused */
 		return errno == ENOENT ? 0 : -errno;
+	snprintf(isle.id, sizeof(isle.id), "%.16s", entry); /* what its places are named after */
 	int r = isle_layers_read(&isle, &layers, NULL);
 	isle_cleanup_fd(&isle.dir);
 	for (size_t i = 0; r >= 0 && i < layers.count; i++) {

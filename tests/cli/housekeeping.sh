@@ -78,7 +78,8 @@ done
 records() {
 	cd "$ISLE_HOME/undo" && echo *
 }
-set -- $(records) # their numbers
+read -ra numbers < <(records)
+set -- "${numbers[@]}"
 isle gc --max-size 2M 2>"$T/err"
 hasnt "$(cat "$T/err")" "--yes"
 same "$(records)" "$*" "what a limit that is not reached leaves"
@@ -111,32 +112,31 @@ isle rm -q --yes limited
 isle gc -q --keep 0
 
 # The log says what can still be undone: a discard of a removed isle cannot, a commit of it can, back and forth.
-# undoable STATE...: of the operations from $first on, newest first
+# undoable 'STATE...': of the operations from $first on, newest first
 first=$(($(isle log | awk 'NR == 1 { print $1 }') + 1))
 undoable() {
-	same "$(isle log | awk -v first="$first" '$1 >= first { print $4 == "undo" ? $7 : $5 }' | tr '\n' ' ')" "$* "
-	local json words=()
-	for state; do words+=("$([ "$state" = done ] && echo true || echo false)"); done
-	json=$(isle log --json | grep -o '"undoable":[a-z]*' | head -n $# | cut -d: -f2 | tr '\n' ' ')
-	same "$json" "${words[*]} "
+	same "$(isle log | awk -v first="$first" '$1 >= first { print $4 == "undo" ? $7 : $5 }' | xargs)" "$1"
+	local words
+	words=$(tr ' ' '\n' <<<"$1" | sed 's/^done$/true/; t; s/.*/false/' | xargs)
+	same "$(isle log --json | grep -o '"undoable":[a-z]*' | cut -d: -f2 | xargs | cut -d' ' -f "1-$(wc -w <<<"$1")")" "$words"
 }
 isle run -q -n gone -- sh -c "echo 1 >$T/g1; echo 2 >$T/g2"
 isle commit -q --yes gone "$T/g1"
 isle discard -q gone
-undoable done done
+undoable 'done done'
 isle undo -q --yes
-undoable done undone done
+undoable 'done undone done'
 isle discard -q gone
 isle rm -q gone
-undoable final final undone done
+undoable 'final final undone done'
 status_is 1 isle undo --yes $((first + 3)) 2>/dev/null
 isle undo -q --yes # the last that can be
 absent "$T/g1"
-undoable done final final undone undone
+undoable 'done final final undone undone'
 isle undo -q --yes
 content "$T/g1" 1
-undoable done undone final final undone undone
+undoable 'done undone final final undone undone'
 isle gc -q --keep 0
-undoable pruned undone pruned pruned undone undone
+undoable 'pruned undone pruned pruned undone undone'
 status_is 1 isle undo --yes 2>/dev/null
 nothing_left
