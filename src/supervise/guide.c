@@ -10,13 +10,18 @@
 #include "guide_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "buf.h"
 #include "calls.h"
 #include "listener.h"
+#include "repair.h"
 
 /* Seconds between two refreshes of a view in which nothing is known to have moved: for names that a program asks for
  * without opening them, which are not trapped. */
@@ -61,7 +66,7 @@ int isle_guide_new(const struct isle_guide_options *options, struct isle_guide *
 		return isle_err_errno(err, r, "cannot watch the run");
 	guide->options = *options;
 	guide->processes = ISLE_PROCESSES_INIT;
-	guide->listener = guide->root = guide->timer = -1;
+	guide->listener = guide->root = guide->timer = guide->moves = guide->move.process = -1;
 	guide->user = options->user;
 	guide->second = guide->refreshed = guide->remembered = seconds();
 	isle_siphash_key_new(&guide->key);
@@ -94,6 +99,13 @@ void isle_guide_free(struct isle_guide *guide)
 	isle_cleanup_fd(&guide->listener);
 	isle_cleanup_fd(&guide->root);
 	isle_cleanup_fd(&guide->timer);
+	if (guide->move.process >= 0) /* the tree is whole before the run ends */
+		isle_ignore(waitpid(guide->move.pid, NULL, 0));
+	isle_cleanup_fd(&guide->move.process);
+	isle_cleanup_fd(&guide->moves);
+	free(guide->move.from);
+	free(guide->move.to);
+	free(guide->waiting);
 	isle_processes_done(&guide->processes);
 	isle_origins_done(&guide->origins);
 	isle_known_done(&guide->recorded);
@@ -121,6 +133,10 @@ int isle_guide_start(struct isle_guide *guide, int listener, int root)
 	guide->root = root;
 	if (guide->options.refresh != NULL)
 		r = guide->timer = start_timer();
+	if (r >= 0 && guide->user) {
+		guide->moves = epoll_create1(EPOLL_CLOEXEC);
+		r = guide->moves < 0 ? -errno : 0;
+	}
 	return r < 0 ? r : isle_listener_prepare(listener);
 }
 
@@ -130,6 +146,7 @@ void isle_guide_fds(const struct isle_guide *guide, struct pollfd *fds)
 		[ISLE_GUIDE_CALLS] = guide->listener,
 		[ISLE_GUIDE_ENDS] = guide->processes.ends,
 		[ISLE_GUIDE_TIMER] = guide->timer,
+		[ISLE_GUIDE_MOVES] = guide->moves,
 	};
 
 	for (size_t i = 0; i < ISLE_GUIDE_FDS; i++)
@@ -158,12 +175,54 @@ bool isle_guide_waits(const struct isle_guide *guide, const struct isle_call *ca
 	return isle_listener_waits(guide->listener, call->notif.id);
 }
 
+/* While a tree is moved nothing may change names, or what they lead to: it could be in the old tree. */
+static bool must_wait(const struct isle_guide *guide, const struct isle_trapped *trapped, const struct isle_call *call)
+{
+	const uint64_t writes = O_ACCMODE | O_CREAT | O_TRUNC;
+
+	if (guide->move.process < 0 || trapped == NULL)
+		return false;
+	if (trapped->handler != isle_handle_open)
+		return trapped->handler == isle_handle_names || trapped->handler == isle_handle_metadata;
+	switch (call->notif.data.nr) {
+	case SYS_openat:
+		return (call->args[2] & writes) != 0;
+#ifdef SYS_open
+	case SYS_open:
+		return (call->args[1] & writes) != 0;
+#endif
+	default: /* creat, openat2 */
+		return true;
+	}
+}
+
+static int let_wait(struct isle_guide *guide, const struct isle_call *call)
+{
+	if (guide->waiting_count == guide->waiting_room) {
+		size_t room = guide->waiting_room == 0 ? 16 : guide->waiting_room * 2;
+		struct seccomp_notif *list = reallocarray(guide->waiting, room, sizeof(*list));
+
+		if (list == NULL)
+			return -ENOMEM;
+		guide->waiting = list;
+		guide->waiting_room = room;
+	}
+	guide->waiting[guide->waiting_count++] = call->notif;
+	return 0;
+}
+
 static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 {
 	const struct isle_trapped *trapped = isle_trapped_find(call->notif.data.nr);
 	struct isle_verdict verdict = {0};
 	int r = 0;
 
+	if (must_wait(guide, trapped, call)) {
+		r = let_wait(guide, call);
+		if (r < 0)
+			answer(guide, call, &verdict, r);
+		return;
+	}
 	/* The leader is ours, and looks through its own /proc at the end of the run. */
 	bool ours = guide->processes.leader != 0 && call->tid == guide->processes.leader;
 	isle_guide_settle(guide, call);
@@ -179,7 +238,38 @@ static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 		/* A process may end, whatever happens: it would be killed for trying in vain. */
 		r = r < 0 ? r : trapped != NULL && trapped->handler == isle_handle_exit ? 0 : flushed;
 	}
-	answer(guide, call, &verdict, r);
+	if (r < 0 || !verdict.later)
+		answer(guide, call, &verdict, r);
+}
+
+static void start_call(struct isle_call *call)
+{
+	call->tid = (pid_t)call->notif.pid;
+	call->args = (const uint64_t *)call->notif.data.args;
+}
+
+/* The caller is answered, and those that waited for it have their turn. */
+static void end_move(struct isle_guide *guide)
+{
+	struct isle_call call = {.notif = guide->move.notif};
+	struct isle_verdict verdict = {0};
+	struct seccomp_notif *waiting = guide->waiting;
+	size_t count = guide->waiting_count;
+
+	start_call(&call);
+	int r = isle_repair_rename_end(guide, &call, &verdict);
+	if (guide->events != NULL && r >= 0)
+		r = isle_events_flush(guide->events);
+	answer(guide, &call, &verdict, r);
+	guide->waiting = NULL;
+	guide->waiting_count = guide->waiting_room = 0;
+	for (size_t i = 0; i < count && guide->listener >= 0; i++) {
+		call.notif = waiting[i];
+		start_call(&call);
+		if (isle_guide_waits(guide, &call))
+			handle_call(guide, &call);
+	}
+	free(waiting);
 }
 
 static void handle_listener(struct isle_guide *guide)
@@ -193,8 +283,7 @@ static void handle_listener(struct isle_guide *guide)
 	}
 	if (r <= 0)
 		return;
-	call.tid = (pid_t)call.notif.pid;
-	call.args = (const uint64_t *)call.notif.data.args;
+	start_call(&call);
 	/* First of all: nobody else here is to see what the filter refuses. */
 	int refused = isle_handle_refused(guide, &call);
 	if (refused > 0)
@@ -219,6 +308,8 @@ void isle_guide_handle(struct isle_guide *guide, const struct pollfd *fds)
 	}
 	if (fds[ISLE_GUIDE_TIMER].revents != 0)
 		isle_ignore(read(guide->timer, &expired, sizeof(expired)));
+	if (fds[ISLE_GUIDE_MOVES].revents != 0 && guide->move.process >= 0)
+		end_move(guide);
 	if ((fds[ISLE_GUIDE_CALLS].revents & POLLIN) != 0) {
 		handle_listener(guide);
 	} else if (fds[ISLE_GUIDE_CALLS].revents != 0) { /* nobody is left who could call */

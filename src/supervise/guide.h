@@ -51,7 +51,7 @@ void isle_guide_free(struct isle_guide *guide);
 int isle_guide_start(struct isle_guide *guide, int listener, int root) isle_must_check;
 
 /* ISLE_GUIDE_CALLS is readable for every trapped call, the others seldom are. */
-enum { ISLE_GUIDE_CALLS, ISLE_GUIDE_ENDS, ISLE_GUIDE_TIMER, ISLE_GUIDE_FDS };
+enum { ISLE_GUIDE_CALLS, ISLE_GUIDE_ENDS, ISLE_GUIDE_TIMER, ISLE_GUIDE_MOVES, ISLE_GUIDE_FDS };
 
 /* Fills in ISLE_GUIDE_FDS entries, the same ones from isle_guide_start() until ISLE_GUIDE_CALLS has come to its end; fd
  * -1 where there is nothing to wait for. */

@@ -15,7 +15,20 @@ struct isle_repeated {
 	uint64_t offset, times;
 };
 
+/* A rename that a child of the supervisor does (repair_rename.c), and the calls that wait until it has. */
+struct isle_move {
+	int process; /* pidfd of the child; -1: none is under way */
+	pid_t pid;
+	struct seccomp_notif notif; /* of the caller */
+	char *from, *to;	    /* in the view */
+	bool from_too, to_too;	    /* these are directories, and moved */
+};
+
 struct isle_guide {
+	struct isle_move move;
+	int moves; /* epoll descriptor: readable when the child of move has ended */
+	struct seccomp_notif *waiting;
+	size_t waiting_count, waiting_room;
 	struct isle_guide_options options;
 	struct isle_events *events; /* NULL: nothing is recorded */
 	struct isle_processes processes;
@@ -65,6 +78,7 @@ struct isle_call {
 /* What becomes of it. */
 struct isle_verdict {
 	bool answered; /* value and error hold; else the kernel does the call */
+	bool later;    /* it goes on waiting: guide->move */
 	int64_t value;
 	int error; /* errno, positive; 0: none */
 };

@@ -44,6 +44,7 @@ bool isle_repair_find(struct isle_guide *guide, const struct isle_call *call, in
 enum isle_carry_flags {
 	ISLE_CARRY_LINK = 1 << 0, /* within one overlay: files get a second name, nothing is copied twice */
 	ISLE_CARRY_BACK = 1 << 1, /* only what to does not have */
+	ISLE_CARRY_FEW = 1 << 2,  /* not when it takes long: -E2BIG */
 };
 
 /* Fills in place->view. */
@@ -72,5 +73,9 @@ enum isle_take_off_flags {
 /* Removes such a directory with what is mounted on it. 0 or -errno; -EBUSY: it cannot be told whether it is empty. */
 int isle_repair_take_off(struct isle_guide *guide, const struct isle_repair_place *place,
 			 unsigned flags) isle_must_check;
+
+/* The child that moves a large tree has ended: says what becomes of the call that waits for it (guide->move). */
+int isle_repair_rename_end(struct isle_guide *guide, const struct isle_call *call,
+			   struct isle_verdict *ret_verdict) isle_must_check;
 
 isle_handler isle_repair_rename, isle_repair_link, isle_repair_remove, isle_repair_node, isle_repair_owner;

@@ -9,12 +9,14 @@
  *   one removed
  *
  * 1. Whoever looks sees the old name, for a moment both, then the new one; never neither, and the new one always whole.
- *    All other trapped calls of the run wait meanwhile.
+ *    What would change names waits meanwhile, whoever of the run calls: nothing that is made in the old tree is lost.
  * 2. Within one overlay the kernel is asked first, and finds every error that it would find natively. Between two the
  *    checks are made here, in the kernel's order.
  * 3. Anything that fails before the new tree is in place leaves things as they were. When the old one cannot be removed
  *    after that, what is gone of it is brought back.
- * 4. Only a user's runs come here: supervisor and program have the same rights on files.
+ * 4. A large tree is moved by a child, so that all other calls of the run go on (guide->move). One at a time: renames
+ *    wait, too.
+ * 5. Only a user's runs come here: supervisor and program have the same rights on files.
  */
 #include "repair.h"
 
@@ -23,10 +25,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "kernel.h"
 #include "layer.h"
@@ -180,7 +186,8 @@ static int put_in_place(const struct rename *n, const char *name)
 /* The new place has it all; the old one may have lost a part. */
 static int take_back(const struct rename *n, int why)
 {
-	int r = isle_carry(n->to->dir, n->to->name, n->from->dir, n->from->name, n->how_carry | ISLE_CARRY_BACK);
+	int r = isle_carry(n->to->dir, n->to->name, n->from->dir, n->from->name,
+			   (n->how_carry & ~(unsigned)ISLE_CARRY_FEW) | ISLE_CARRY_BACK);
 
 	if (r >= 0)
 		isle_ignore(isle_remove_if_there(n->to->dir, n->to->name));
@@ -263,17 +270,6 @@ static int note_moved(struct isle_guide *guide, const struct isle_call *call, co
 	return isle_events_add(guide->events, &event, NULL);
 }
 
-static int note_directories(struct isle_guide *guide, const struct isle_call *call, const struct rename *n)
-{
-	int r = 0;
-
-	if (is_directory(n->from))
-		r = note_moved(guide, call, n->from->view, n->to->view);
-	if (r >= 0 && (n->flags & RENAME_EXCHANGE) != 0 && is_directory(n->to))
-		r = note_moved(guide, call, n->to->view, n->from->view);
-	return r;
-}
-
 static int rename_between(const struct rename *n)
 {
 	int r = may_move(n);
@@ -291,7 +287,7 @@ static int rename_within(struct rename *n)
 		if (strcmp(n->from->view, n->to->view) == 0)
 			return (n->flags & RENAME_NOREPLACE) != 0 ? -EEXIST : 1;
 		if (isle_repair_is_mount_point(n->from) || (n->flags & RENAME_EXCHANGE) != 0)
-			n->how_carry = 0;
+			n->how_carry &= ~(unsigned)ISLE_CARRY_LINK;
 		return rename_between(n);
 	}
 	int r = isle_renameat2(n->from->dir, n->from->name, n->to->dir, n->to->name, n->flags);
@@ -341,19 +337,104 @@ static void answer(struct isle_verdict *verdict, int r)
 	*verdict = (struct isle_verdict){.answered = true, .error = r < 0 ? -r : 0};
 }
 
+static int rename_it(struct rename *n)
+{
+	return n->from->mount == n->to->mount ? rename_within(n) : rename_between(n);
+}
+
+/* What is remembered does not hold any more. r is 0 when the supervisor did it. 0, or -errno of the log. */
+static int renamed(struct isle_guide *guide, const struct isle_call *call, const struct isle_move *move, int r)
+{
+	isle_guide_renamed(guide, call);
+	isle_origins_look(&guide->origins);
+	if (guide->events == NULL)
+		return 0;
+	isle_processes_moved(&guide->processes);
+	if (r != 0)
+		return 0;
+	if (move->from_too)
+		r = note_moved(guide, call, move->from, move->to);
+	if (r >= 0 && move->to_too)
+		r = note_moved(guide, call, move->to, move->from);
+	return r;
+}
+
+static void move_done(struct isle_move *move)
+{
+	isle_cleanup_fd(&move->process);
+	free(move->from);
+	free(move->to);
+	move->from = move->to = NULL;
+	move->process = -1;
+	move->pid = 0;
+}
+
+/* Leaves the caller waiting: isle_repair_rename_end(). */
+static int move_in_child(const struct isle_guide *guide, const struct isle_call *call, struct rename *n,
+			 struct isle_move *move)
+{
+	struct epoll_event end = {.events = EPOLLIN};
+
+	move->notif = call->notif;
+	move->pid = fork();
+	if (move->pid == 0) {
+		isle_ignore(prctl(PR_SET_PDEATHSIG, SIGKILL));
+		int r = rename_it(n);
+		_exit(r < 0 ? -r & 0xff : 0);
+	}
+	int r = move->pid < 0 ? -errno : 0;
+	if (r >= 0)
+		r = move->process = isle_pidfd_open(move->pid);
+	if (r >= 0 && epoll_ctl(guide->moves, EPOLL_CTL_ADD, move->process, &end) < 0)
+		r = -errno;
+	if (r < 0 && move->pid > 0) /* it cannot be waited for with others */
+		isle_ignore(waitpid(move->pid, NULL, 0));
+	return r;
+}
+
+int isle_repair_rename_end(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
+{
+	struct isle_move *move = &guide->move;
+	int status = 0;
+
+	while (waitpid(move->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	int r = WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+	int noted = renamed(guide, call, move, r);
+	answer(ret_verdict, r);
+	move_done(move);
+	return noted;
+}
+
 static int do_rename(struct isle_guide *guide, const struct isle_call *call, struct rename *n,
 		     struct isle_verdict *ret_verdict)
 {
+	struct isle_move move = {.process = -1,
+				 .from_too = is_directory(n->from),
+				 .to_too = (n->flags & RENAME_EXCHANGE) != 0 && is_directory(n->to)};
 	int noted = 0;
 
 	if (!needs_repair(guide, n) || !isle_guide_waits(guide, call))
 		return 0;
-	int r = n->from->mount == n->to->mount ? rename_within(n) : rename_between(n);
-	isle_guide_renamed(guide, call);
-	if (guide->events != NULL)
-		isle_processes_moved(&guide->processes);
-	if (r == 0)
-		noted = note_directories(guide, call, n);
+	move.from = strdup(n->from->view);
+	move.to = strdup(n->to->view);
+	if (move.from == NULL || move.to == NULL) {
+		move_done(&move);
+		return -ENOMEM;
+	}
+	n->how_carry |= ISLE_CARRY_FEW;
+	int r = rename_it(n);
+	n->how_carry &= ~(unsigned)ISLE_CARRY_FEW;
+	if (r == -E2BIG) {
+		r = move_in_child(guide, call, n, &move);
+		if (r >= 0) {
+			guide->move = move;
+			ret_verdict->later = true;
+			return 0;
+		}
+	}
+	noted = renamed(guide, call, &move, r);
+	move_done(&move);
 	answer(ret_verdict, r);
 	return noted;
 }

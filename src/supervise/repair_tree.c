@@ -7,7 +7,7 @@
  * 2. Files of the host that share an inode (hard links) would be split by that: their second name is linked to the
  * first one's copy.
  * 3. What could not be removed at the old place afterwards is found before anything is in place: directories of others.
- * 4. Bounded: DEPTH_MAX levels, two descriptors each.
+ * 4. Bounded: DEPTH_MAX levels, two descriptors each. With ISLE_CARRY_FEW also in time.
  */
 #include "repair.h"
 
@@ -28,13 +28,17 @@
 
 enum { DEPTH_MAX = 200 };
 
+/* ISLE_CARRY_FEW: some tens of milliseconds. */
+enum { FEW_OBJECTS = 200, FEW_BYTES = 8 << 20 };
+
 struct carry {
 	unsigned flags; /* enum isle_carry_flags */
 	uint64_t mount; /* that all of it lies on */
 	unsigned depth;
-	int top;	       /* of the new tree; -1: the top is no directory */
-	struct isle_buf path;  /* below the top */
-	struct isle_map links; /* object -> path below the top, heap */
+	uint64_t objects, bytes; /* so far; bytes of what is copied */
+	int top;		 /* of the new tree; -1: the top is no directory */
+	struct isle_buf path;	 /* below the top */
+	struct isle_map links;	 /* object -> path below the top, heap */
 };
 
 static int carry_object(struct carry *c, int from_dir, const char *from, int to_dir, const char *to);
@@ -215,6 +219,11 @@ static int carry_object(struct carry *c, int from_dir, const char *from, int to_
 	if (c->mount != 0 && c->mount != st.stx_mnt_id)
 		return -EXDEV;
 	c->mount = st.stx_mnt_id;
+	c->objects++;
+	if (S_ISREG(st.stx_mode) && (c->flags & ISLE_CARRY_LINK) == 0)
+		c->bytes += st.stx_size;
+	if ((c->flags & ISLE_CARRY_FEW) != 0 && (c->objects > FEW_OBJECTS || c->bytes > FEW_BYTES))
+		return -E2BIG;
 	if (S_ISDIR(st.stx_mode))
 		return carry_directory(c, &st, from_dir, from, to_dir, to);
 	return carry_leaf(c, &st, from_dir, from, to_dir, to);

@@ -33,6 +33,48 @@ if ! is_root; then
 	same "$(cd "$D/review" && find . | sort | xargs)" ". ./d ./d/sub ./d/sub/f"
 fi
 
+# While a large tree is moved other programs go on; what is made in it meanwhile is not lost.
+if ! is_root; then
+	mkdir "$D/large"
+	for i in $(seq 20); do
+		mkdir "$D/large/$i"
+		(cd "$D/large/$i" && seq 250 | xargs touch)
+	done
+	isle run -q -n large -- python3 - "$D" <<'PY'
+import os, sys, threading, time
+os.chdir(sys.argv[1])
+took, made = [], []
+
+def move():
+    start = time.monotonic()
+    os.rename('large', 'moved')
+    took.append(time.monotonic() - start)
+
+def make():
+    for i in range(1000):
+        try:
+            open(f'large/7/made{i}', 'w').close()
+        except FileNotFoundError:
+            return
+        made.append(i)
+
+threads = [threading.Thread(target=f) for f in (move, make)]
+for t in threads:
+    t.start()
+worst = 0
+while not took:
+    start = time.monotonic()
+    os.close(os.open('/etc/hostname', os.O_RDONLY))
+    worst = max(worst, time.monotonic() - start)
+for t in threads:
+    t.join()
+assert worst < took[0] / 2, f'an open took {worst} s of {took[0]} s'
+files = [name for _, _, names in os.walk('moved') for name in names]
+assert len(files) == 5000 + len(made), (len(files), len(made))
+assert not os.path.exists('large')
+PY
+fi
+
 # Each top-level directory is a layer of its own for a user; here both are on one file system of the host.
 cat >"$T/across.py" <<'PY'
 import os, sys
