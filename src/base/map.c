@@ -31,26 +31,38 @@ static size_t hash(const char *key)
 	return (size_t)(h ^ h >> 32);
 }
 
-static struct isle_map_slot *find(const struct isle_map *map, const char *key)
+/* The slot of a key, or the free one where it belongs. */
+static struct isle_map_slot *find(const struct isle_map *map, const char *key, size_t hashed)
 {
-	size_t i = hash(key) & (map->room - 1);
+	size_t i = hashed & (map->room - 1);
 
-	while (map->slots[i].key != NULL && strcmp(map->slots[i].key, key) != 0)
+	while (map->slots[i].key != NULL && (map->slots[i].hash != hashed || strcmp(map->slots[i].key, key) != 0))
+		i = (i + 1) & (map->room - 1);
+	return &map->slots[i];
+}
+
+/* Where there is no other of this key. */
+static struct isle_map_slot *find_free(const struct isle_map *map, size_t hashed)
+{
+	size_t i = hashed & (map->room - 1);
+
+	while (map->slots[i].key != NULL)
 		i = (i + 1) & (map->room - 1);
 	return &map->slots[i];
 }
 
 static int grow(struct isle_map *map)
 {
-	struct isle_map bigger = {.room = map->room == 0 ? 64 : map->room * 2, .count = map->count};
+	struct isle_map bigger = *map;
 
+	bigger.room = map->room == 0 ? 64 : map->room * 2;
 	make_seed();
 	bigger.slots = calloc(bigger.room, sizeof(*bigger.slots));
 	if (bigger.slots == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < map->room; i++) {
 		if (map->slots[i].key != NULL)
-			*find(&bigger, map->slots[i].key) = map->slots[i];
+			*find_free(&bigger, map->slots[i].hash) = map->slots[i];
 	}
 	free(map->slots);
 	*map = bigger;
@@ -65,11 +77,13 @@ int isle_map_set(struct isle_map *map, const char *key, void *value)
 		if (r < 0)
 			return r;
 	}
-	struct isle_map_slot *slot = find(map, key);
+	size_t hashed = hash(key);
+	struct isle_map_slot *slot = find(map, key, hashed);
 	if (slot->key == NULL) {
-		slot->key = strdup(key);
+		slot->key = map->borrows ? (char *)key : strdup(key);
 		if (slot->key == NULL)
 			return -ENOMEM;
+		slot->hash = hashed;
 		map->count++;
 	}
 	slot->value = value;
@@ -78,13 +92,13 @@ int isle_map_set(struct isle_map *map, const char *key, void *value)
 
 void *isle_map_get(const struct isle_map *map, const char *key)
 {
-	return map->room == 0 ? NULL : find(map, key)->value;
+	return map->room == 0 ? NULL : find(map, key, hash(key))->value;
 }
 
 void isle_map_done(struct isle_map *map)
 {
-	for (size_t i = 0; i < map->room; i++)
+	for (size_t i = 0; i < map->room && !map->borrows; i++)
 		free(map->slots[i].key);
 	free(map->slots);
-	*map = ISLE_MAP_INIT;
+	*map = (struct isle_map){.borrows = map->borrows};
 }

@@ -134,13 +134,13 @@ static struct isle_read_path *get(struct isle_reads *reads, const char *path)
 	if (one)
 		return one;
 	one = calloc(1, sizeof(*one) + strlen(path) + 1);
-	if (one && isle_map_set(&reads->paths, path, one) < 0) {
-		free(one);
-		one = NULL;
-	}
 	if (!one)
 		return NULL;
 	memcpy(one->path, path, strlen(path) + 1);
+	if (isle_map_set(&reads->paths, one->path, one) < 0) {
+		free(one);
+		return NULL;
+	}
 	if (!reads->last)
 		reads->last = &reads->first;
 	*reads->last = one;

@@ -25,13 +25,13 @@ struct isle_read_path {
 
 struct isle_reads {
 	struct isle_read_path *first, **last;
-	struct isle_map paths; /* host path -> struct isle_read_path, heap */
+	struct isle_map paths; /* host path (of the value) -> struct isle_read_path, heap */
 	unsigned runs;	       /* logs */
 	unsigned untracked;    /* runs that were not recorded, with --no-track */
 	unsigned lost;	       /* runs whose record is not complete */
 };
 
-#define ISLE_READS_INIT ((struct isle_reads){0})
+#define ISLE_READS_INIT ((struct isle_reads){.paths = ISLE_MAP_BORROWS})
 
 int isle_reads_load(const struct isle *isle, struct isle_reads *ret_reads, struct isle_err *err) isle_must_check;
 void isle_reads_done(struct isle_reads *reads);

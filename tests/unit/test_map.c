@@ -29,6 +29,25 @@ static void test_map(void **state)
 	assert_null(isle_map_get(&map, "key"));
 }
 
+static void test_map_borrows(void **state)
+{
+	struct isle_map map = ISLE_MAP_BORROWS;
+	char keys[200][8];
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "%d", i);
+		assert_int_equal(isle_map_set(&map, keys[i], keys[i]), 0);
+	}
+	assert_ptr_equal(isle_map_get(&map, "7"), keys[7]);
+	for (size_t i = 0; i < map.room; i++)
+		assert_ptr_equal(map.slots[i].key, map.slots[i].value);
+	isle_map_done(&map); /* frees no key */
+	assert_int_equal(isle_map_set(&map, keys[0], &map), 0);
+	assert_ptr_equal(isle_map_get(&map, "0"), &map);
+	isle_map_done(&map);
+}
+
 static void test_map_grows(void **state)
 {
 	enum { COUNT = 50000 };
@@ -83,6 +102,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_map_borrows),
 		cmocka_unit_test(test_map_grows),
 		cmocka_unit_test(test_sha256),
 	};
