@@ -76,15 +76,25 @@ static unsigned render(const char *s, size_t size, enum style style, char out[UN
 	return length;
 }
 
+/* The leading bytes of s that are ASCII and shown as they are in either style: nearly all there are. */
+static size_t count_plain(const char *s, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 /* Bytes that name takes when rendered; *ret_plain is true when no unit is escaped. */
 static size_t measure(const char *name, size_t size, bool *ret_plain)
 {
 	char unit[UNIT_MAX];
-	size_t total = 0, part;
+	size_t total = count_plain(name, size), part;
 	unsigned length;
 
 	*ret_plain = size > 0; /* an empty name is shown as "" */
-	for (size_t i = 0; i < size; i += length) {
+	for (size_t i = total; i < size; i += length) {
 		length = render(name + i, size - i, STYLE_NAME, unit, &part);
 		if (part != length)
 			*ret_plain = false;
@@ -95,11 +105,12 @@ static size_t measure(const char *name, size_t size, bool *ret_plain)
 
 static int add_rendered(struct isle_buf *buf, const char *text, size_t size, enum style style)
 {
+	size_t plain = count_plain(text, size), part;
 	char unit[UNIT_MAX];
-	size_t part;
 	unsigned length;
 
-	for (size_t i = 0; i < size; i += length) {
+	isle_buf_add(buf, text, plain);
+	for (size_t i = plain; i < size; i += length) {
 		length = render(text + i, size - i, style, unit, &part);
 		isle_buf_add(buf, unit, part);
 	}

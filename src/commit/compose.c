@@ -301,7 +301,7 @@ static int take_hunks(const struct sides *sides, const char *numbers, struct isl
 int isle_compose_hunks(struct isle_builder *b, const struct isle_change *change,
 		       struct isle_composition *ret_composition)
 {
-	const char *numbers = hunks_of(b, change), *path = isle_quote(change->path);
+	const char *numbers = hunks_of(b, change), *path;
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 	auto_sides struct sides sides = {-1, -1};
 	bool all = false;
@@ -309,6 +309,7 @@ int isle_compose_hunks(struct isle_builder *b, const struct isle_change *change,
 
 	if (!numbers)
 		return 0;
+	path = isle_quote(change->path);
 	if (change->kind != ISLE_MODIFY || !is_plain_change(b, change))
 		return isle_err_text(b->err, -EINVAL, "'%s' cannot be committed by hunks: it is not a changed text %s",
 				     path, "file of one name");
