@@ -22,7 +22,7 @@
 #include <sys/xattr.h>
 
 enum {
-	LIST_ROOM = 1024,  /* attribute names of nearly every object */
+	LIST_ROOM = 512,   /* attribute names of nearly every object */
 	VALUE_ROOM = 4096, /* ... and their values; XATTR_SIZE_MAX else */
 };
 

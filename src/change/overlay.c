@@ -24,7 +24,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIST_SIZE = 4096, VALUE_SIZE = 4096, NOTES_MAX = 16, NOTES_ROOM = 4096, HANDLE_HEAD = 21, OVERLAY_MAGIC = 0xfb };
+/* The kernel clears as much memory as a caller has room for; the small ones hold what nearly every object has. */
+enum { LIST_SIZE = 512, VALUE_SMALL = 128, VALUE_SIZE = 4096 };
+
+enum { NOTES_MAX = 16, NOTES_ROOM = 4096, HANDLE_HEAD = 21, OVERLAY_MAGIC = 0xfb };
 
 static void parse_origin(const unsigned char *value, size_t size, struct isle_note_handle *handle)
 {
@@ -123,8 +126,10 @@ static void keep_note(struct note_reader *reader, char *key, const char *value, 
 static int read_note(struct note_reader *reader, char *key, const char *note, struct isle_upper *upper)
 {
 	char value[VALUE_SIZE + 1];
-	ssize_t n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SIZE);
+	ssize_t n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SMALL);
 
+	if (n == -ERANGE)
+		n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SIZE);
 	if (n == -ENOMEM)
 		return -ENOMEM;
 	if (n < 0)
