@@ -116,8 +116,11 @@ static void stat_of(const struct isle_identity *then, struct isle_stat *ret)
 	ret->ctime = isle_time_from(then->ctime);
 }
 
-/* The directory of the last path: the next one is mostly in it, too, and is found there without a walk. */
+/* The directory of the last path: the next one is mostly in it, too, and is found there without a walk; and so is what
+ * the scan has just seen there. */
 struct place {
+	const struct isle_changes *changes;
+	size_t first, end; /* changes below it */
 	int dir;
 	size_t length;
 	char path[PATH_MAX];
@@ -142,12 +145,33 @@ static int find_place(struct place *place, const char *path, const char **ret_na
 		memcpy(place->path, path, length);
 		place->path[length] = '\0';
 		place->length = length;
+		isle_changes_below(place->changes, place->path, &place->first, &place->end);
 		place->dir = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (place->dir < 0)
 		return AT_FDCWD;
 	*ret_name = slash + 1;
 	return place->dir;
+}
+
+/* The host's object at a path as the scan has seen it, NULL where that looked at none, or at one elsewhere. */
+static const struct isle_stat *seen_by_scan(const struct place *place, const char *path)
+{
+	size_t low = place->first, high = place->end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		/* They have the path of the place in common. */
+		if (strcmp(place->changes->list[middle].path + place->length, path + place->length) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < place->end && strcmp(place->changes->list[low].path, path) == 0; low++)
+		if (!place->changes->list[low].from && place->changes->list[low].before.mode != 0)
+			return &place->changes->list[low].before;
+	return NULL;
 }
 
 /* struct isle_stat has device numbers as isle_look() makes them; here only those of one host are compared. */
@@ -157,9 +181,15 @@ static int look(struct place *place, const char *path, struct isle_stat *ret_now
 	struct isle_identity id;
 	const char *name;
 	int dir = find_place(place, path, &name);
-	int r = isle_statx(dir, name, &st);
+	const struct isle_stat *seen = name != path ? seen_by_scan(place, path) : NULL;
+	int r;
 
+	if (seen) {
+		*ret_now = *seen;
+		return 0;
+	}
 	*ret_now = (struct isle_stat){0};
+	r = isle_statx(dir, name, &st);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
 		return 0;
 	if (r < 0)
@@ -323,7 +353,7 @@ static void name_commands(struct isle_builder *b, size_t from)
 int isle_criteria_check(struct isle_builder *b)
 {
 	auto_map struct isle_map decided = ISLE_MAP_INIT;
-	__attribute__((cleanup(place_done))) struct place place = {.dir = -1};
+	__attribute__((cleanup(place_done))) struct place place = {.changes = &b->changes, .dir = -1};
 	size_t before = b->result->conflicts.count;
 	int stop = 0;
 
