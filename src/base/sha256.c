@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FIPS 180-4, sections 4.1.2, 5.1.1 and 6.2. */
 #include "sha256.h"
+#include "sha256_internal.h"
 #include <string.h>
 
-static const uint32_t k[64] = {
+const uint32_t isle_sha256_k[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
 	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
 	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -50,6 +51,7 @@ static inline void round_at(uint32_t v[8], unsigned a, uint32_t key)
 
 static void compress(uint32_t state[8], const unsigned char block[64])
 {
+	const uint32_t *k = isle_sha256_k;
 	uint32_t w[64], v[8];
 	unsigned i;
 
@@ -69,6 +71,24 @@ static void compress(uint32_t state[8], const unsigned char block[64])
 		state[i] += v[i];
 }
 
+void isle_sha256_blocks_portable(uint32_t state[8], const unsigned char *blocks, size_t count)
+{
+	for (; count > 0; count--, blocks += 64)
+		compress(state, blocks);
+}
+
+static void take_blocks(struct isle_sha256 *sha, const unsigned char *blocks, size_t count)
+{
+	static int fast = -1;
+
+	if (fast < 0)
+		fast = isle_sha256_has_extensions();
+	if (fast)
+		isle_sha256_blocks_extensions(sha->state, blocks, count);
+	else
+		isle_sha256_blocks_portable(sha->state, blocks, count);
+}
+
 void isle_sha256_init(struct isle_sha256 *sha)
 {
 	*sha = (struct isle_sha256){
@@ -86,7 +106,8 @@ void isle_sha256_add(struct isle_sha256 *sha, const void *data, size_t size)
 		size_t part = sizeof(sha->block) - at;
 
 		if (at == 0 && size >= part) {
-			compress(sha->state, bytes);
+			part = size - size % sizeof(sha->block);
+			take_blocks(sha, bytes, part / sizeof(sha->block));
 			sha->size += part;
 			bytes += part;
 			size -= part;
@@ -99,7 +120,7 @@ void isle_sha256_add(struct isle_sha256 *sha, const void *data, size_t size)
 		bytes += part;
 		size -= part;
 		if (at + part == sizeof(sha->block))
-			compress(sha->state, sha->block);
+			take_blocks(sha, sha->block, 1);
 	}
 }
 
