@@ -73,7 +73,6 @@ void isle_change_done(struct isle_change *change)
 	free(change->path);
 	free(change->from);
 	free(change->data);
-	free(change->upper);
 	free(change->notes.list);
 }
 

@@ -71,13 +71,14 @@ struct isle_change {
 	char *from;	/* where its counterpart is on the host now, when that is not path: the old place of a RENAME,
 			 * and for what lies in a renamed directory the place in the old one. Else NULL */
 	char *data;	/* metacopy: the host path that has the data, when that is neither from nor path; else NULL */
-	char *upper;	/* its path below the layer's upper directory, "" for the root; NULL for FILE layers.
-			 * Of a delete: the whiteout, or NULL when an opaque directory above hides it */
-	bool metacopy;	/* upper holds metadata only, the data are still the host's at isle_change_data() */
-	bool another;	/* a file that is known to have been put in the place of a host's file with several names */
-	bool opaque;	/* a directory that hides the host's directory of the same name */
-	bool blind;	/* the upper directory could not be read (mode 0000): what is in it is not known */
-	bool noted;	/* notes has all attributes of the overlay that upper has */
+	const char *upper; /* its path below the layer's upper directory, the end of path, "" for the root; NULL for
+			    * FILE layers. Of a delete: the whiteout, or NULL when an opaque directory above hides it */
+	bool metacopy;	   /* upper holds metadata only, the data are still the host's at isle_change_data() */
+	bool another;	   /* a file that is known to have been put in the place of a host's file with several names */
+	bool opaque;	   /* a directory that hides the host's directory of the same name */
+	bool blind;	   /* the upper directory could not be read (mode 0000): what is in it is not known */
+	bool noted; /* notes has all attributes of the overlay that upper has; perhaps not the value of an origin,
+		     * see ISLE_SCAN_NOTES */
 	struct isle_xattrs notes;
 	unsigned tree;	     /* of a new directory: enum isle_tree */
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
@@ -112,6 +113,7 @@ struct isle_changes {
 enum isle_scan_flags {
 	ISLE_SCAN_ALL = 1 << 0,	  /* each object inside new and deleted directories is a change of its own */
 	ISLE_SCAN_TIMES = 1 << 1, /* what differs in its times alone is a change, too */
+	ISLE_SCAN_NOTES = 1 << 2, /* the notes of all changes have their values, so that they can be restored */
 };
 
 int isle_changes_scan(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,

@@ -60,8 +60,12 @@ struct isle_upper {
 	struct isle_note_handle handle; /* of the lower object, where origin has one */
 };
 
+enum isle_upper_flags {
+	ISLE_UPPER_NO_ORIGIN = 1 << 0, /* of an origin only that there is one: notes has its name and no value */
+};
+
 /* Reads the notes of dir/name; st is of that object. Extended attributes that cannot be read count as absent. */
-int isle_upper_read(int dir, const char *name, const char *prefix, const struct statx *st,
+int isle_upper_read(int dir, const char *name, const char *prefix, const struct statx *st, unsigned flags,
 		    struct isle_upper *ret_upper) isle_must_check;
 void isle_upper_done(struct isle_upper *upper);
 

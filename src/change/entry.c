@@ -458,6 +458,16 @@ static bool is_other_layer(const struct isle_scan *scan)
 	return false;
 }
 
+/* Where both sides have a file of one name each, which object it was copied from is of no interest before its
+ * attributes are taken off. */
+static unsigned upper_flags(const struct isle_scan *scan, const struct isle_seen *seen)
+{
+	bool wanted = (scan->flags & ISLE_SCAN_NOTES) || !seen->on_host || !S_ISREG(seen->st.stx_mode) ||
+		      !S_ISREG(seen->host.stx_mode) || seen->st.stx_nlink > 1 || seen->host.stx_nlink > 1;
+
+	return wanted ? 0 : ISLE_UPPER_NO_ORIGIN;
+}
+
 int isle_scan_upper(struct isle_scan *scan, const char *name)
 {
 	const struct isle_frame *frame = isle_scan_top(scan);
@@ -475,7 +485,8 @@ int isle_scan_upper(struct isle_scan *scan, const char *name)
 		return r;
 	if (isle_is_whiteout(&seen.st))
 		return whiteout(scan, &seen);
-	r = isle_upper_read(frame->upper, name, isle_layer_xattr(scan->layer), &seen.st, &seen.notes);
+	r = isle_upper_read(frame->upper, name, isle_layer_xattr(scan->layer), &seen.st, upper_flags(scan, &seen),
+			    &seen.notes);
 	if (r < 0)
 		return r;
 	if (seen.notes.whiteout && frame->plain_whiteouts)
@@ -523,7 +534,7 @@ int isle_scan_root(struct isle_scan *scan, bool *ret_plain_whiteouts)
 	if (r >= 0 && seen.on_host)
 		r = isle_statx(scan->host_root, "", &seen.host);
 	if (r >= 0)
-		r = isle_upper_read(scan->upper_root, "", isle_layer_xattr(scan->layer), &seen.st, &seen.notes);
+		r = isle_upper_read(scan->upper_root, "", isle_layer_xattr(scan->layer), &seen.st, 0, &seen.notes);
 	if (r < 0)
 		return r;
 	seen.base = seen.st.stx_btime;

@@ -102,7 +102,8 @@ static int take_note(const char *note, const char *value, size_t n, const struct
 struct note_reader {
 	struct isle_object object;
 	const struct statx *st;
-	bool partial; /* some do not fit, or cannot be read */
+	unsigned flags; /* enum isle_upper_flags */
+	bool partial;	/* some do not fit, or cannot be read */
 	struct isle_xattr list[NOTES_MAX];
 	size_t count, used;
 	char values[NOTES_ROOM];
@@ -126,8 +127,10 @@ static void keep_note(struct note_reader *reader, char *key, const char *value, 
 static int read_note(struct note_reader *reader, char *key, const char *note, struct isle_upper *upper)
 {
 	char value[VALUE_SIZE + 1];
-	ssize_t n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SMALL);
+	ssize_t n = 0;
 
+	if (!(reader->flags & ISLE_UPPER_NO_ORIGIN) || strcmp(note, "origin") != 0)
+		n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SMALL);
 	if (n == -ERANGE)
 		n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SIZE);
 	if (n == -ENOMEM)
@@ -172,7 +175,8 @@ static int read_list(struct note_reader *reader, char *list, size_t size, const 
 	return isle_xattrs_copy(&(struct isle_xattrs){reader->list, reader->count}, &upper->notes);
 }
 
-int isle_upper_read(int dir, const char *name, const char *prefix, const struct statx *st, struct isle_upper *ret_upper)
+int isle_upper_read(int dir, const char *name, const char *prefix, const struct statx *st, unsigned flags,
+		    struct isle_upper *ret_upper)
 {
 	struct note_reader reader;
 	char small[LIST_SIZE];
@@ -186,6 +190,7 @@ int isle_upper_read(int dir, const char *name, const char *prefix, const struct 
 	if (n >= 0) {
 		reader.object = (struct isle_object){.dir = dir, .name = name};
 		reader.st = st;
+		reader.flags = flags;
 		reader.count = reader.used = 0;
 		reader.partial = false;
 		r = read_list(&reader, large ? large : small, (size_t)n, prefix, &upper);

@@ -57,11 +57,8 @@ static int set_paths(struct isle_scan *scan, struct isle_change *change)
 		if (!change->from)
 			return -ENOMEM;
 	}
-	if (change->kind != ISLE_DELETE && scan->layer->kind != ISLE_LAYER_FILE) {
-		change->upper = strdup(isle_layer_below(scan->layer, path));
-		if (!change->upper)
-			return -ENOMEM;
-	}
+	if (change->kind != ISLE_DELETE && scan->layer->kind != ISLE_LAYER_FILE)
+		change->upper = isle_layer_below(scan->layer, change->path);
 	return 0;
 }
 

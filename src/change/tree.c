@@ -129,7 +129,7 @@ int isle_scan_new(struct isle_scan *scan, const char *name)
 		return 0;
 	}
 	seen.base = seen.st.stx_btime;
-	r = isle_upper_read(frame->upper, name, isle_layer_xattr(scan->layer), &seen.st, &seen.notes);
+	r = isle_upper_read(frame->upper, name, isle_layer_xattr(scan->layer), &seen.st, 0, &seen.notes);
 	if (r < 0)
 		return r;
 	r = new_object(scan, &seen);
@@ -147,11 +147,8 @@ int isle_scan_delete(struct isle_scan *scan, const struct isle_seen *seen, const
 
 	if (i < 0)
 		return (int)i;
-	if (by_whiteout) {
-		scan->changes.list[i].upper = strdup(isle_layer_below(scan->layer, scan->path.data));
-		if (!scan->changes.list[i].upper)
-			return -ENOMEM;
-	}
+	if (by_whiteout)
+		scan->changes.list[i].upper = isle_layer_below(scan->layer, scan->changes.list[i].path);
 	options.change = i;
 	return S_ISDIR(seen->host.stx_mode) ? isle_scan_push(scan, &options) : 0;
 }

@@ -50,7 +50,7 @@ static int show(struct isle_keep *keep, const char *file, bool json)
 	int r;
 
 	keep->options.allow = ISLE_MARKS_FLAGGED;
-	keep->options.flags |= ISLE_COMMIT_LIST;
+	keep->options.flags |= ISLE_COMMIT_LIST | ISLE_COMMIT_SHOW;
 	if (isle_plan_build(keep->store, keep->isle, &keep->options, &plan, &result, &err) < 0)
 		return isle_fail(&err);
 	isle_keep_tell(&result);

@@ -65,6 +65,7 @@ static int plan_init(struct isle_builder *b)
 
 	isle_plan_done(plan);
 	plan->kind = ISLE_OPERATION_COMMIT;
+	plan->shown = (b->options->flags & ISLE_COMMIT_SHOW) != 0;
 	memcpy(plan->isle_id, b->isle->id, sizeof(plan->isle_id));
 	plan->isle_name = strdup(b->isle->name);
 	if (!plan->isle_name || isle_plan_set_sites(plan, &b->layers) < 0)
@@ -87,7 +88,7 @@ static void obey_rules(struct isle_builder *b)
 
 static int scan(struct isle_builder *b)
 {
-	unsigned flags = ISLE_SCAN_TIMES | (b->all ? ISLE_SCAN_ALL : 0);
+	unsigned flags = ISLE_SCAN_TIMES | (b->all ? ISLE_SCAN_ALL : 0) | (b->plan.shown ? 0 : ISLE_SCAN_NOTES);
 	int r;
 
 	isle_choice_done(&b->choice);

@@ -116,7 +116,9 @@ int isle_check(struct isle_store *store, const struct isle *isle, const struct i
 	       struct isle_commit_result *ret_result, struct isle_err *err)
 {
 	auto_plan struct isle_plan plan = ISLE_PLAN_INIT;
+	struct isle_commit_options shown = *options;
 
+	shown.flags |= ISLE_COMMIT_SHOW;
 	*ret_result = ISLE_COMMIT_RESULT_INIT;
-	return isle_plan_build(store, isle, options, &plan, ret_result, err);
+	return isle_plan_build(store, isle, &shown, &plan, ret_result, err);
 }

@@ -117,6 +117,8 @@ enum isle_commit_flags {
 	ISLE_COMMIT_TORN = 1 << 1, /* a yes to an isle whose machine went down during a run (boot.h) */
 	ISLE_COMMIT_LIST = 1 << 2, /* isle_plan_build() for showing: a conflict that ABORT stands for stops nothing,
 				    * its change is left out; the outcome is CONFLICT all the same */
+	ISLE_COMMIT_SHOW = 1 << 3, /* isle_plan_build(): the plan is not carried out, so what only taking it back
+				    * would need is not read */
 };
 
 enum isle_outcome {

@@ -181,6 +181,15 @@ static void code_xattrs(struct coder *c, struct isle_xattr **list, size_t *count
 	}
 }
 
+static void code_names(struct coder *c, const struct isle_xattrs *attributes)
+{
+	size_t i, count = attributes->count;
+
+	code_count(c, &count);
+	for (i = 0; i < attributes->count; i++)
+		code_string(c, &attributes->list[i].name);
+}
+
 static void code_meta(struct coder *c, struct isle_meta **meta)
 {
 	uint32_t there = *meta != NULL, mode;
@@ -273,7 +282,11 @@ static void code_action(struct coder *c, struct isle_action *action)
 	code_stat(c, &action->new);
 	code_meta(c, &action->old_meta);
 	code_meta(c, &action->new_meta);
-	code_xattrs(c, &action->overlay.list, &action->overlay.count);
+	/* The id is the same whether the values were read or not (ISLE_COMMIT_SHOW). */
+	if (c->sha)
+		code_names(c, &action->overlay);
+	else
+		code_xattrs(c, &action->overlay.list, &action->overlay.count);
 }
 
 static void code_site(struct coder *c, struct isle_site *site)

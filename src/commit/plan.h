@@ -111,6 +111,7 @@ struct isle_plan {
 	int64_t stamp;	/* when everything was prepared, ns; no object below a prepared directory is younger */
 	int64_t end;	/* when the last step was done */
 	bool whole;	/* nothing of the isle is left out */
+	bool shown;	/* ISLE_COMMIT_SHOW: overlay lacks values */
 	struct isle_site *sites;
 	size_t site_count;
 	struct isle_action *actions;

@@ -56,6 +56,7 @@
 #include "talk.h"
 #include "touching.h"
 #include "transaction_internal.h"
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -601,6 +602,7 @@ int isle_transaction_run(struct isle_store *store, const struct isle *isle, stru
 	mode_t mask;
 	int r;
 
+	assert(!plan->shown);
 	r = isle_catalog_open(store, &catalog, err);
 	if (r >= 0)
 		r = add_operation(catalog, plan, ret_id, err);

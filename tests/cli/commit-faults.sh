@@ -110,4 +110,29 @@ inside 'for i in $(seq 3000); do : >n$i; done'
 isle discard -q --yes counts
 has "$(isle log | head -n 1)" 'all changes'
 
+# What a commit that fails has taken off is put back, values and all: the second of two exchanges fails here, after the
+# layer was parked. A plan that is only shown is made without these values, and has the same id.
+if command -v strace >/dev/null; then
+	start noted
+	echo one >f
+	echo two >g
+	inside 'echo more >>f; echo more >>g'
+	noted() {
+		getfattr -Rhd -m 'overlay.origin' -e hex "$ISLE_HOME/isles" 2>/dev/null | sort
+	}
+	before=$(noted)
+	has "$before" 'overlay.origin'
+	[ "$(id -u)" != 0 ] || has "$before" 'overlay.origin=0x00fb'
+	strace -qq -f -o "$T/strace" -e trace=renameat2 -e inject=renameat2:error=EIO:when=3 "$ISLE" commit --yes noted >/dev/null 2>&1 &&
+		fail 'the commit was to fail'
+	has "$(cat "$T/strace")" INJECTED
+	has "$(cat "$T/strace")" RENAME_EXCHANGE
+	content f one
+	same "$(noted)" "$before" 'what the overlay has noted'
+	isle plan -o "$T/plan.json" noted >/dev/null
+	isle commit -q --plan "$T/plan.json" --yes
+	content g $'two\nmore'
+	hasnt "$(getfattr -m - -d f g 2>&1)" overlay
+fi
+
 nothing_left
