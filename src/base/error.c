@@ -6,6 +6,7 @@
 #include "error.h"
 #include "talk.h"
 #include "talk_internal.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,4 +96,9 @@ void isle_err_print(const struct isle_err *err)
 	isle_talk_line("isle: ", err->text);
 	if (err->hint[0] != '\0')
 		isle_talk_line("hint: ", err->hint);
+}
+
+bool isle_is_no_room(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT;
 }

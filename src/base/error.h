@@ -13,6 +13,7 @@
  * and the verb prints it once: "isle: cannot commit 'etc/hosts': Permission denied".
  */
 #include "macros.h"
+#include <stdbool.h>
 
 struct isle_err {
 	int code;	/* -errno, 0 when nothing failed */
@@ -33,6 +34,9 @@ int isle_err_prefix(struct isle_err *err, int code, const char *format, ...) isl
 
 /* Sets the one hint line; the last one set wins. It may come before or after the text: only ISLE_ERR_INIT clears it. */
 void isle_err_hint(struct isle_err *err, const char *format, ...) isle_printf(2, 3);
+
+/* True for the codes of a full disk and of a quota that is used up. */
+bool isle_is_no_room(int code);
 
 /* Prints "isle: TEXT" and, where there is one, "hint: HINT" on stderr. */
 void isle_err_print(const struct isle_err *err);

@@ -214,8 +214,9 @@ static int run(struct gc *gc)
 	if (isle_store_open(&store, &err) < 0)
 		return isle_fail(&err);
 	isle_ignore(isle_tree_usage(isle_store_fd(store), "trash", &gc->trash));
-	if (isle_undo_prune(store, &how, &result, &err) < 0 ||
-	    (!gc->dry && (fold_all(store, &err) < 0 || isle_store_gc(store, &err) < 0)))
+	/* The trash first: on a full disk nothing else has room. And last, what was put there meanwhile. */
+	if ((!gc->dry && isle_store_gc(store, &err) < 0) || isle_undo_prune(store, &how, &result, &err) < 0 ||
+	    (!gc->dry && (isle_store_gc(store, &err) < 0 || fold_all(store, &err) < 0)))
 		return isle_fail(&err);
 	tell(store, gc, &result);
 	return ISLE_EXIT_OK;

@@ -248,23 +248,46 @@ static int decide(struct prune *prune)
 
 /* --- doing it --- */
 
+static int set_pruned(struct prune *prune, int64_t id, struct isle_err *err)
+{
+	return isle_catalog_operation_set(prune->catalog, id, ISLE_OPERATION_PRUNED, 0, err);
+}
+
+/* What a gc has freed before the power went, or before a full disk let it say so. */
+static void settle_lost(struct prune *prune)
+{
+	for (size_t i = 0; i < prune->done_count; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "%" PRId64, prune->done[i]);
+		if (faccessat(prune->undo, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			isle_ignore(set_pruned(prune, prune->done[i], NULL));
+	}
+}
+
 static int free_record(struct prune *prune, const struct record *record)
 {
 	auto_plan struct isle_plan plan = ISLE_PLAN_INIT;
 	int64_t id = record->told.id, end;
 	char name[24], trash[40];
+	bool late;
 	int r = isle_operation_load(prune->store, id, &plan, &end, prune->err);
 
 	if (r >= 0 && record->told.undoable)
-		r = isle_catalog_operation_set(prune->catalog, id, ISLE_OPERATION_PRUNED, 0, prune->err);
-	if (r < 0)
+		r = set_pruned(prune, id, prune->err);
+	late = r < 0 && isle_is_no_room(r);
+	if (r < 0 && !late)
 		return r;
-	r = for_each_place(prune, &plan, id, remove_place);
+	r = for_each_place(prune, &plan, id, remove_place); /* on a full disk, first the room and then the note */
 	snprintf(name, sizeof(name), "%" PRId64, id);
 	snprintf(trash, sizeof(trash), "trash/undo-%" PRId64, id);
 	if (r >= 0)
 		r = isle_renameat2(prune->undo, name, isle_store_fd(prune->store), trash, 0);
-	return r < 0 ? isle_err_errno(prune->err, r, "cannot remove the record of operation %" PRId64, id) : 0;
+	if (r >= 0 && late)
+		r = isle_remove_tree(isle_store_fd(prune->store), trash);
+	if (r < 0)
+		return isle_err_errno(prune->err, r, "cannot remove the record of operation %" PRId64, id);
+	return late ? set_pruned(prune, id, prune->err) : 0;
 }
 
 static int carry_out(struct prune *prune)
@@ -335,6 +358,8 @@ int isle_undo_prune(struct isle_store *store, const struct isle_prune_options *o
 		r = look_at_all(&prune);
 	if (r >= 0)
 		r = decide(&prune);
+	if (r >= 0 && !(options->flags & ISLE_PRUNE_DRY))
+		settle_lost(&prune);
 	if (r >= 0)
 		r = carry_out(&prune);
 	if (r >= 0)

@@ -18,11 +18,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	SCHEMA_VERSION = 1,
@@ -78,7 +81,9 @@ static int db_error(const struct isle_catalog *catalog, struct isle_err *err)
 		code = -EBUSY;
 		break;
 	default:
-		code = -EIO;
+		code = -sqlite3_system_errno(catalog->db);
+		if (code != -ENOSPC && code != -EDQUOT)
+			code = -EIO;
 	}
 	return isle_err_text(err, code, "catalog.db: %s", sqlite3_errmsg(catalog->db));
 }
@@ -128,6 +133,24 @@ static int db_create(const struct isle_catalog *catalog, struct isle_err *err)
 	return db_exec(catalog, set_version, err);
 }
 
+/* SQLite writes to a mapped file. Where a file system cannot give that room (blocks smaller than a page, copy on write)
+ * the kernel knows no other way to say so. What was begun is as after a crash: the next command recovers. */
+static void no_room(int signal)
+{
+	static const char text[] = "isle: catalog.db: there is no room on the file system of the store, or it fails\n";
+
+	(void)signal;
+	isle_ignore(write(STDERR_FILENO, text, sizeof(text) - 1));
+	_exit(EXIT_FAILURE);
+}
+
+static void expect_no_room(void)
+{
+	const struct sigaction action = {.sa_handler = no_room, .sa_flags = (int)SA_RESETHAND};
+
+	sigaction(SIGBUS, &action, NULL);
+}
+
 static int db_open(struct isle_catalog *catalog, const struct isle_store *store, struct isle_err *err)
 {
 	/* The store can be reached by a symbolic link, which SQLite is told not to follow. */
@@ -143,6 +166,7 @@ static int db_open(struct isle_catalog *catalog, const struct isle_store *store,
 			    NULL);
 	if (r != SQLITE_OK)
 		return catalog->db ? db_error(catalog, err) : isle_err_errno(err, -ENOMEM, "catalog.db");
+	expect_no_room();
 	sqlite3_busy_timeout(catalog->db, BUSY_MILLISECONDS);
 	sqlite3_db_config(catalog->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_wal_autocheckpoint(catalog->db, 0);
@@ -312,8 +336,10 @@ int isle_catalog_open(const struct isle_store *store, struct isle_catalog **ret_
 	r = db_open(catalog, store, err);
 	if (r < 0)
 		return r;
+	/* What there is no room for stays in the queue. On a full disk one must be able to look, to take back and to
+	 * free. */
 	r = queue_import(catalog, err);
-	if (r < 0)
+	if (r < 0 && !isle_is_no_room(r))
 		return r;
 	*ret_catalog = ptr_take(&catalog);
 	return 0;

@@ -78,8 +78,9 @@ look_at_host() {
 		cd "$H"
 		find . \( -type d -printf '%p %y %m %U:%G\n' \) -o -printf '%p %y %m %U:%G %s %T@ %l\n' | sort
 		find . -type f -readable -print0 | sort -z | xargs -0r sha256sum --
-		getfattr -Rhd -m - . 2>/dev/null
-		getfacl -Rp --skip-base . 2>/dev/null
+		# In an order that does not go by that of their making.
+		find . -print0 | sort -z | xargs -0 getfattr -hd -m - -- 2>/dev/null || true
+		find . ! -type l -print0 | sort -z | xargs -0 getfacl -p --skip-base -- 2>/dev/null || true
 	)
 }
 
