@@ -83,7 +83,8 @@ static int fresh_layer(struct isle_transaction *tx, const struct isle_action *ac
 	if (r < 0 || !layer)
 		return r < 0 ? r : -ENOENT;
 	host = isle_layer_open_host(layer);
-	if (host < 0)
+	/* Gone since, it is in nobody's way. */
+	if (host < 0 && ((host != -ENOENT && host != -ENOTDIR) || layer->kind == ISLE_LAYER_FILE))
 		return host;
 	return isle_layer_make(tx->isle, layer, host);
 }

@@ -78,7 +78,8 @@ int isle_layer_empty(const struct isle *isle, const struct isle_layer *layer) is
 const struct isle_layer *isle_layers_find(const struct isle_layers *layers, const char *path);
 
 /* Makes the directories (or the copied file) of a new layer; host is the host's directory or file, O_PATH will do.
- * Upper gets the rights of the host's directory: as root all its metadata, as a user layer->root_mode and its time. */
+ * Upper gets the rights of the host's directory: as root all its metadata, as a user layer->root_mode and its time.
+ * host is -1 for a directory of the host that has gone since the isle first had this layer. */
 int isle_layer_make(const struct isle *isle, const struct isle_layer *layer, int host) isle_must_check;
 
 /* A FILE layer that the isle has not written to follows the host: its copy is made anew when the host's file changed.

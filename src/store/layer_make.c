@@ -57,10 +57,12 @@ static int make_overlay(int dir, const struct isle_layer *layer, int host)
 
 	if (mkdirat(dir, "upper", mode & 01777) < 0 || mkdirat(dir, "work", 0700) < 0)
 		return -errno;
-	if (!layer->user)
+	if (host >= 0 && !layer->user)
 		return copy_metadata(dir, host);
 	if ((mode & 06000) != 0 && fchmodat(dir, "upper", mode, 0) < 0)
 		return -errno;
+	if (host < 0)
+		return 0;
 	struct statx st;
 	int r = isle_statx(host, "", &st);
 	return r < 0 ? r : isle_meta_copy_mtime(&st, dir, "upper");

@@ -7,7 +7,8 @@
 # A sample: which call it is, with which error it fails, and whether for good, changes from one to the next. More with ISLE_FAULTS:
 #   full                     each error of each call, once and, if the call changes something, for good (hours)
 #   each                     every call with one error, one that changes something also for good, and as the last
-#   kill                     every call as the last
+#   kill                     every call that changes something as the last: a kill before any other leaves what one before the
+#                            next of these leaves
 #   OPERATION                full, of this operation alone; "OPERATION each" and "OPERATION kill" likewise
 #   OPERATION CALL ERROR N   one ("commit renameat2 EIO 3+": from the third on; "recovery-back unlinkat KILL 2")
 # ISLE_FAULTS_KINDS: some of plain, bind, user. ISLE_FAULTS_FROM: of each operation without the calls before that number, which is
@@ -123,6 +124,11 @@ sweep() {
 	[ "$tries" -gt 5 ] || [ -n "${ISLE_FAULTS:-}" ] || fail "$what: too few failures"
 }
 
+# Of the calls of openat, whether the n-th can.
+makes_a_file() {
+	sed -n 's/^[0-9]* *openat(/&/p' "$T/calls" | sed -n "${n}p" | grep -q O_CREAT
+}
+
 # Whether this one's turn has come.
 chosen() {
 	local pick
@@ -135,7 +141,7 @@ chosen() {
 		[ -z "$lasting" ] || changes_something "$call" || return 1
 		[ "$error" = "${but_kill[pick % ${#but_kill[@]}]}" ] || { [ "$error" = KILL ] && [ -z "$lasting" ]; }
 		;;
-	kill | "$what kill") [ -z "$lasting" ] ;;
+	kill | "$what kill") [ -z "$lasting" ] && changes_something "$call" && { [ "$call" != openat ] || makes_a_file; } ;;
 	full | "$what")
 		[ -z "$lasting" ] || { [ "$error" != KILL ] && changes_something "$call"; }
 		;;

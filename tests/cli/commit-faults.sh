@@ -94,6 +94,24 @@ if is_root; then
 	same "$(look)" "$(cat "$T/before")"
 fi
 
+# A directory of the host that has a layer of its own and has gone since is in nobody's way.
+if is_root; then
+	start layer-gone
+	mkdir gone
+	mount --bind gone gone
+	at_end 'umount -q "$H/gone"'
+	echo one >f
+	inside 'echo two >>f'
+	umount gone
+	rmdir gone
+	isle discard -q --yes layer-gone
+	status_is 0 isle status layer-gone >/dev/null
+	isle undo -q --yes
+	has "$(isle status layer-gone || true)" "$H/f"
+	isle commit -q --yes layer-gone
+	content f $'one\ntwo'
+fi
+
 # The log says what a discard of everything took; of very much, that it was all.
 start counts
 echo one >f
