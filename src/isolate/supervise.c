@@ -124,9 +124,11 @@ static unsigned traps(const struct supervisor *s)
 }
 
 /* As leader.c has it. */
-static unsigned filter_flags(const struct isle_run_options *o)
+static unsigned filter_flags(const struct supervisor *s)
 {
-	return (isle_view_is_root() ? ISLE_FILTER_ROOT : 0) | ((o->flags & ISLE_RUN_NEST) != 0 ? ISLE_FILTER_NEST : 0) |
+	const struct isle_run_options *o = s->options;
+
+	return (s->root ? ISLE_FILTER_ROOT : 0) | ((o->flags & ISLE_RUN_NEST) != 0 ? ISLE_FILTER_NEST : 0) |
 	       (o->net == ISLE_NET_HOST ? ISLE_FILTER_HOST_NET : 0);
 }
 
@@ -144,7 +146,7 @@ static int make_guide(struct supervisor *s, unsigned trapped)
 		.isle = s->isle,
 		.track = s->options->track,
 		.traps = trapped,
-		.filter = filter_flags(s->options),
+		.filter = filter_flags(s),
 		.user = !s->root,
 		.fake_owner = (s->options->flags & ISLE_RUN_FAKE_OWNER) != 0,
 		.directory = s->options->directory,

@@ -14,6 +14,11 @@
 
 enum { MAGIC_MAX = 8 };
 
+struct waiting {
+	const struct isle_guide *guide;
+	const struct isle_call *call;
+};
+
 /* Appends path to the text of `length` bytes, leaving out empty and "." components. The new length. */
 static size_t append(char *text, size_t length, const char *path)
 {
@@ -217,11 +222,20 @@ int isle_guide_path_text(struct isle_guide *guide, const struct isle_call *call,
 	return fill_in(guide, call, dirfd, path, false);
 }
 
+static bool waits(void *data)
+{
+	const struct waiting *w = data;
+
+	return isle_guide_waits(w->guide, w->call);
+}
+
 static int copy_and_fill_in(struct isle_guide *guide, const struct isle_call *call, int dirfd, uint64_t address,
 			    bool in_root)
 {
 	char path[PATH_MAX];
-	int length = isle_peer_string(call->tid, address, path, sizeof(path));
+	struct waiting w = {guide, call};
+	int memory = isle_processes_memory(&guide->processes, call->tid, waits, &w);
+	int length = isle_peer_string_in(memory, call->tid, address, path, sizeof(path));
 
 	if (length <= 0)
 		return length < 0 ? length : -ENOENT;

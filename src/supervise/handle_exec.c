@@ -151,6 +151,7 @@ int isle_handle_exec(struct isle_guide *guide, const struct isle_call *call, str
 	char first = '\0';
 
 	(void)ret_verdict;
+	isle_processes_run(&guide->processes, call->tid);
 	isle_guide_traffic_begins(guide, call);
 	int r = isle_peer_read(call->tid, address, &first, 1);
 	/* The leader's attempts on the way through $PATH; only the first one is looked at. */

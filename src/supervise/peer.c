@@ -49,6 +49,18 @@ int isle_peer_string(pid_t tid, uint64_t address, char *buf, size_t room)
 	return -ENAMETOOLONG;
 }
 
+int isle_peer_string_in(int memory, pid_t tid, uint64_t address, char *buf, size_t room)
+{
+	if (memory >= 0 && room >= FIRST && address <= INT64_MAX) {
+		ssize_t n = pread(memory, buf, FIRST, (off_t)address);
+		const char *end = n <= 0 ? NULL : memchr(buf, '\0', (size_t)n);
+
+		if (end != NULL)
+			return (int)(end - buf);
+	}
+	return isle_peer_string(tid, address, buf, room); /* a long one, none, or the memory of before */
+}
+
 int isle_peer_read(pid_t tid, uint64_t address, void *buf, size_t size)
 {
 	ssize_t n = copy(tid, address, buf, size);

@@ -12,6 +12,8 @@
 
 /* Copies a NUL-terminated string. Its length, -ENAMETOOLONG when it does not fit into room, -EFAULT. */
 int isle_peer_string(pid_t tid, uint64_t address, char *buf, size_t room) isle_must_check;
+/* The same for a thread whose /proc/PID/mem is open (-1: it is not), in half the time. */
+int isle_peer_string_in(int memory, pid_t tid, uint64_t address, char *buf, size_t room) isle_must_check;
 
 /* Copies size bytes. 0 or -errno; -EFAULT when they are not all there. */
 int isle_peer_read(pid_t tid, uint64_t address, void *buf, size_t size) isle_must_check;

@@ -2,6 +2,8 @@
 #include "processes.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -10,8 +12,9 @@
 #include "kernel.h"
 #include "peer.h"
 
-/* SPARE_FILES: for looking at paths, upper directories, the log. */
-enum { FIRST_ROOM = 64, SPARE_FILES = 32, DEPTH_MAX = 64, ENDS_AT_ONCE = 32 };
+/* SPARE_FILES: for looking at paths, upper directories, the log, memory. MANY_CALLS: so many that opening is worth it.
+ */
+enum { FIRST_ROOM = 64, SPARE_FILES = 36, DEPTH_MAX = 64, ENDS_AT_ONCE = 32, MANY_CALLS = 16 };
 
 /* struct pidfd_info of <linux/pidfd.h>: ids since Linux 6.13, the exit code since 6.15. */
 struct pidfd_info_v0 {
@@ -69,6 +72,7 @@ void isle_processes_done(struct isle_processes *processes)
 		if (p->pid == 0)
 			continue;
 		close(p->pidfd);
+		isle_cleanup_fd(&p->memory);
 		free(p->directory);
 	}
 	free(processes->list);
@@ -115,7 +119,11 @@ static struct isle_process *add(struct isle_processes *processes, const struct i
 	if (isle_events_add(processes->events, &start, NULL) < 0)
 		return NULL;
 	struct isle_process *p = slot(processes->list, processes->room, peer->process);
-	*p = (struct isle_process){.pid = peer->process, .number = processes->next++, .pidfd = fd_take(&pidfd)};
+	*p = (struct isle_process){.pid = peer->process,
+				   .number = processes->next++,
+				   .pidfd = fd_take(&pidfd),
+				   .memory = -1,
+				   .steady = true};
 	processes->count++;
 	return p;
 }
@@ -165,6 +173,56 @@ struct isle_process *isle_processes_find(struct isle_processes *processes, pid_t
 	return find(processes, tid, 0);
 }
 
+/* A descriptor of /proc/PID/mem goes on showing the memory of the program that ran when it was opened. Of whom only the
+ * main thread runs programs, it is closed when that is about to, and opened when that calls again. Another thread
+ * takes over the main thread's number while that may be calling: such a process is read as one that is not known. */
+static void forget_memory(struct isle_process *process)
+{
+	isle_cleanup_fd(&process->memory);
+	process->memory = -1;
+	process->calls = 0;
+}
+
+static void keep_memory(struct isle_processes *processes, struct isle_process *process, int memory)
+{
+	pid_t *read = &processes->read[processes->next_read++ % ISLE_MEMORY_ROOM];
+	struct isle_process *oldest = isle_processes_get(processes, *read);
+
+	if (oldest != NULL)
+		forget_memory(oldest);
+	*read = process->pid;
+	process->memory = memory;
+}
+
+int isle_processes_memory(struct isle_processes *processes, pid_t tid, bool (*waits)(void *data), void *data)
+{
+	struct isle_process *process = isle_processes_get(processes, tid);
+	char name[32];
+
+	if (process == NULL || !process->steady || processes->strange)
+		return -1;
+	if (process->memory >= 0 || process->calls++ % MANY_CALLS != MANY_CALLS - 1)
+		return process->memory;
+	snprintf(name, sizeof(name), "/proc/%d/mem", (int)tid);
+	auto_fd int memory = open(name, O_RDONLY | O_CLOEXEC);
+	if (memory >= 0 && waits(data))
+		keep_memory(processes, process, fd_take(&memory));
+	return process->memory;
+}
+
+void isle_processes_run(struct isle_processes *processes, pid_t tid)
+{
+	struct isle_process *process = isle_processes_find(processes, tid);
+
+	if (process == NULL) {
+		processes->strange = true;
+		return;
+	}
+	forget_memory(process);
+	if (process->pid != tid)
+		process->steady = false;
+}
+
 /* Open addressing: what was pushed on by the one that goes moves up. */
 static void remove_slot(struct isle_processes *processes, struct isle_process *process)
 {
@@ -193,6 +251,7 @@ void isle_processes_end(struct isle_processes *processes, struct isle_process *p
 	end.end.status = status;
 	isle_ignore(isle_events_add(processes->events, &end, NULL));
 	close(process->pidfd); /* leaves the epoll set with it */
+	forget_memory(process);
 	remove_slot(processes, process);
 }
 

@@ -17,7 +17,12 @@ struct isle_process {
 	char *directory; /* current directory in the view, heap */
 	size_t directory_length;
 	uint32_t asked; /* `moves` when it was asked for */
+	int memory;	/* its /proc/PID/mem, -1: not opened */
+	uint32_t calls; /* that were made since it was last worth to think of opening it */
+	bool steady;	/* its main thread alone runs programs */
 };
+
+enum { ISLE_MEMORY_ROOM = 4 };
 
 struct isle_processes {
 	struct isle_process *list; /* open addressing by pid; pid 0: free */
@@ -28,6 +33,9 @@ struct isle_processes {
 	pid_t leader;	/* parent of the command; 0: not known yet */
 	uint32_t next;	/* number of the next one */
 	struct isle_events *events;
+	pid_t read[ISLE_MEMORY_ROOM]; /* processes whose memory is open, or was */
+	size_t next_read;
+	bool strange; /* somebody runs a program who is not known: no memory is kept open any more */
 };
 
 #define ISLE_PROCESSES_INIT ((struct isle_processes){.ends = -1, .next = 1})
@@ -52,6 +60,12 @@ void isle_processes_reap(struct isle_processes *processes);
 bool isle_processes_has_directory(const struct isle_processes *processes, const struct isle_process *process);
 void isle_processes_set_directory(const struct isle_processes *processes, struct isle_process *process,
 				  const char *directory, size_t length);
+
+/* The memory of a process that calls again and again, for pread(2): its descriptor, which stays the list's, or -1. The
+ * caller waits in a call of which waits() says that it does. */
+int isle_processes_memory(struct isle_processes *processes, pid_t tid, bool (*waits)(void *data), void *data);
+/* This thread runs another program: the memory of its process will be another one. */
+void isle_processes_run(struct isle_processes *processes, pid_t tid);
 
 /* No current directory is known any more: one of them changes, or has another name now. */
 void isle_processes_moved(struct isle_processes *processes);
