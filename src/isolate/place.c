@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "path.h"
 
@@ -62,6 +64,17 @@ static char *try_on_the_way(const struct isle_mounts *mounts, const struct isle_
 		*c = kept;
 	}
 	return NULL;
+}
+
+bool isle_place_has_room(const char *place)
+{
+	enum { LEAST_BYTES = 1 << 20, LEAST_FILES = 64 };
+	struct statvfs fs;
+
+	if (statvfs(place, &fs) < 0)
+		return true;
+	/* What is reserved for root is not for layers. Without a number of files there is no limit. */
+	return fs.f_bavail * fs.f_frsize >= LEAST_BYTES && (fs.f_files == 0 || fs.f_favail >= LEAST_FILES);
 }
 
 int isle_place_find(const struct isle_mounts *mounts, const char *path, char **ret_place)

@@ -1,13 +1,24 @@
-/* SPDX-License-Identifier: Apache-2.0 * $ISLE_PLACES "none": nowhere, all layers lie in the store.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
  * Places: where the layers of a mount can lie on its own file system, so that a commit is a rename. As root
  * MOUNT/.isle; as a user MOUNT/.isle-UID where the user may create it, else in the topmost directory of the user's own
  * on the way to the current directory or to $HOME. Mode 0700; removed with the last layer in it.
+ * $ISLE_PLACES "none": nowhere, all layers lie in the store.
  */
 #include "error.h"
 #include "mounts.h"
+#include <errno.h>
+#include <stdbool.h>
 
 /* 1: *ret_place is a directory that exists (heap); 0: there is none for this path, the store has to do. */
 int isle_place_find(const struct isle_mounts *mounts, const char *path, char **ret_place) isle_must_check;
+
+/* False when a layer can hardly be made there, let alone filled. */
+bool isle_place_has_room(const char *place);
+
+/* What a full file system, or one on which the user may have no more, says. */
+static inline bool isle_place_is_full(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT;
+}

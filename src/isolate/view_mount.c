@@ -21,6 +21,7 @@
 
 #include "kernel.h"
 #include "path.h"
+#include "place.h"
 #include "quote.h"
 #include "talk.h"
 #include "view.h"
@@ -287,6 +288,14 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 	return -EINVAL;
 }
 
+static int cannot_show(const struct isle_step *step, int r, struct isle_err *err)
+{
+	isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));
+	if (isle_place_is_full(r))
+		isle_err_hint(err, "it is full, and what the isle has changed there cannot be shown without some room");
+	return r;
+}
+
 int isle_view_mount(const struct isle_store *store, const struct isle *isle, const struct isle_view *view,
 		    unsigned flags, int *ret_root, struct isle_err *err)
 {
@@ -303,7 +312,7 @@ int isle_view_mount(const struct isle_store *store, const struct isle *isle, con
 			continue;
 		}
 		if (r < 0)
-			return isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));
+			return cannot_show(step, r, err);
 		if (m.root >= 0)
 			continue;
 		m.root = openat(m.store, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -31,6 +31,7 @@
 #include "composite.h"
 #include "io.h"
 #include "kernel.h"
+#include "meta.h"
 #include "names.h"
 #include "pasta.h"
 #include "path.h"
@@ -38,6 +39,7 @@
 #include "quote.h"
 #include "standin.h"
 #include "still.h"
+#include "talk.h"
 #include "view.h"
 #include "view_internal.h"
 
@@ -93,15 +95,30 @@ static int add_hidden(struct planner *p, const char *path)
 	return 0;
 }
 
+/* Some mount that is full must not keep a program from running. */
+static void say_full(const char *path)
+{
+	isle_note("%s is full: what this isle changes there is kept in the store, and a commit has to copy it",
+		  isle_quote(path));
+}
+
 /* A new layer at the end of the table, with its directories. */
 static int make_layer(struct planner *p, int host, const char *path, const struct isle_layer *wanted)
 {
+	struct isle_layer *layer;
 	int r = isle_view_add_layer(p->view, wanted, path);
 
 	if (r < 0)
 		return isle_err_errno(p->err, r, "cannot plan the view");
+	layer = &p->view->layers.list[p->view->layers.count - 1];
 	p->new_layers = true;
-	r = isle_layer_make(p->isle, &p->view->layers.list[p->view->layers.count - 1], host);
+	r = isle_layer_make(p->isle, layer, host);
+	if (isle_place_is_full(r) && layer->place != NULL) {
+		isle_ignore(isle_remove_tree(AT_FDCWD, layer->place));
+		layer->place = NULL;
+		say_full(path);
+		r = isle_layer_make(p->isle, layer, host);
+	}
 	if (r < 0)
 		return isle_err_errno(p->err, r, "cannot make a layer for %s", isle_quote(path));
 	return 0;
@@ -118,6 +135,35 @@ static int move_to_shadow(struct planner *p, struct isle_layer *layer, const cha
 	return layer->shadow == NULL ? isle_err_errno(p->err, -ENOMEM, "cannot plan the view") : 0;
 }
 
+/* Whether the isle has changed nothing in a layer. */
+static bool is_unused(const struct isle *isle, const struct isle_layer *layer, int host)
+{
+	auto_meta struct isle_meta ours = ISLE_META_INIT;
+	auto_meta struct isle_meta theirs = ISLE_META_INIT;
+	auto_fd int upper = isle_layer_open_upper(isle, layer);
+	auto_fd int entries = upper < 0 ? -1 : openat(upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool empty = false;
+
+	if (entries < 0 || isle_names_empty(entries, &empty) < 0 || !empty || isle_meta_read(upper, "", &ours) < 0)
+		return false;
+	if (layer->user)
+		return (ours.st.stx_mode & 07777 & ~0700U) == (layer->root_mode & ~0700U);
+	return isle_meta_read(host, "", &theirs) >= 0 &&
+	       (isle_meta_compare(&ours, &theirs) & (ISLE_META_MODE | ISLE_META_OWNER)) == 0;
+}
+
+/* An empty layer on a file system that is full by now moves into the store. */
+static int leave_full_place(struct planner *p, int host, struct isle_layer *layer)
+{
+	if (layer->place == NULL || isle_place_has_room(layer->place) || !is_unused(p->isle, layer, host))
+		return 0;
+	isle_ignore(isle_remove_tree(AT_FDCWD, layer->place));
+	layer->place = NULL;
+	p->new_layers = true;
+	say_full(layer->path);
+	return isle_layer_make(p->isle, layer, host);
+}
+
 /* The layer of this path, from the table or new; host is the host's object. */
 static int use_layer(struct planner *p, int host, const char *path, const struct isle_layer *wanted)
 {
@@ -125,6 +171,7 @@ static int use_layer(struct planner *p, int host, const char *path, const struct
 	struct isle_step *step = add_step(p, ISLE_STEP_LAYER, path);
 	const struct isle_mount *m = isle_mounts_find(&p->mounts, path);
 	size_t i = 0;
+	int r;
 
 	if (step == NULL)
 		return -ENOMEM;
@@ -137,6 +184,9 @@ static int use_layer(struct planner *p, int host, const char *path, const struct
 		return make_layer(p, host, step->path, wanted);
 	if (layers->list[i].kind == ISLE_LAYER_FILE)
 		return isle_layer_refresh_file(p->isle, &layers->list[i], host);
+	r = leave_full_place(p, host, &layers->list[i]);
+	if (r < 0)
+		return isle_err_errno(p->err, r, "cannot make a layer for %s", isle_quote(path));
 	return move_to_shadow(p, &layers->list[i], wanted->shadow);
 }
 
@@ -147,7 +197,16 @@ static const struct isle_mount *mount_at(const struct planner *p, const char *pa
 	return m != NULL && strcmp(m->point, path) == 0 ? m : NULL;
 }
 
-/* Where the layer lies: on the file system that it belongs to, if there is a place for it, else in the store. */
+static bool has_layer(const struct planner *p, const char *path)
+{
+	for (size_t i = 0; i < p->view->layers.count; i++) {
+		if (strcmp(p->view->layers.list[i].path, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where a new layer lies: on the file system that it belongs to, if there is a place for it, else in the store. */
 static int choose_place(struct planner *p, int dir, const char *path, const char **ret_place)
 {
 	auto_free char *place = NULL;
@@ -159,9 +218,13 @@ static int choose_place(struct planner *p, int dir, const char *path, const char
 		return -errno;
 	if (st.st_dev == p->store_dev)
 		return 0;
-	r = isle_place_find(&p->mounts, path, &place);
+	r = has_layer(p, path) ? 0 : isle_place_find(&p->mounts, path, &place);
 	if (r <= 0)
 		return r;
+	if (!isle_place_has_room(place)) {
+		say_full(path);
+		return 0;
+	}
 	*ret_place = isle_view_addf(p->view, "%s/%s-%zu", place, p->isle->id, p->view->layers.count);
 	return *ret_place == NULL ? -ENOMEM : 0;
 }
@@ -169,11 +232,7 @@ static int choose_place(struct planner *p, int dir, const char *path, const char
 /* True when this user can change nothing there. An isle that has a layer for it keeps that. */
 static bool needs_no_layer(const struct planner *p, int dir, const char *path, unsigned flags)
 {
-	for (size_t i = 0; i < p->view->layers.count; i++) {
-		if (strcmp(p->view->layers.list[i].path, path) == 0)
-			return false;
-	}
-	return p->view->user && isle_is_still(dir, flags);
+	return !has_layer(p, path) && p->view->user && isle_is_still(dir, flags);
 }
 
 /* Shown by an overlay all the same: through a bind mount the host's sockets could be connected to. */
@@ -461,7 +520,14 @@ static int make_standins(struct planner *p, const char *path)
 	int r = isle_standin_make(upper, host, path + (strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path)));
 	/* A directory that may not be written to cannot be entered by a stand-in either: natively nothing is made
 	 * there. */
-	return r == -EACCES || r == -EPERM ? 0 : r;
+	if (r == -EACCES || r == -EPERM)
+		return 0;
+	if (isle_place_is_full(r) && layer->place != NULL) {
+		isle_note("%s is full: in %s nothing can be made in this isle", isle_quote(layer->path),
+			  isle_quote(path));
+		return 0;
+	}
+	return r;
 }
 
 static int plan_standins(struct planner *p, const char *directory)

@@ -21,7 +21,11 @@ static int make_one(int upper, int host, const char *name, mode_t mode)
 		return errno == EEXIST ? 0 : -errno;
 	snprintf(noted, sizeof(noted), "%04o", (unsigned)mode);
 	int r = isle_xattr_set(upper, name, "user.overlay." ISLE_STANDIN_NOTE, noted, strlen(noted));
-	return r >= 0 && fchmodat(upper, name, mode, 0) < 0 ? -errno : r;
+	if (r >= 0 && fchmodat(upper, name, mode, 0) < 0)
+		r = -errno;
+	if (r < 0) /* without its note it would be one that the isle made */
+		isle_ignore(unlinkat(upper, name, AT_REMOVEDIR));
+	return r;
 }
 
 /* One step down on both sides. 1: go on; 0: no stand-in is needed below. */
