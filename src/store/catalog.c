@@ -294,6 +294,25 @@ static int queue_insert(const struct isle_catalog *catalog, const struct isle_bu
 	return r < 0 ? isle_err_text(err, r, "cannot take recorded runs into catalog.db") : 0;
 }
 
+/* Durable before the queue is emptied: else a loss of power could take the runs from both. */
+static int queue_commit(const struct isle_catalog *catalog, const struct isle_buf *queue, struct isle_err *err)
+{
+	int r = db_exec(catalog, "PRAGMA synchronous=FULL", err);
+
+	if (r >= 0)
+		r = db_exec(catalog, "BEGIN IMMEDIATE", err);
+	if (r < 0)
+		return r;
+	r = queue_insert(catalog, queue, err);
+	if (r >= 0)
+		r = db_exec(catalog, "COMMIT", err);
+	if (r < 0) {
+		sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+		return r;
+	}
+	return db_exec(catalog, "PRAGMA synchronous=NORMAL", err);
+}
+
 static int queue_import(const struct isle_catalog *catalog, struct isle_err *err)
 {
 	auto_buf struct isle_buf queue = ISLE_BUF_INIT;
@@ -310,16 +329,9 @@ static int queue_import(const struct isle_catalog *catalog, struct isle_err *err
 		return isle_err_errno(err, r, "cannot read recorded runs");
 	if (queue.size == 0)
 		return 0;
-	r = db_exec(catalog, "BEGIN IMMEDIATE", err);
+	r = queue_commit(catalog, &queue, err);
 	if (r < 0)
 		return r;
-	r = queue_insert(catalog, &queue, err);
-	if (r >= 0)
-		r = db_exec(catalog, "COMMIT", err);
-	if (r < 0) {
-		sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
-		return r;
-	}
 	if (ftruncate(fd, 0) < 0)
 		return isle_err_errno(err, -errno, "cannot empty the queue of runs");
 	return 0;

@@ -5,8 +5,9 @@
  * isles themselves live in the file system (store.h), and an operation's plan lies beside what it moved, in
  * undo/OPERATION/plan. So a lost catalog loses history and nothing else.
  *
- * No function here syncs: WAL with synchronous=NORMAL stays consistent through a power loss, and the syncfs(2) that
- * an operation does anyway makes its row durable. One that does none calls isle_catalog_durable() first.
+ * But for taking in the queue of runs, no function here syncs: WAL with synchronous=NORMAL stays consistent through a
+ * power loss, and the syncfs(2) that an operation does anyway makes its row durable. One that does none calls
+ * isle_catalog_durable() first.
  *
  * A run must not pay for a database: isle_catalog_note_run() appends to STORE/runs, which the next
  * isle_catalog_open() takes in.

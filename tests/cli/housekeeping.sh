@@ -3,6 +3,7 @@
 # list, rename, rm and gc.
 # runs-as: root user
 . "$(dirname "$0")/../lib.sh"
+need strace
 
 same "$(isle list)" "" "list of an empty store"
 same "$(isle list --json)" '{"version":1,"isles":[]}'
@@ -139,4 +140,14 @@ undoable 'done undone final final undone undone'
 isle gc -q --keep 0
 undoable 'pruned undone pruned pruned undone undone'
 status_is 1 isle undo --yes 2>/dev/null
+
+# The queue of runs is not emptied before the catalog has them for good.
+isle run -q -n queued -- true
+[ -s "$ISLE_HOME/runs" ] || fail "nothing was queued"
+strace -f -y -e trace=fsync,fdatasync,ftruncate -o "$T/calls" "$ISLE" log --runs >"$T/out"
+has "$(cat "$T/out")" queued
+awk '/sync\(.*catalog.db-wal/ { synced = 1 } /ftruncate\(.*\/runs>/ { emptied = 1; exit } END { exit !(synced && emptied) }' "$T/calls" ||
+	fail "emptied without a sync: $(cat "$T/calls")"
+[ ! -s "$ISLE_HOME/runs" ] || fail "still queued"
+isle rm -q --yes queued
 nothing_left
