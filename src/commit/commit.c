@@ -50,10 +50,28 @@ static int drop_conflicts(struct isle_store *store, const struct isle *isle, con
 	return r;
 }
 
+/* A question takes its time, and nobody has to wait for the answer: what the plan relies on is looked at again after
+ * it. 1: it holds, 0: not, and result says so. */
+static int still_holds(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
+		       const struct isle_plan *plan, struct isle_commit_result *result, struct isle_err *err)
+{
+	auto_plan struct isle_plan again = ISLE_PLAN_INIT;
+	int r = isle_plan_build(store, isle, options, &again, result, err);
+
+	if (r < 0)
+		return r;
+	if (result->outcome == ISLE_OUTCOME_DONE && strcmp(again.id, plan->id) == 0)
+		return 1;
+	if (result->outcome != ISLE_OUTCOME_CONFLICT)
+		result->outcome = ISLE_OUTCOME_STALE;
+	return 0;
+}
+
 static int commit_locked(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
 			 struct isle_commit_result *result, struct isle_err *err)
 {
 	auto_plan struct isle_plan plan = ISLE_PLAN_INIT;
+	auto_fd int host = options->confirm ? -1 : isle_host_lock();
 	int64_t id = 0;
 	int r;
 
@@ -80,6 +98,12 @@ static int commit_locked(struct isle_store *store, const struct isle *isle, cons
 	if (options->confirm && !options->confirm(&plan, options->data)) {
 		result->outcome = ISLE_OUTCOME_DECLINED;
 		return 0;
+	}
+	if (options->confirm) {
+		host = isle_host_lock();
+		r = still_holds(store, isle, options, &plan, result, err);
+		if (r <= 0)
+			return r;
 	}
 	r = isle_transaction_run(store, isle, &plan, &result->conflicts, &id, err);
 	if (r == -ESTALE) {

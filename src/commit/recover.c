@@ -6,8 +6,9 @@
  * operation's plan was never written whole, no step was done, and only what was prepared is removed. An error while
  * looking is never taken for an answer: recovery fails then, and the next command tries again.
  *
- * Lock order: the isle's live lock, then the commit lock. Recovery takes the live lock last and without waiting:
- * whoever holds it and waits for the commit lock gives both up when he finds something pending, and begins again.
+ * Lock order: the isle's live lock, then the commit lock, then that of the host. Recovery takes the live lock last and
+ * without waiting: whoever holds it and waits for the commit lock gives both up when he finds something pending, and
+ * begins again.
  */
 #include "clock.h"
 #include "io.h"
@@ -23,7 +24,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { LOCK_TRIES = 10, ENDING_TRIES = 100, ENDING_PAUSE = 5000 };
+enum { HOST_LOCK_SECONDS = 10, LOCK_TRIES = 10, ENDING_TRIES = 100, ENDING_PAUSE = 5000 };
 
 int isle_commit_lock(struct isle_store *store, struct isle_err *err)
 {
@@ -31,6 +32,26 @@ int isle_commit_lock(struct isle_store *store, struct isle_err *err)
 
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
 		return isle_err_errno(err, -errno, "cannot lock the store for an operation");
+	return fd_take(&fd);
+}
+
+/* Each store has a lock of its own, so the host's root directory, which everybody can open, is that of all stores. */
+int isle_host_lock(void)
+{
+	auto_fd int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t end = isle_now() + (int64_t)HOST_LOCK_SECONDS * ISLE_NS;
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -1;
+		if (isle_now() > end) {
+			isle_note("an operation of another store has held the lock of the machine for more than %d s: "
+				  "not waiting for it",
+				  HOST_LOCK_SECONDS);
+			return -1;
+		}
+		usleep(ENDING_PAUSE);
+	}
 	return fd_take(&fd);
 }
 
@@ -162,6 +183,7 @@ int isle_recover_locked(struct isle_store *store, struct isle_err *err)
 {
 	auto_catalog struct isle_catalog *catalog = NULL;
 	int64_t id = 0;
+	auto_fd int host = -1;
 	mode_t mask;
 	int r = isle_tx_read_number(isle_store_fd(store), "pending", &id);
 
@@ -174,6 +196,7 @@ int isle_recover_locked(struct isle_store *store, struct isle_err *err)
 		r = isle_catalog_durable(catalog, err);
 	if (r < 0)
 		return r;
+	host = isle_host_lock();
 	mask = umask(0);
 	r = recover_operation(store, id, catalog, err);
 	umask(mask);

@@ -46,6 +46,10 @@ int isle_transaction_run(struct isle_store *store, const struct isle *isle, stru
 /* Waits for the store's commit lock. A descriptor. */
 int isle_commit_lock(struct isle_store *store, struct isle_err *err) isle_must_check;
 
+/* Waits until no operation of another store, which can be another user's, is between its look at the host and its last
+ * step. A descriptor, or -1: after ten seconds it is done without, and said, since anybody can hold the lock. */
+int isle_host_lock(void) isle_must_check;
+
 /* Recovers what is pending, then takes the isle's live lock (isle NULL: none) and the commit lock, in this order.
  * flags: enum isle_commit_flags. */
 int isle_operation_lock(struct isle_store *store, const struct isle *isle, unsigned flags, int *ret_live, int *ret_lock,

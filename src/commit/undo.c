@@ -672,6 +672,7 @@ static int build(struct undo *u)
 static int undo_locked(struct undo *u, const struct isle_commit_options *options)
 {
 	struct isle_commit_result *result = u->result;
+	auto_fd int host = options->confirm || of_layers(&u->old) ? -1 : isle_host_lock();
 	int64_t id = 0;
 	int r = of_layers(&u->old) ? check_isle(u) : 0;
 
@@ -692,6 +693,8 @@ static int undo_locked(struct undo *u, const struct isle_commit_options *options
 		result->outcome = ISLE_OUTCOME_DECLINED;
 		return 0;
 	}
+	if (options->confirm && !of_layers(&u->old))
+		host = isle_host_lock();
 	r = isle_transaction_run(u->store, u->isle, &u->plan, &result->conflicts, &id, u->err);
 	if (r == -ESTALE) {
 		result->outcome = ISLE_OUTCOME_CONFLICT;
