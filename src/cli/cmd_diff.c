@@ -9,11 +9,12 @@ static const struct isle_option options[] = {
 	{"times", 't', NULL, "also what differs in its times alone", 't'},
 	{"json", 0, NULL, "as one JSON document", 'j'},
 	{"hunks", 0, NULL, "number the hunks of each file, for 'isle commit --hunk'", 'H'},
+	{"owners", 0, NULL, "the owners asked for with --fake-owner, as commands for root", 'O'},
 	{"null", 'z', NULL, "the paths alone, as isle status -z --all", 'z'},
 	{0},
 };
 
-enum diff_form { DIFF_TEXT, DIFF_JSON, DIFF_NUL };
+enum diff_form { DIFF_TEXT, DIFF_JSON, DIFF_NUL, DIFF_OWNERS };
 
 static int print(const struct isle_review *review, enum diff_form form)
 {
@@ -24,6 +25,8 @@ static int print(const struct isle_review *review, enum diff_form form)
 		return isle_review_diff_json(review);
 	case DIFF_NUL:
 		return isle_review_status(review);
+	case DIFF_OWNERS:
+		return isle_review_owners(review);
 	}
 	return 0;
 }
@@ -57,7 +60,7 @@ static int diff_main(int argc, char **argv)
 {
 	struct isle_args args;
 	unsigned scan = ISLE_SCAN_ALL, flags = 0;
-	bool json = false, nul = false;
+	bool json = false, nul = false, owners = false;
 	int id;
 
 	isle_args_init(&args, &isle_verb_diff, argc, argv);
@@ -68,19 +71,21 @@ static int diff_main(int argc, char **argv)
 			flags |= ISLE_REVIEW_HUNKS;
 		else if (id == 'j')
 			json = true;
+		else if (id == 'O')
+			owners = true;
 		else
 			nul = true;
 	}
 	if (id < 0)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
-	if (json && nul)
-		return isle_usage(&isle_verb_diff, "--json and --null exclude each other");
-	return show(&args, scan, json ? DIFF_JSON : nul ? DIFF_NUL : DIFF_TEXT, flags);
+	if (json + nul + owners > 1)
+		return isle_usage(&isle_verb_diff, "--json, --null and --owners exclude each other");
+	return show(&args, scan, json ? DIFF_JSON : nul ? DIFF_NUL : owners ? DIFF_OWNERS : DIFF_TEXT, flags);
 }
 
 const struct isle_verb isle_verb_diff = {
 	.name = "diff",
-	.synopsis = "[--times] [--hunks] [--json | -z] [NAME] [PATH...]",
+	.synopsis = "[--times] [--hunks] [--json | -z | --owners] [NAME] [PATH...]",
 	.summary = "the differences in content and metadata",
 	.more = "The text is a patch that 'patch -p1' and 'git apply' accept in the root directory. Lines that begin\n"
 		"with '#' say what a patch cannot: modes, owners, attributes, binary files.\n"

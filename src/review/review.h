@@ -48,6 +48,8 @@ int isle_review_status_json(const struct isle_review *review) isle_must_check;
 
 /* `isle diff`: a patch for patch -p1 and git apply, with readable lines between for what a patch cannot say. */
 int isle_review_diff(const struct isle_review *review) isle_must_check;
+/* The owners that were asked for and could not be given (--fake-owner), as a shell script of chown commands. */
+int isle_review_owners(const struct isle_review *review) isle_must_check;
 int isle_review_diff_json(const struct isle_review *review) isle_must_check;
 
 /* The end of a run: what matters most and the sums, at most about ten lines. Prints nothing without changes. */

@@ -92,6 +92,20 @@ text=$(status_is 3 isle status fake)
 has "$text" " -> root(0):root(0)"
 has "$text" "link  (owner wanted: 9:9)"
 has "$(grep 'project/d/' <<<"$text")" "(owner wanted: "
+# As commands; a name that could be taken for something else by a shell or a terminal is not one.
+isle run -q -n fake --fake-owner -- sh -c 'cd "$1"; touch "it'"'"'s \$(x) \`y\`"; chown 3:4 it*; touch "$(printf "e\\033[m")"; chown 5:6 e*' . "$P" 2>/dev/null
+status_is 3 isle diff --owners fake >"$T/script"
+same "$(sed "s|$P/||" "$T/script" | sort)" "$(sort <<'EOF'
+# chown -h 5:6: "e\033[m"
+chown -h 0:0 -- 'old'
+chown -h 12:56 -- 'd/moved'
+chown -h 3:4 -- 'it'\''s $(x) `y`'
+chown -h 7:8 -- 'd'
+chown -h 9:9 -- 'link'
+EOF
+)"
+sh -n "$T/script"
+
 # A user's commit cannot give them away, and carries none of it over.
 isle commit -q --yes fake >/dev/null
 same "$(isle status fake)" "no changes"
