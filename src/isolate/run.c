@@ -142,7 +142,10 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 		if (connection < 0)
 			return connection;
 		int r = isle_supervise(isle, options, connection, ret_result, err);
-		if (r != -ECONNRESET || !joined)
+		if (r == -ECONNRESET && !joined)
+			return isle_err_text(err, r, "isle '%s' was ended from outside before the program began",
+					     isle->name);
+		if (r != -ECONNRESET)
 			return r;
 	}
 	return isle_err_text(err, -EBUSY, "isle '%s' starts and ends again and again", isle->name);
