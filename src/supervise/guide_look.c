@@ -38,11 +38,10 @@ int isle_guide_open(const struct isle_guide *guide, const char *path, int flags)
 	return open_resolving(guide, path, flags, 0);
 }
 
-/* Most paths have neither symbolic links nor ".." and are what they say: asking /proc costs more than trying. -ELOOP:
- * this one has. */
+/* Most paths have no symbolic links: there is nothing on the way that has to be walked to. -ELOOP: this one has. */
 static int open_plain(const struct isle_guide *guide, const char *raw, int flags)
 {
-	if (strlen(raw) >= PATH_MAX || strstr(raw, "/..") != NULL)
+	if (strlen(raw) >= PATH_MAX)
 		return -ELOOP;
 	return open_resolving(guide, raw, flags, RESOLVE_NO_SYMLINKS);
 }
@@ -129,7 +128,29 @@ struct walk {
 	char pending[2 * PATH_MAX]; /* what is still to be walked begins at next */
 	char *next;
 	char at[PATH_MAX]; /* "" is the root */
+	/* The directory that the first dir_length bytes of `at` name; -1: not at hand. A deep path is not opened from
+	 * the root for each of its components. */
+	int dir;
+	size_t dir_length;
 };
+
+static void leave_directory(struct walk *w)
+{
+	isle_cleanup_fd(&w->dir);
+	w->dir = -1;
+}
+
+/* w->at, which has got one more component: O_PATH, itself if it is a link. */
+static int open_component(const struct isle_guide *guide, const struct walk *w)
+{
+	const struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+				     .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+	const char *slash = strrchr(w->at, '/');
+
+	if (w->dir < 0 || (size_t)(slash - w->at) != w->dir_length)
+		return isle_guide_open(guide, w->at, O_NOFOLLOW);
+	return isle_openat2(w->dir, slash + 1, &how);
+}
 
 /* From here on: target, then what was pending. */
 static int go_through(struct isle_guide *guide, struct walk *w, const char *target)
@@ -143,10 +164,12 @@ static int go_through(struct isle_guide *guide, struct walk *w, const char *targ
 	memmove(w->pending + size, w->next, rest + 1);
 	memcpy(w->pending, target, size);
 	w->next = w->pending;
-	if (target[0] == '/')
+	if (target[0] == '/') {
 		snprintf(w->at, sizeof(w->at), "%s", guide->scope);
-	else
+		leave_directory(w);
+	} else {
 		up(w->at);
+	}
 	return 0;
 }
 
@@ -178,20 +201,26 @@ static int step(struct isle_guide *guide, struct walk *w)
 		if (r <= 0 || target[0] != '/')
 			return r < 0 ? r : r == 0 ? 0 : -ENODATA;
 		snprintf(w->at, sizeof(w->at), "%s", strcmp(target, "/") == 0 ? "" : target);
+		leave_directory(w);
 		return ++w->links > LINKS_MAX ? -ELOOP : 0;
 	}
 	uint64_t key = isle_siphash(&guide->key, w->at, strlen(w->at)) * 5;
 	if (!last && is_plain_directory(guide, key))
 		return 0;
-	auto_fd int fd = isle_guide_open(guide, w->at, O_NOFOLLOW);
+	auto_fd int fd = open_component(guide, w);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (S_ISDIR(st.st_mode))
+	if (S_ISDIR(st.st_mode)) {
 		note_plain_directory(guide, key);
+		leave_directory(w);
+		w->dir = fd_take(&fd);
+		w->dir_length = strlen(w->at);
+		return 0;
+	}
 	if (!S_ISLNK(st.st_mode))
-		return last || S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+		return last ? 0 : -ENOTDIR;
 	if (last && (w->flags & ISLE_SIGHT_NOFOLLOW) != 0)
 		return 0;
 	ssize_t n = readlinkat(fd, "", target, sizeof(target) - 1);
@@ -210,6 +239,7 @@ static int walk(struct isle_guide *guide, struct walk *w, const char *raw)
 
 	w->links = 0;
 	w->at[0] = '\0';
+	w->dir = -1;
 	w->next = w->pending;
 	snprintf(w->pending, sizeof(w->pending), "%s", raw);
 	while (r >= 0) {
@@ -219,7 +249,7 @@ static int walk(struct isle_guide *guide, struct walk *w, const char *raw)
 
 		w->next = name + size;
 		if (size == 0)
-			return 0;
+			break;
 		if (size == 1 && name[0] == '.')
 			continue;
 		if (size == 2 && name[0] == '.' && name[1] == '.') {
@@ -227,11 +257,14 @@ static int walk(struct isle_guide *guide, struct walk *w, const char *raw)
 				up(w->at);
 			continue;
 		}
-		if (length + size + 2 > sizeof(w->at))
-			return -E2BIG;
+		if (length + size + 2 > sizeof(w->at)) {
+			r = -E2BIG;
+			break;
+		}
 		snprintf(w->at + length, sizeof(w->at) - length, "/%.*s", (int)size, name);
 		r = step(guide, w);
 	}
+	leave_directory(w);
 	return r;
 }
 
@@ -309,6 +342,8 @@ static int look(struct isle_guide *guide, const struct isle_call *call, const ch
 	int follow = (flags & ISLE_SIGHT_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
 	auto_fd int fd = open_plain(guide, raw, follow);
 	if (fd >= 0) {
+		if (strstr(raw, "/..") != NULL)
+			return see(guide, fd, sight);
 		memcpy(sight->view, raw, strlen(raw) + 1);
 		return see_at(guide, fd, sight);
 	}

@@ -4,6 +4,8 @@
  *
  *   deliver N     reads f0 ... fN-1 and says so after each
  *   forks N       N processes, one after the other, that each look for a name
+ *   programs N    N programs, one after the other
+ *   moves N       renames directory tree, which the host has, to moved and back, N times
  *   crowd N       N processes at once that each open two files
  *   threads N     N threads that each open a file
  *   paths N       looks for N names that are not there
@@ -11,6 +13,10 @@
  *   starve N      fills the disk and reads f0 ... fN-1, the second half with room again; says which it got
  *   race SECONDS  a thread rewrites the path while another opens it: f0 and f1
  *   filters       has filters of its own, wants a listener of its own
+ *   leave         a thread opens f0, f1, ... while the main one is in exit_group(2)
+ *   reuse ROUNDS  processes in d0 are killed, and others in d1 get their very numbers at once; this needs a pid
+ * namespace with few numbers (kernel.pid_max). Each looks for a name of its own deep N        N levels of directories,
+ * each entered from the one before; reads a file below, removes all again
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,6 +32,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -76,6 +83,32 @@ static void forks(int count)
 		if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
 			die("fork");
 	}
+}
+
+static void programs(int count)
+{
+	for (int i = 0; i < count; i++) {
+		int status;
+		char number[16];
+		char *argv[] = {"/proc/self/exe", "nothing", number, NULL};
+
+		snprintf(number, sizeof(number), "%d", i);
+		pid_t pid = i % 2 == 0 ? vfork() : fork();
+
+		if (pid == 0) {
+			execve(argv[0], argv, NULL);
+			_exit(1);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+			die("program");
+	}
+}
+
+static void moves(int count)
+{
+	for (int i = 0; i < count; i++)
+		if (rename("tree", "moved") < 0 || rename("moved", "tree") < 0)
+			die("moves");
 }
 
 static void crowd(int count)
@@ -238,6 +271,168 @@ static void filters(void)
 	look("f4");
 }
 
+static void *open_on(void *unused)
+{
+	char name[32];
+
+	for (int i = 0;; i = (i + 1) % 3000) {
+		snprintf(name, sizeof(name), "f%d", i);
+		close(open(name, O_RDONLY));
+	}
+	return unused;
+}
+
+static void leave(void)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&thread, NULL, open_on, NULL);
+	usleep(20000);
+	_exit(7);
+}
+
+enum { GROUP = 200, NUMBERS_MAX = 4096 };
+
+static void ask(char what)
+{
+	if (write(1, &what, 1) != 1 || read(0, &what, 1) != 1)
+		die("ask");
+}
+
+/* GROUP processes that look for PREFIX-ROUND-0, ... and wait to be killed; their numbers go to pids. With `stopped`
+ * they do so once the supervisor runs again. */
+static void start_group(const char *prefix, int round, int stopped, pid_t *pids)
+{
+	char name[64];
+	int ready[2];
+	char c;
+
+	if (pipe(ready) < 0)
+		die("pipe");
+	for (int i = 0; i < GROUP; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			die("fork");
+		if (pids[i] > 0)
+			continue;
+		snprintf(name, sizeof(name), "%s-%d-%d", prefix, round, i);
+		if (open(name, O_RDONLY) >= 0)
+			_exit(1);
+		write(ready[1], "x", 1);
+		pause();
+	}
+	close(ready[1]);
+	if (stopped)
+		ask('c');
+	for (int i = 0; i < GROUP; i++)
+		if (read(ready[0], &c, 1) != 1)
+			die("group");
+	close(ready[0]);
+}
+
+static void kill_group(const pid_t *pids)
+{
+	for (int i = 0; i < GROUP; i++)
+		kill(pids[i], SIGKILL);
+	for (int i = 0; i < GROUP; i++)
+		if (waitpid(pids[i], NULL, 0) != pids[i])
+			die("waitpid");
+}
+
+/* Takes all the numbers there are, and gives GROUP of them back. */
+static void fill(void)
+{
+	static pid_t taken[NUMBERS_MAX];
+	int count = 0;
+
+	while (count < NUMBERS_MAX) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			for (;;)
+				pause();
+		if (pid < 0)
+			break;
+		taken[count++] = pid;
+	}
+	if (count <= GROUP || count == NUMBERS_MAX)
+		die("fill");
+	kill_group(taken + count - GROUP);
+}
+
+/* The one half is told by the other when to begin. */
+static void other_half(int begin, int end, int rounds)
+{
+	pid_t pids[GROUP];
+	char c;
+
+	if (chdir("d1") < 0)
+		die("d1");
+	for (int round = 0; round < rounds; round++) {
+		if (read(begin, &c, 1) != 1)
+			_exit(1);
+		start_group("b", round, 1, pids);
+		kill_group(pids);
+		write(end, &c, 1);
+	}
+	_exit(0);
+}
+
+/* The numbers are the same in the pid namespace of the supervisor only: the isle's own has more of them. Who reads
+ * standard output stops the supervisor at "s" and lets it go on at "c". */
+static void reuse(int rounds)
+{
+	pid_t pids[GROUP];
+	int begin[2], end[2];
+	char c;
+
+	if (pipe(begin) < 0 || pipe(end) < 0)
+		die("pipe");
+	if (fork() == 0)
+		other_half(begin[0], end[1], rounds);
+	if (chdir("d0") < 0)
+		die("d0");
+	fill();
+	for (int round = 0; round < rounds; round++) {
+		start_group("a", round, 0, pids);
+		ask('s');
+		kill_group(pids);
+		write(begin[1], "x", 1);
+		if (read(end[0], &c, 1) != 1)
+			die("other half");
+	}
+	kill(0, SIGKILL);
+}
+
+enum { JUMP = 64 };
+
+/* Longer than any path: made a few levels at a time, each from where the ones before have led. */
+static void deep(int levels)
+{
+	static char down[JUMP * 6 + 1];
+	int fd;
+
+	for (int i = 0; i < levels; i += JUMP) {
+		for (int k = 0; k < JUMP; k++) {
+			memcpy(down + (size_t)k * 6, "level/", 7);
+			if (mkdir(down, 0700) < 0)
+				die("deep");
+		}
+		if (chdir(down) < 0)
+			die("down");
+	}
+	fd = open("file", O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1)
+		die("file");
+	close(fd);
+	look("./file");
+	look("../level/file");
+	if (open("none", O_RDONLY) >= 0 || errno != ENOENT || rename("file", "other") < 0 || unlink("other") < 0 ||
+	    chdir("../..") < 0 || rmdir("level/level") < 0)
+		die("deep names");
+}
+
 int main(int argc, char **argv)
 {
 	int number = argc > 2 ? atoi(argv[2]) : 0;
@@ -247,6 +442,12 @@ int main(int argc, char **argv)
 		deliver(number);
 	else if (strcmp(what, "forks") == 0)
 		forks(number);
+	else if (strcmp(what, "programs") == 0)
+		programs(number);
+	else if (strcmp(what, "moves") == 0)
+		moves(number);
+	else if (strcmp(what, "nothing") == 0)
+		return 0;
 	else if (strcmp(what, "crowd") == 0)
 		crowd(number);
 	else if (strcmp(what, "threads") == 0)
@@ -261,6 +462,12 @@ int main(int argc, char **argv)
 		race(number);
 	else if (strcmp(what, "filters") == 0)
 		filters();
+	else if (strcmp(what, "leave") == 0)
+		leave();
+	else if (strcmp(what, "reuse") == 0)
+		reuse(number);
+	else if (strcmp(what, "deep") == 0)
+		deep(number);
 	else
 		return 2;
 	return 0;
