@@ -96,7 +96,9 @@ static int enter_user_namespace(struct init *in)
 	int r = isle_wire_send(in->options->keeper, ISLE_WIRE_MAP_ME, NULL, 0);
 	if (r >= 0 && isle_wire_receive(in->options->keeper, &m) <= 0)
 		r = -ECONNRESET;
-	if (r >= 0 && m.size == sizeof(r))
+	if (r >= 0 && (m.type != ISLE_WIRE_MAPPED || m.size != sizeof(r)))
+		r = -EPROTO;
+	if (r >= 0)
 		memcpy(&r, m.data, sizeof(r));
 	if (r < 0)
 		return fail(in, r, "mapping the users");
