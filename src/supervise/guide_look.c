@@ -255,6 +255,7 @@ static int walk(struct isle_guide *guide, struct walk *w, const char *raw)
 		if (size == 2 && name[0] == '.' && name[1] == '.') {
 			if (strcmp(w->at, guide->scope) != 0)
 				up(w->at);
+			leave_directory(w);
 			continue;
 		}
 		if (length + size + 2 > sizeof(w->at)) {

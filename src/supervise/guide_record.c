@@ -23,7 +23,8 @@ static struct isle_known_slot *slot_of(struct isle_guide *guide, const char *pat
 
 uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *call)
 {
-	const struct isle_process *p = isle_processes_find(&guide->processes, call->tid);
+	const struct isle_process *p = isle_processes_find(&guide->processes, call->tid, guide->listener,
+							   call->notif.id);
 
 	return p == NULL ? 0 : p->number;
 }

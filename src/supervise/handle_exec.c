@@ -151,7 +151,7 @@ int isle_handle_exec(struct isle_guide *guide, const struct isle_call *call, str
 	char first = '\0';
 
 	(void)ret_verdict;
-	isle_processes_run(&guide->processes, call->tid);
+	isle_processes_run(&guide->processes, call->tid, guide->listener, call->notif.id);
 	isle_guide_traffic_begins(guide, call);
 	int r = isle_peer_read(call->tid, address, &first, 1);
 	/* The leader's attempts on the way through $PATH; only the first one is looked at. */
@@ -173,13 +173,12 @@ int isle_handle_exec(struct isle_guide *guide, const struct isle_call *call, str
 
 int isle_handle_exit(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
 {
-	struct isle_process *p = isle_processes_get(&guide->processes, call->tid);
+	const struct isle_process *p = isle_processes_get(&guide->processes, call->tid);
 
 	(void)ret_verdict;
 	if (p != NULL && p->number == 1)
 		isle_guide_traffic_ends(guide, call);
-	if (p != NULL)
-		isle_processes_end(&guide->processes, p, (int32_t)(call->args[0] & 0xff) << 8);
+	isle_processes_leave(&guide->processes, call->tid, (int32_t)(call->args[0] & 0xff) << 8);
 	return 0;
 }
 

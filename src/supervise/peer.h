@@ -36,3 +36,6 @@ int isle_peer_look(pid_t tid, struct isle_peer *ret_peer) isle_must_check;
 
 /* User and system time of a process that has not been reaped, in microseconds; -1: not known. */
 int64_t isle_peer_cpu(pid_t process);
+
+/* The status, as wait(2) has it, of a process that has ended and has not been reaped; -1: not known. */
+int32_t isle_peer_status(pid_t process);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -10,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "kernel.h"
+#include "listener.h"
 #include "peer.h"
 
 /* SPARE_FILES: for looking at paths, upper directories, the log, memory. MANY_CALLS: so many that opening is worth it.
@@ -52,7 +54,6 @@ static size_t limit_of_processes(int lowest_free)
 
 int isle_processes_init(struct isle_processes *processes, struct isle_events *events)
 {
-
 	*processes = ISLE_PROCESSES_INIT;
 	processes->events = events;
 	processes->ends = epoll_create1(EPOLL_CLOEXEC);
@@ -80,14 +81,6 @@ void isle_processes_done(struct isle_processes *processes)
 	*processes = ISLE_PROCESSES_INIT;
 }
 
-struct isle_process *isle_processes_get(const struct isle_processes *processes, pid_t pid)
-{
-	struct isle_process *found = pid <= 0 || processes->room == 0 ? NULL
-								      : slot(processes->list, processes->room, pid);
-
-	return found == NULL || found->pid == 0 ? NULL : found;
-}
-
 static int grow(struct isle_processes *processes)
 {
 	size_t room = processes->room * 2;
@@ -104,28 +97,85 @@ static int grow(struct isle_processes *processes)
 	return 0;
 }
 
-static struct isle_process *add(struct isle_processes *processes, const struct isle_peer *peer, uint32_t parent)
+/* A descriptor of /proc/PID/mem goes on showing the memory of the program that ran when it was opened. Of whom only the
+ * main thread runs programs, it is closed when that is about to, and opened when that calls again. Another thread
+ * takes over the main thread's number while that may be calling: such a process is read as one that is not known. */
+static void forget_memory(struct isle_process *process)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)peer->process};
-	struct isle_event start = {.type = ISLE_EVENT_START, .process = processes->next};
-	auto_fd int pidfd = processes->count < processes->limit ? isle_pidfd_open(peer->process) : -EMFILE;
+	isle_cleanup_fd(&process->memory);
+	process->memory = -1;
+	process->calls = 0;
+}
 
-	if (pidfd < 0 || (processes->count * 2 >= processes->room && grow(processes) < 0) ||
-	    epoll_ctl(processes->ends, EPOLL_CTL_ADD, pidfd, &event) < 0)
-		return NULL;
-	start.start.parent = parent;
-	start.start.pid = peer->process;
-	start.start.uid = peer->uid;
-	if (isle_events_add(processes->events, &start, NULL) < 0)
-		return NULL;
-	struct isle_process *p = slot(processes->list, processes->room, peer->process);
-	*p = (struct isle_process){.pid = peer->process,
-				   .number = processes->next++,
-				   .pidfd = fd_take(&pidfd),
-				   .memory = -1,
-				   .steady = true};
-	processes->count++;
-	return p;
+/* Open addressing: what was pushed on by the one that goes moves up. */
+static void remove_slot(struct isle_processes *processes, struct isle_process *process)
+{
+	size_t room = processes->room;
+	size_t i = (size_t)(process - processes->list);
+
+	free(process->directory);
+	processes->list[i] = (struct isle_process){0};
+	processes->count--;
+	for (size_t k = (i + 1) & (room - 1); processes->list[k].pid != 0; k = (k + 1) & (room - 1)) {
+		struct isle_process moved = processes->list[k];
+
+		processes->list[k] = (struct isle_process){0};
+		*slot(processes->list, room, moved.pid) = moved;
+	}
+}
+
+/* Its end. What /proc says counts while it has not been reaped: then its number can be another's. After that the pidfd
+ * knows, since Linux 6.15. */
+static void look_at_end(struct isle_process *process)
+{
+	struct pidfd_info_v0 info = {.mask = INFO_EXIT};
+	int64_t cpu = isle_peer_cpu(process->pid);
+	int32_t status = process->leaving ? process->status : isle_peer_status(process->pid);
+
+	if (isle_pidfd_send_signal(process->pidfd, 0) == 0) {
+		process->cpu_us = cpu;
+		process->status = status;
+	} else if (!process->leaving && ioctl(process->pidfd, GET_INFO, &info) == 0 && (info.mask & INFO_EXIT) != 0) {
+		process->status = info.exit_code;
+	}
+}
+
+static void end(struct isle_processes *processes, struct isle_process *process)
+{
+	struct isle_event event = {.type = ISLE_EVENT_EXIT, .process = process->number};
+
+	look_at_end(process);
+	event.end.cpu_us = process->cpu_us;
+	event.end.status = process->status;
+	isle_ignore(isle_events_add(processes->events, &event, NULL));
+	close(process->pidfd); /* leaves the epoll set with it */
+	forget_memory(process);
+	remove_slot(processes, process);
+}
+
+static bool has_ended(const struct isle_process *process)
+{
+	struct pollfd end = {.fd = process->pidfd, .events = POLLIN};
+
+	return poll(&end, 1, 0) != 0;
+}
+
+static struct isle_process *find_slot(const struct isle_processes *processes, pid_t pid)
+{
+	struct isle_process *found = pid <= 0 || processes->room == 0 ? NULL
+								      : slot(processes->list, processes->room, pid);
+
+	return found == NULL || found->pid == 0 ? NULL : found;
+}
+
+struct isle_process *isle_processes_get(struct isle_processes *processes, pid_t pid)
+{
+	struct isle_process *found = find_slot(processes, pid);
+
+	if (found == NULL || !has_ended(found))
+		return found;
+	end(processes, found);
+	return NULL;
 }
 
 /* One call, where /proc/TID/status is five and a page of text. */
@@ -140,10 +190,56 @@ static int look(pid_t tid, struct isle_peer *ret_peer)
 	return 0;
 }
 
+/* Who says that a pid is still the same process's: the call in which it waits, or its child. */
+struct witness {
+	int listener;
+	uint64_t id;
+	pid_t child; /* 0: the call */
+};
+
+static bool confirms(const struct witness *witness, pid_t pid)
+{
+	struct isle_peer child;
+
+	if (witness->child == 0)
+		return isle_listener_waits(witness->listener, witness->id);
+	return look(witness->child, &child) >= 0 && child.parent == pid;
+}
+
+static struct isle_process *add(struct isle_processes *processes, const struct isle_peer *peer, uint32_t parent,
+				const struct witness *witness)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)peer->process};
+	struct isle_event start = {.type = ISLE_EVENT_START, .process = processes->next};
+	auto_fd int pidfd = processes->count < processes->limit ? isle_pidfd_open(peer->process) : -EMFILE;
+
+	if (pidfd < 0 || !confirms(witness, peer->process) ||
+	    (processes->count * 2 >= processes->room && grow(processes) < 0) ||
+	    epoll_ctl(processes->ends, EPOLL_CTL_ADD, pidfd, &event) < 0)
+		return NULL;
+	start.start.parent = parent;
+	start.start.pid = peer->process;
+	start.start.uid = peer->uid;
+	if (isle_events_add(processes->events, &start, NULL) < 0)
+		return NULL;
+	struct isle_process *p = slot(processes->list, processes->room, peer->process);
+	*p = (struct isle_process){.pid = peer->process,
+				   .number = processes->next++,
+				   .pidfd = fd_take(&pidfd),
+				   .memory = -1,
+				   .steady = true,
+				   .status = -1,
+				   .cpu_us = -1};
+	processes->count++;
+	return p;
+}
+
 /* Ancestors first, so that their numbers are smaller. */
-static struct isle_process *find(struct isle_processes *processes, pid_t tid, unsigned depth)
+static struct isle_process *find(struct isle_processes *processes, pid_t tid, const struct witness *witness,
+				 unsigned depth)
 {
 	struct isle_process *found = isle_processes_get(processes, tid);
+	struct witness child = {.child = tid};
 	struct isle_peer peer;
 	uint32_t parent = 0;
 
@@ -161,32 +257,24 @@ static struct isle_process *find(struct isle_processes *processes, pid_t tid, un
 	if (peer.process == processes->leader)
 		return NULL;
 	if (peer.parent != processes->leader && peer.parent > 1) {
-		const struct isle_process *above = find(processes, peer.parent, depth + 1);
+		const struct isle_process *above = find(processes, peer.parent, &child, depth + 1);
 
 		parent = above == NULL ? 0 : above->number;
 	}
-	return add(processes, &peer, parent);
+	return add(processes, &peer, parent, witness);
 }
 
-struct isle_process *isle_processes_find(struct isle_processes *processes, pid_t tid)
+struct isle_process *isle_processes_find(struct isle_processes *processes, pid_t tid, int listener, uint64_t id)
 {
-	return find(processes, tid, 0);
-}
+	const struct witness call = {.listener = listener, .id = id};
 
-/* A descriptor of /proc/PID/mem goes on showing the memory of the program that ran when it was opened. Of whom only the
- * main thread runs programs, it is closed when that is about to, and opened when that calls again. Another thread
- * takes over the main thread's number while that may be calling: such a process is read as one that is not known. */
-static void forget_memory(struct isle_process *process)
-{
-	isle_cleanup_fd(&process->memory);
-	process->memory = -1;
-	process->calls = 0;
+	return find(processes, tid, &call, 0);
 }
 
 static void keep_memory(struct isle_processes *processes, struct isle_process *process, int memory)
 {
 	pid_t *read = &processes->read[processes->next_read++ % ISLE_MEMORY_ROOM];
-	struct isle_process *oldest = isle_processes_get(processes, *read);
+	struct isle_process *oldest = find_slot(processes, *read);
 
 	if (oldest != NULL)
 		forget_memory(oldest);
@@ -210,9 +298,9 @@ int isle_processes_memory(struct isle_processes *processes, pid_t tid, bool (*wa
 	return process->memory;
 }
 
-void isle_processes_run(struct isle_processes *processes, pid_t tid)
+void isle_processes_run(struct isle_processes *processes, pid_t tid, int listener, uint64_t id)
 {
-	struct isle_process *process = isle_processes_find(processes, tid);
+	struct isle_process *process = isle_processes_find(processes, tid, listener, id);
 
 	if (process == NULL) {
 		processes->strange = true;
@@ -223,49 +311,33 @@ void isle_processes_run(struct isle_processes *processes, pid_t tid)
 		process->steady = false;
 }
 
-/* Open addressing: what was pushed on by the one that goes moves up. */
-static void remove_slot(struct isle_processes *processes, struct isle_process *process)
+void isle_processes_leave(struct isle_processes *processes, pid_t pid, int32_t status)
 {
-	size_t room = processes->room;
-	size_t i = (size_t)(process - processes->list);
+	struct isle_process *p = isle_processes_get(processes, pid);
 
-	free(process->directory);
-	processes->list[i] = (struct isle_process){0};
-	processes->count--;
-	for (size_t k = (i + 1) & (room - 1); processes->list[k].pid != 0; k = (k + 1) & (room - 1)) {
-		struct isle_process moved = processes->list[k];
-
-		processes->list[k] = (struct isle_process){0};
-		*slot(processes->list, room, moved.pid) = moved;
-	}
-}
-
-void isle_processes_end(struct isle_processes *processes, struct isle_process *process, int32_t status)
-{
-	struct isle_event end = {.type = ISLE_EVENT_EXIT, .process = process->number};
-	struct pidfd_info_v0 info = {.mask = INFO_EXIT};
-
-	end.end.cpu_us = isle_peer_cpu(process->pid);
-	if (status < 0 && ioctl(process->pidfd, GET_INFO, &info) == 0 && (info.mask & INFO_EXIT) != 0)
-		status = info.exit_code;
-	end.end.status = status;
-	isle_ignore(isle_events_add(processes->events, &end, NULL));
-	close(process->pidfd); /* leaves the epoll set with it */
-	forget_memory(process);
-	remove_slot(processes, process);
+	if (p == NULL || p->leaving)
+		return;
+	p->leaving = true;
+	p->status = status;
+	p->cpu_us = isle_peer_cpu(pid);
 }
 
 void isle_processes_reap(struct isle_processes *processes)
 {
 	struct epoll_event ended[ENDS_AT_ONCE];
-	int n = epoll_wait(processes->ends, ended, ENDS_AT_ONCE, 0);
+	size_t before;
+	int n;
 
-	for (int i = 0; i < n; i++) {
-		struct isle_process *p = isle_processes_get(processes, (pid_t)ended[i].data.u32);
+	do {
+		before = processes->count;
+		n = epoll_wait(processes->ends, ended, ENDS_AT_ONCE, 0);
+		for (int i = 0; i < n; i++) {
+			struct isle_process *p = find_slot(processes, (pid_t)ended[i].data.u32);
 
-		if (p != NULL)
-			isle_processes_end(processes, p, -1);
-	}
+			if (p != NULL)
+				end(processes, p);
+		}
+	} while (n == ENDS_AT_ONCE && processes->count < before);
 }
 
 bool isle_processes_has_directory(const struct isle_processes *processes, const struct isle_process *process)

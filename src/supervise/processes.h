@@ -4,7 +4,8 @@
  * The processes of a run, as far as they came to notice: numbered in that order, each with its parent, its current
  * directory while that is known, and its end.
  *
- * A process is known by its pid only while its pidfd says that it lives; a recycled number is never taken for it.
+ * A process is known by its pid only while its pidfd says that it lives; a recycled number is never taken for it. That
+ * is asked each time, since a number can be another process's from one system call to the next.
  */
 #include "events.h"
 #include <stdbool.h>
@@ -20,6 +21,10 @@ struct isle_process {
 	int memory;	/* its /proc/PID/mem, -1: not opened */
 	uint32_t calls; /* that were made since it was last worth to think of opening it */
 	bool steady;	/* its main thread alone runs programs */
+	/* What it said when it called exit_group(2); its other threads may still run for a while. */
+	bool leaving;
+	int32_t status;
+	int64_t cpu_us;
 };
 
 enum { ISLE_MEMORY_ROOM = 4 };
@@ -43,15 +48,15 @@ struct isle_processes {
 int isle_processes_init(struct isle_processes *processes, struct isle_events *events) isle_must_check;
 void isle_processes_done(struct isle_processes *processes);
 
-/* The process with this main thread if it is known; no system call. */
-struct isle_process *isle_processes_get(const struct isle_processes *processes, pid_t pid);
+/* The process with this main thread if it is known and lives. */
+struct isle_process *isle_processes_get(struct isle_processes *processes, pid_t pid);
 
-/* The process of a thread; made known, with its ancestors, when it is not. NULL when it cannot be told (it has died, or
- * there are too many); a pointer lives until the next call. */
-struct isle_process *isle_processes_find(struct isle_processes *processes, pid_t tid);
+/* The process of a thread that waits at the listener in call id; made known, with its ancestors, when it is not. NULL
+ * when it cannot be told (it has died, or there are too many); a pointer lives until the next call. */
+struct isle_process *isle_processes_find(struct isle_processes *processes, pid_t tid, int listener, uint64_t id);
 
-/* It ends with this status (as wait(2) has it; -1: to be found out). */
-void isle_processes_end(struct isle_processes *processes, struct isle_process *process, int32_t status);
+/* The process with this main thread ends soon, with this status (as wait(2) has it). */
+void isle_processes_leave(struct isle_processes *processes, pid_t pid, int32_t status);
 
 /* Notes the ends that `ends` tells of. */
 void isle_processes_reap(struct isle_processes *processes);
@@ -64,8 +69,9 @@ void isle_processes_set_directory(const struct isle_processes *processes, struct
 /* The memory of a process that calls again and again, for pread(2): its descriptor, which stays the list's, or -1. The
  * caller waits in a call of which waits() says that it does. */
 int isle_processes_memory(struct isle_processes *processes, pid_t tid, bool (*waits)(void *data), void *data);
-/* This thread runs another program: the memory of its process will be another one. */
-void isle_processes_run(struct isle_processes *processes, pid_t tid);
+/* This thread, which waits at the listener in call id, runs another program: the memory of its process will be another
+ * one. */
+void isle_processes_run(struct isle_processes *processes, pid_t tid, int listener, uint64_t id);
 
 /* No current directory is known any more: one of them changes, or has another name now. */
 void isle_processes_moved(struct isle_processes *processes);
