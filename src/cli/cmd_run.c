@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -357,6 +358,10 @@ static int exit_status(const struct isle_run_result *result, const char *command
 	case ISLE_RUN_EXITED:
 		return result->status;
 	case ISLE_RUN_SIGNALLED:
+		if (result->status == SIGSYS)
+			isle_note("%s was ended for a system call that an isle does not allow (32-bit programs do not "
+				  "run in one), or by a filter of its own",
+				  isle_quote(command));
 		return 128 + result->status;
 	case ISLE_RUN_NOT_FOUND:
 	case ISLE_RUN_NOT_EXECUTABLE:
