@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib.sh"
 need gcc python3
 
-here=$(dirname "$0")
+here=$(realpath "$(dirname "$0")")
 gcc -O1 -w -pthread -o "$T/flood" "$here/flood.c"
 mkdir -p "$T/host/tree"
 cd "$T/host" || exit

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib.sh"
 need gcc python3 unshare
 
-here=$(dirname "$0")
+here=$(realpath "$(dirname "$0")")
 gcc -O1 -w -pthread -o "$T/flood" "$here/flood.c"
 mkdir -p "$T/host/d0" "$T/host/d1"
 cd "$T/host" || exit
