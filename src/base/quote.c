@@ -253,13 +253,40 @@ static bool needs_quotes(const char *word)
 	return strpbrk(word, " '`$&|;<>()*?[]{}#!~\\") != NULL;
 }
 
-/* One argument: as it is, in single quotes, or with C escapes in double quotes where it is not printable. */
+/* What isle_quote_add() put into double quotes, where a shell would still look for $(...): in $'...' instead. */
+static void requote(struct isle_buf *buf, size_t start)
+{
+	auto_free char *quoted = strndup(buf->data + start + 1, buf->size - start - 2);
+
+	isle_buf_cut(buf, start);
+	if (quoted == NULL) {
+		buf->error = -ENOMEM;
+		return;
+	}
+	isle_buf_adds(buf, "$'");
+	for (const char *c = quoted; *c != '\0'; c++) {
+		if (*c == '\'')
+			isle_buf_addc(buf, '\\');
+		if (*c == '\\' && c[1] == '"')
+			continue;
+		isle_buf_addc(buf, *c);
+		if (*c == '\\')
+			isle_buf_addc(buf, *++c);
+	}
+	isle_buf_addc(buf, '\'');
+}
+
+/* One argument: as it is, in single quotes, or with C escapes in $'...' where it is not printable. */
 static void add_argument(struct isle_buf *buf, const char *argument)
 {
 	size_t start = buf->size;
 
 	isle_quote_add(buf, argument);
-	if (buf->error != 0 || buf->data[start] == '"' || !needs_quotes(argument))
+	if (buf->error == 0 && buf->data[start] == '"') {
+		requote(buf, start);
+		return;
+	}
+	if (buf->error != 0 || !needs_quotes(argument))
 		return;
 	isle_buf_cut(buf, start);
 	isle_buf_addc(buf, '\'');

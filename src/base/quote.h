@@ -17,7 +17,8 @@ int isle_unquote(const char *text, struct isle_buf *ret_name) isle_must_check;
 const char *isle_quote(const char *name);
 
 /* Appends a command line: arguments that each end in NUL, size bytes in all, each as it is, in single quotes where a
- * shell would take it for something else, or as isle_quote_add() has it. 0 or -ENOMEM. */
+ * shell would take it for something else, or in $'...' with C escapes where isle_quote_add() has any: so that a shell
+ * which is given the line runs just that. 0 or -ENOMEM. */
 int isle_quote_command_add(struct isle_buf *buf, const char *arguments, size_t size);
 
 /* The same escapes for a line of file content: tabs, " and \ kept, no quotes around it. */

@@ -42,7 +42,7 @@ differs "$(cat "$T/before")" "$(cat "$T/after")"
 look() { look_at_host; }
 # sweep WHAT BEFORE AFTER PREPARE COMMAND...: kills COMMAND at the 1st, 2nd, ... use of each call until it survives.
 sweep() {
-	local what=$1 before=$2 after=$3 prepare=$4 n call kills=0 back=0 forth=0 status left turn=0
+	local what=$1 before=$2 after=$3 prepare=$4 n call kills=0 back=0 forth=0 status turn=0
 	shift 4
 	for call in $calls; do
 		turn=$((turn + 1))

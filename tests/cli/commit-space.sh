@@ -6,6 +6,7 @@
 # time-limit: 300
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../helpers/operations.sh"
+before="" after="" pending="" # look_around_commit sets them
 need mkfs.ext4 mkfs.btrfs btrfs e2fsck losetup
 
 # In a mount namespace of its own: nothing stays, whatever becomes of it.

@@ -87,7 +87,7 @@ user "$ISLE" discard -q --yes s "$D/small/many" "$D/small/dir"
 same "$(user "$ISLE" run -q -n s -- sh -c 'cd "$1"; ls many | wc -l; cat dir/f' . "$D/small" | xargs)" "300 content of dir/f"
 
 user "$ISLE" commit -q --yes s
-same "$(ls empty renamed | xargs)" "empty: new renamed: b2 fifo old"
+same "$(printf '%s ' empty/* renamed/*)" "empty/new renamed/b2 renamed/fifo renamed/old "
 content onto file
 content renamed/old "content of plain/old
 more"

@@ -78,7 +78,7 @@ has "$text" "project secret        $H/.env  by cat (4713)"
 hasnt "$(sed -n '1,/^$/p' <<<"$text")" known_hosts
 # The tree: quoted, with exits; the process that only forked is not there.
 has "$text" "  sh -c 'make all'"
-has "$text" "    cat 'a b' \"\\033[31m\"  (in $H/src)"
+has "$text" "    cat 'a b' \$'\\033[31m'  (in $H/src)"
 has "$text" "    -> ls"
 has "$text" "  KILL  "
 hasnt "$text" 4712

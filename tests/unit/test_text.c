@@ -345,6 +345,18 @@ static void test_quote_names(void **state)
 	}
 }
 
+/* A shell that is given the line runs that and nothing else. */
+static void test_quote_command(void **state)
+{
+	static const char arguments[] = "a b\0'\0\n$(id)\0\"\x1b`id`\\'\0\0\xff!$x\0\\n\t\"\0plain\0~";
+	auto_buf struct isle_buf line = ISLE_BUF_INIT;
+
+	(void)state;
+	assert_int_equal(isle_quote_command_add(&line, arguments, sizeof(arguments)), 0);
+	assert_string_equal(line.data,
+			    "'a b' ''\\''' $'\\n$(id)' $'\"\\033`id`\\\\\\'' $'' $'\\377!$x' $'\\\\n\\t\"' plain '~'");
+}
+
 /* What isle_quote_add() would not write is no name. */
 static void test_unquote_is_strict(void **state)
 {
@@ -626,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_hidden_characters),
 		cmocka_unit_test(test_quote_names),
+		cmocka_unit_test(test_quote_command),
 		cmocka_unit_test(test_unquote_is_strict),
 		cmocka_unit_test(test_quote_ring),
 		cmocka_unit_test(test_quote_cuts_long_names),
