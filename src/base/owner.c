@@ -41,10 +41,9 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO; /* killed: that is no answer */
 }
 
-ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const void *arguments, void *result,
-		      size_t size)
+ssize_t isle_as_owner(const struct isle_owner_call *call)
 {
-	size_t room = sizeof(struct outcome) + size;
+	size_t room = sizeof(struct outcome) + call->size;
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	struct outcome *outcome;
@@ -61,7 +60,7 @@ ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const 
 	if (pid == 0) {
 		outcome->result = map_owner(uid, gid);
 		if (outcome->result >= 0)
-			outcome->result = fn(arguments, outcome->data);
+			outcome->result = call->fn(call->arguments, outcome->data);
 		_exit(0);
 	}
 	/* No such namespaces, or not for this user; but what is scarce now is no answer. */
@@ -71,14 +70,13 @@ ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const 
 		r = wait_for(pid);
 	if (r >= 0)
 		r = outcome->result == -EPERM ? -EACCES : outcome->result;
-	if (r >= 0 && size > 0)
-		memcpy(result, outcome->data, size);
+	if (r >= 0 && call->size > 0)
+		memcpy(call->result, outcome->data, call->size);
 	munmap(outcome, room);
 	return r;
 }
 
-ssize_t isle_or_as_owner(ssize_t result, int dir, const char *name, ssize_t (*fn)(const void *arguments, void *shared),
-			 const void *arguments, void *data, size_t size)
+ssize_t isle_or_as_owner(ssize_t result, int dir, const char *name, const struct isle_owner_call *call)
 {
 	struct statx st;
 	int r;
@@ -88,7 +86,7 @@ ssize_t isle_or_as_owner(ssize_t result, int dir, const char *name, ssize_t (*fn
 	r = isle_statx(dir, name, &st);
 	if (r < 0)
 		return r;
-	return st.stx_uid == geteuid() ? isle_as_owner(fn, arguments, data, size) : result;
+	return st.stx_uid == geteuid() ? isle_as_owner(call) : result;
 }
 
 struct opening {
@@ -108,6 +106,7 @@ static ssize_t open_it(const void *arguments, void *shared)
 int isle_open_own(int dir, const char *name, int flags)
 {
 	const struct opening o = {dir, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, name};
+	const struct isle_owner_call call = {.fn = open_it, .arguments = &o};
 
-	return (int)isle_or_as_owner(open_it(&o, NULL), dir, name, open_it, &o, NULL, 0);
+	return (int)isle_or_as_owner(open_it(&o, NULL), dir, name, &call);
 }

@@ -11,17 +11,23 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Runs fn(arguments, shared) in a child in such a namespace and returns what fn returned, >= 0 or -errno. The child has
- * the same descriptors: one that fn opens is the caller's. Its memory is a copy, except for `size` bytes at `shared`,
- * which are stored in result when fn succeeded. -EACCES where it cannot help: as root, or without user namespaces. */
-ssize_t isle_as_owner(ssize_t (*fn)(const void *arguments, void *shared), const void *arguments, void *result,
-		      size_t size) isle_must_check;
+/* What is to be done in such a namespace. */
+struct isle_owner_call {
+	ssize_t (*fn)(const void *arguments, void *shared); /* returns >= 0 or -errno */
+	const void *arguments;
+	void *result; /* size bytes: what fn left in `shared`, when it succeeded */
+	size_t size;
+};
+
+/* Runs call->fn in a child in such a namespace and returns what it returned. The child has the same descriptors: one
+ * that fn opens is the caller's. Its memory is a copy, except for `size` bytes at `shared`. -EACCES where it cannot
+ * help: as root, or without user namespaces. */
+ssize_t isle_as_owner(const struct isle_owner_call *call) isle_must_check;
 
 /* result, what a try without that came to; but if that is -EACCES and dir/name (as for isle_meta_read()) is the
  * caller's own, what isle_as_owner() comes to. An error while looking whose it is is returned: -EACCES is an answer,
  * that is none. */
-ssize_t isle_or_as_owner(ssize_t result, int dir, const char *name, ssize_t (*fn)(const void *arguments, void *shared),
-			 const void *arguments, void *data, size_t size) isle_must_check;
+ssize_t isle_or_as_owner(ssize_t result, int dir, const char *name, const struct isle_owner_call *call) isle_must_check;
 
 /* openat(2) with O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, as the owner where the mode forbids it. A descriptor
  * or -errno. */

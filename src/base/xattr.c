@@ -179,25 +179,28 @@ static ssize_t change_as_owner(const void *arguments, void *shared)
 ssize_t isle_xattr_get(int dir, const char *name, const char *key, void *value, size_t room)
 {
 	const struct request q = {.dir = dir, .name = name, .key = key, .size = room};
+	const struct isle_owner_call call = {get_as_owner, &q, value, room};
 	ssize_t n = get(dir, name, key, value, room);
 
-	return isle_or_as_owner(n, dir, name, get_as_owner, &q, value, room);
+	return isle_or_as_owner(n, dir, name, &call);
 }
 
 int isle_xattr_set(int dir, const char *name, const char *key, const void *value, size_t size)
 {
 	const struct request q = {.dir = dir, .name = name, .key = key, .value = value ? value : "", .size = size};
+	const struct isle_owner_call call = {.fn = change_as_owner, .arguments = &q};
 	int r = set(dir, name, key, value, size);
 
-	return (int)isle_or_as_owner(r, dir, name, change_as_owner, &q, NULL, 0);
+	return (int)isle_or_as_owner(r, dir, name, &call);
 }
 
 int isle_xattr_remove(int dir, const char *name, const char *key)
 {
 	const struct request q = {.dir = dir, .name = name, .key = key};
+	const struct isle_owner_call call = {.fn = change_as_owner, .arguments = &q};
 	int r = take_off(dir, name, key);
 
-	return (int)isle_or_as_owner(r, dir, name, change_as_owner, &q, NULL, 0);
+	return (int)isle_or_as_owner(r, dir, name, &call);
 }
 
 bool isle_xattr_is_overlay(const char *name)

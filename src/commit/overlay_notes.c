@@ -72,7 +72,7 @@ static int move_closed_directory(int from_dir, const char *from, int to_dir, con
 		return r;
 	if (r == 0 || !S_ISDIR(st.mode) || (st.mode & 0200) || st.uid != geteuid())
 		return -EACCES;
-	r = (int)isle_as_owner(move_as_owner, &move, NULL, 0);
+	r = (int)isle_as_owner(&(struct isle_owner_call){.fn = move_as_owner, .arguments = &move});
 	if (r != -EACCES)
 		return r;
 	fd = openat(from_dir, from, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -141,10 +141,10 @@ isle gc -q --keep 0
 undoable 'pruned undone pruned pruned undone undone'
 status_is 1 isle undo --yes 2>/dev/null
 
-# The queue of runs is not emptied before the catalog has them for good.
+# The queue of runs is not emptied before the catalog has them for good. (No leak detection beside strace.)
 isle run -q -n queued -- true
 [ -s "$ISLE_HOME/runs" ] || fail "nothing was queued"
-strace -f -y -e trace=fsync,fdatasync,ftruncate -o "$T/calls" "$ISLE" log --runs >"$T/out"
+ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -y -e trace=fsync,fdatasync,ftruncate -o "$T/calls" "$ISLE" log --runs >"$T/out"
 has "$(cat "$T/out")" queued
 awk '/sync\(.*catalog.db-wal/ { synced = 1 } /ftruncate\(.*\/runs>/ { emptied = 1; exit } END { exit !(synced && emptied) }' "$T/calls" ||
 	fail "emptied without a sync: $(cat "$T/calls")"
