@@ -124,6 +124,14 @@ static void keep_note(struct note_reader *reader, char *key, const char *value, 
 	reader->used += n;
 }
 
+/* Errors that come of what the object is, or of its being gone meanwhile, and not of the attempt to read it. An I/O
+ * error must not make an opaque directory look like one that is merged. */
+static bool says_nothing(int error)
+{
+	return error == -EOPNOTSUPP || error == -ENODATA || error == -ERANGE || error == -E2BIG || error == -EACCES ||
+	       error == -EPERM || error == -ENOENT || error == -ELOOP || error == -ENOTDIR;
+}
+
 static int read_note(struct note_reader *reader, char *key, const char *note, struct isle_upper *upper)
 {
 	char value[VALUE_SIZE + 1];
@@ -133,8 +141,8 @@ static int read_note(struct note_reader *reader, char *key, const char *note, st
 		n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SMALL);
 	if (n == -ERANGE)
 		n = isle_xattr_get(reader->object.dir, reader->object.name, key, value, VALUE_SIZE);
-	if (n == -ENOMEM)
-		return -ENOMEM;
+	if (n < 0 && !says_nothing((int)n))
+		return (int)n;
 	if (n < 0)
 		reader->partial = true;
 	else
@@ -185,7 +193,7 @@ int isle_upper_read(int dir, const char *name, const char *prefix, const struct 
 	ssize_t n = list_all(dir, name, small, &large);
 	int r;
 
-	if (n == -ENOMEM)
+	if (n < 0 && !says_nothing((int)n))
 		return (int)n;
 	if (n >= 0) {
 		reader.object = (struct isle_object){.dir = dir, .name = name};

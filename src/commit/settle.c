@@ -288,12 +288,17 @@ static int sort_parents(struct settle *s)
 	return 0;
 }
 
-static bool is_opaque(int dir, const char *name, const char *prefix)
+/* > 0 if it is. */
+static int is_opaque(int dir, const char *name, const char *prefix)
 {
 	char key[64], value[4];
+	ssize_t n;
 
 	snprintf(key, sizeof(key), "%sopaque", prefix);
-	return isle_xattr_get(dir, name, key, value, sizeof(value)) == 1 && value[0] == 'y';
+	n = isle_xattr_get(dir, name, key, value, sizeof(value));
+	if (n < 0 && n != -ENODATA && n != -EOPNOTSUPP && n != -ERANGE)
+		return (int)n;
+	return n == 1 && value[0] == 'y';
 }
 
 static int set_opaque(int dir, const char *name, const char *prefix, bool opaque)
@@ -354,8 +359,9 @@ static int settle_directory(struct settle *s, const char *key)
 
 	if (r < 0)
 		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
-	if (!is_opaque(upper.dir, upper.name, prefix))
-		return 0;
+	r = is_opaque(upper.dir, upper.name, prefix);
+	if (r <= 0)
+		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 	fd = openat(upper.dir, upper.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -2,7 +2,7 @@
 /*
  * One line for each time that an operation touched an object:
  *
- *   INO AFTER WAS_INO BEFORE AWAY ISLE
+ *   INO AFTER WAS_INO BEFORE AWAY TAKEN ISLE
  *
  * The object INO has the change time AFTER because of us; before that it was WAS_INO with BEFORE. So lines make a
  * chain, from the change time that an object has now to older ones, as long as nobody else has changed it: whoever does
@@ -10,8 +10,10 @@
  *
  *   AWAY   0, or from when on until AFTER the object was not at its place, or was another: an operation had taken it,
  *          and it was put back. Who looked in between has seen something else.
- *   ISLE   the isle that put it there, by a commit: to that isle the object is its own, whatever its age, and to all
- *          others it is new (WAS_INO and BEFORE are 0). Else "-".
+ *   TAKEN  until when nothing ran in the isle of that operation: what it has from before that it had already, or it was
+ *          made of that by the operation (some hunks of a file).
+ *   ISLE   the isle of that operation; or, where WAS_INO and BEFORE are 0, the one that put the object there, by a
+ *          commit: to that isle the object is its own, whatever its age, and to all others it is new. Else "-".
  *
  * An object is told by INO and its change time, which tell objects apart well enough: device numbers can be others
  * after a restart. Lines never lead from one path to another: an object that a commit has renamed is the isle's own at
@@ -48,8 +50,8 @@ static int compare(const void *a, const void *b)
 static bool parse(const char *text, struct isle_touched_line *ret)
 {
 	*ret = (struct isle_touched_line){0};
-	if (sscanf(text, "%" SCNu64 " %" SCNd64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %16s", &ret->ino, &ret->after,
-		   &ret->was_ino, &ret->before, &ret->away, ret->isle) != 6)
+	if (sscanf(text, "%" SCNu64 " %" SCNd64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %16s", &ret->ino,
+		   &ret->after, &ret->was_ino, &ret->before, &ret->away, &ret->taken, ret->isle) != 7)
 		return false;
 	if (strcmp(ret->isle, "-") == 0)
 		ret->isle[0] = '\0';
@@ -103,8 +105,9 @@ int isle_touched_write(const struct isle_store *store, struct isle_touched_line 
 
 		if (i > 0 && compare(one - 1, one) == 0)
 			continue;
-		isle_buf_addf(&text, "%" PRIu64 " %" PRId64 " %" PRIu64 " %" PRId64 " %" PRId64 " %s\n", one->ino,
-			      one->after, one->was_ino, one->before, one->away, one->isle[0] ? one->isle : "-");
+		isle_buf_addf(&text, "%" PRIu64 " %" PRId64 " %" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %s\n",
+			      one->ino, one->after, one->was_ino, one->before, one->away, one->taken,
+			      one->isle[0] ? one->isle : "-");
 	}
 	if (isle_buf_error(&text) < 0)
 		return isle_buf_error(&text);
@@ -134,6 +137,20 @@ static const struct isle_touched_line *find(const struct isle_touched *touched, 
 	return bsearch(&key, touched->list, touched->count, sizeof(key), compare);
 }
 
+/* True if the line says whose the object is, and not what it was before. */
+static bool is_own(const struct isle_touched_line *line)
+{
+	return line->was_ino == 0;
+}
+
+/* True if the object was not there at a time that is after `limit`, for what the isle has from then. */
+static bool was_away(const struct isle_touched *touched, const struct isle_touched_line *line, int64_t limit)
+{
+	bool ours = line->isle[0] && strcmp(line->isle, touched->isle) == 0;
+
+	return line->away != 0 && (ours ? line->taken : line->away) <= limit;
+}
+
 bool isle_touched_later(const struct isle_touched *touched, const struct isle_stat *st,
 			const struct statx_timestamp *limit_time)
 {
@@ -146,9 +163,9 @@ bool isle_touched_later(const struct isle_touched *touched, const struct isle_st
 	while (ctime > limit) {
 		const struct isle_touched_line *line = find(touched, ino, ctime);
 
-		if (!line || (line->away != 0 && line->away <= limit))
+		if (!line || was_away(touched, line, limit))
 			return true;
-		if (line->isle[0])
+		if (is_own(line))
 			return strcmp(line->isle, touched->isle) != 0;
 		ino = line->was_ino;
 		ctime = line->before;
@@ -161,9 +178,9 @@ bool isle_touched_was(const struct isle_touched *touched, const struct isle_stat
 	struct isle_touched_line at = {.was_ino = now->ino, .before = isle_time_ns(&now->ctime)};
 	const struct isle_touched_line *line = &at;
 
-	while (line && !line->isle[0] && (line->was_ino != ino || line->before != ctime))
+	while (line && !is_own(line) && (line->was_ino != ino || line->before != ctime))
 		line = find(touched, line->was_ino, line->before);
-	return line && !line->isle[0];
+	return line && !is_own(line);
 }
 
 bool isle_touched_is(const struct isle_touched *touched, const struct isle_stat *now, uint64_t ino)
@@ -171,16 +188,16 @@ bool isle_touched_is(const struct isle_touched *touched, const struct isle_stat 
 	struct isle_touched_line at = {.was_ino = now->ino, .before = isle_time_ns(&now->ctime)};
 	const struct isle_touched_line *line = &at;
 
-	while (line && !line->isle[0] && line->was_ino != ino)
+	while (line && !is_own(line) && line->was_ino != ino)
 		line = find(touched, line->was_ino, line->before);
-	return line && !line->isle[0];
+	return line && !is_own(line);
 }
 
 int64_t isle_touched_own(const struct isle_touched *touched, const struct isle_stat *st)
 {
 	const struct isle_touched_line *line = find(touched, st->ino, isle_time_ns(&st->ctime));
 
-	while (line && !line->isle[0])
+	while (line && !is_own(line))
 		line = find(touched, line->was_ino, line->before);
 	return line && strcmp(line->isle, touched->isle) == 0 ? line->after : 0;
 }

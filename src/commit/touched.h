@@ -12,9 +12,9 @@
 #include "change.h"
 
 struct isle_touched_line {
-	uint64_t ino, was_ino;	     /* another one where an undo had to copy */
-	int64_t after, before, away; /* ns; what they mean: touched.c */
-	char isle[17];		     /* id or "" */
+	uint64_t ino, was_ino;		    /* another one where an undo had to copy */
+	int64_t after, before, away, taken; /* ns; what they mean: touched.c */
+	char isle[17];			    /* id or "" */
 };
 
 struct isle_touched {

@@ -100,14 +100,19 @@ static bool stands(const struct isle_stat *then, const struct isle_stat *now)
 	       (then->size == now->size && isle_time_ns(&then->mtime) == isle_time_ns(&now->mtime));
 }
 
-static int add_back(struct notes *notes, const struct isle_stat *then, const struct isle_stat *now, int64_t away)
+/* by: the operation that had taken it, which was done then; NULL: it was there all the time. */
+static int add_back(struct notes *notes, const struct isle_stat *then, const struct isle_stat *now,
+		    const struct isle_plan *by, int64_t taken)
 {
 	struct isle_touched_line line = {.ino = now->ino,
 					 .after = isle_time_ns(&now->ctime),
 					 .was_ino = then->ino,
 					 .before = isle_time_ns(&then->ctime),
-					 .away = away};
+					 .away = by ? by->stamp : 0,
+					 .taken = taken};
 
+	if (by)
+		memcpy(line.isle, by->isle_id, sizeof(line.isle));
 	return stands(then, now) && line.before < line.after ? add(notes, now, &line) : 0;
 }
 
@@ -217,7 +222,7 @@ static int note_names(struct isle_transaction *tx, struct notes *notes)
 		const struct isle_stat *then = isle_map_get(&tx->touching, object_key(&now, key));
 
 		if (then)
-			r = add_back(notes, then, &now, 0);
+			r = add_back(notes, then, &now, NULL, 0);
 	}
 	return r;
 }
@@ -231,7 +236,7 @@ static int note_linked(struct isle_transaction *tx, struct notes *notes, const s
 	if (!action->linked || isle_spot_host(tx, action->from, &from) < 0 ||
 	    isle_look(from.dir, from.name, &now) <= 0 || !isle_same_object(&now, action->linked))
 		return 0;
-	return add_back(notes, action->linked, &now, 0);
+	return add_back(notes, action->linked, &now, NULL, 0);
 }
 
 /* One of the names of a file went: the others stay. */
@@ -245,7 +250,7 @@ static int note_unlinked(struct isle_transaction *tx, struct notes *notes, size_
 	    isle_spot_parking(tx, i, &parked) < 0 || isle_look(parked.dir, parked.name, &now) <= 0 ||
 	    !isle_same_object(&now, &action->old))
 		return 0;
-	return add_back(notes, &action->old, &now, 0);
+	return add_back(notes, &action->old, &now, NULL, 0);
 }
 
 /* --- what is put there, and put back --- */
@@ -297,6 +302,20 @@ static int index_taken(const struct isle_plan *plan, struct isle_map *taken)
 	return r;
 }
 
+/* Until when all that the isle has was made by the operation or before it: for good, if nothing has run in the isle
+ * since; a run makes and removes live.sock. */
+static int64_t known_until(struct isle_transaction *tx, const struct isle_plan *old, int64_t done)
+{
+	char path[sizeof("isles/") + sizeof(old->isle_id)];
+	int64_t now = isle_now(); /* before the look */
+	struct isle_stat st;
+
+	snprintf(path, sizeof(path), "isles/%s", old->isle_id);
+	if (!old->isle_id[0] || isle_look(isle_store_fd(tx->store), path, &st) <= 0 || isle_time_ns(&st.mtime) > done)
+		return done;
+	return now;
+}
+
 static int note_restored(struct isle_transaction *tx, struct notes *notes)
 {
 	auto_plan struct isle_plan old = ISLE_PLAN_INIT;
@@ -307,6 +326,8 @@ static int note_restored(struct isle_transaction *tx, struct notes *notes)
 
 	if (r >= 0)
 		r = index_taken(&old, &taken);
+	if (r >= 0)
+		done = known_until(tx, &old, done);
 	for (i = 0; i < tx->plan->action_count && r >= 0; i++) {
 		const struct isle_action *action = &tx->plan->actions[i];
 		const struct isle_action *was;
@@ -320,7 +341,7 @@ static int note_restored(struct isle_transaction *tx, struct notes *notes)
 		if (!was && (action->flags & ISLE_ACTION_CROSS))
 			was = isle_map_get(&taken, action->path);
 		if (was)
-			r = add_back(notes, &was->old, &now, old.stamp);
+			r = add_back(notes, &was->old, &now, &old, done);
 	}
 	return r;
 }
@@ -360,7 +381,7 @@ int isle_touching_back(struct isle_transaction *tx)
 
 		if (action->old.mode != 0 && look_at_target(tx, action, &now) > 0 &&
 		    isle_same_object(&now, &action->old))
-			r = add_back(&notes, &action->old, &now, tx->plan->stamp);
+			r = add_back(&notes, &action->old, &now, tx->plan, tx->plan->stamp);
 		if (r >= 0)
 			r = note_linked(tx, &notes, action);
 	}
