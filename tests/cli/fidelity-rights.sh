@@ -14,7 +14,7 @@ chmod 4755 "$T/own"
 # shellcheck disable=SC2016
 isle run -q -n r -- sh -c 'su --version; su --version; "$1"; cp "$1" "$2"; chmod 6755 "$2"; "$2"' . "$T/own" "$T/made" >/dev/null
 refused=$(isle trace --json r | python3 -c 'import json, sys
-print([(r["what"], r["why"]) for r in json.load(sys.stdin)["refused"]])')
+print(sorted({(r["what"], r["why"]) for r in json.load(sys.stdin)["refused"]}))') # by each process that tried
 if is_root; then
 	same "$refused" "[]"
 	# Natively a copy of a program with the bit is root for everybody; inside, too, over the isle.
