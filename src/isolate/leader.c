@@ -282,6 +282,10 @@ static void note_status(struct leader *l, const siginfo_t *info)
 		isle_ignore(isle_wire_send(l->connection, ISLE_WIRE_STOPPED, &sig, sizeof(sig)));
 		return;
 	}
+	if (info->si_code == CLD_CONTINUED) {
+		isle_ignore(isle_wire_send(l->connection, ISLE_WIRE_CONTINUED, NULL, 0));
+		return;
+	}
 	l->ended = true;
 	if (l->exited.outcome == ISLE_RUN_NOT_FOUND || l->exited.outcome == ISLE_RUN_NOT_EXECUTABLE)
 		return;
@@ -295,7 +299,7 @@ static bool reap(struct leader *l)
 	for (;;) {
 		siginfo_t info = {0};
 
-		if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) < 0)
+		if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) < 0)
 			return errno != ECHILD;
 		if (info.si_pid == 0)
 			return true;

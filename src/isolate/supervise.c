@@ -345,7 +345,7 @@ static int handle_leader(struct supervisor *s)
 		handle_error(s, &m);
 	} else if (m.type == ISLE_WIRE_STOPPED && m.size == sizeof(sig)) {
 		memcpy(&sig, m.data, sizeof(sig));
-		tell_go(s, isle_terminal_stopped(&s->terminal, sig));
+		tell_go(s, isle_terminal_stopped(&s->terminal, sig, s->connection));
 	} else if (m.type == ISLE_WIRE_EXITED) {
 		handle_exited(s, &m);
 	}
@@ -355,16 +355,19 @@ static int handle_leader(struct supervisor *s)
 static void handle_signal(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
+	enum isle_terminal_go go = ISLE_TERMINAL_STAY;
 	struct isle_wire_signal sig;
 
 	if (read(s->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	sig.number = (int32_t)info.ssi_signo;
-	sig.group = info.ssi_code == SI_KERNEL || sig.number == SIGTSTP;
+	sig.group = info.ssi_code == SI_KERNEL || sig.number == SIGTSTP || sig.number == SIGCONT;
+	if (sig.number == SIGCONT)
+		go = isle_terminal_continued(&s->terminal);
 	if (sig.number == SIGWINCH && s->terminal.pty)
 		isle_terminal_resized(&s->terminal);
-	else if (sig.number == SIGCONT)
-		tell_go(s, isle_terminal_continued(&s->terminal));
+	else if (go != ISLE_TERMINAL_STAY)
+		tell_go(s, go);
 	else
 		tell(s, ISLE_WIRE_SIGNAL, &sig, sizeof(sig));
 }

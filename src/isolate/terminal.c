@@ -17,11 +17,13 @@
  * 5. A stop of CMD is a stop of the whole job: with a pty the whole process group is signalled, as the terminal itself
  *    would have done. Where the kernel does not stop an orphaned group, CMD is not left to try again for
  *    ever: its pty is hung up, and its next read ends.
+ * 6. This process is not stopped for longer than CMD is: CMD may be continued from outside, or end.
  */
 #include "terminal.h"
 #include "terminal_internal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,54 +176,92 @@ int isle_terminal_start(struct isle_terminal *t, int master)
 	return 0;
 }
 
-/* Sends the signal with its default action and returns when this process goes on. False when it was not stopped. */
-static bool stop_here(int sig, bool whole_group)
+static bool has_news(int news)
 {
-	const struct sigaction action = {.sa_handler = SIG_DFL};
+	struct pollfd fd = {.fd = news, .events = POLLIN};
+
+	return news >= 0 && poll(&fd, 1, 0) > 0;
+}
+
+/* While it is on, the kernel sends us SIGCONT when something arrives: the one way to go on while stopped. */
+static void call_for_news(int news, bool on)
+{
+	int flags = fcntl(news, F_GETFL);
+
+	if (flags < 0)
+		return; /* there are none */
+	if (on && (fcntl(news, F_SETOWN, getpid()) < 0 || fcntl(news, F_SETSIG, SIGCONT) < 0))
+		return;
+	(void)fcntl(news, F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC);
+}
+
+enum stop {
+	STOP_REFUSED, /* an orphaned group: no shell would continue us */
+	STOP_NEWS,    /* there are news of CMD; stopped or not */
+	STOP_OVER,    /* somebody sent SIGCONT */
+};
+
+/*
+ * Stops this process, or its group, and returns when it goes on.
+ *
+ * The signal is sent while it is blocked, and only then is looked for news: a SIGCONT that comes after that, from
+ * anybody, takes the pending stop away. So no moment exists in which news or a SIGCONT could be missed. SIGSTOP cannot
+ * be blocked, and stops orphaned groups too: SIGTSTP stands for it.
+ */
+static enum stop stop_here(int sig, bool whole_group, int news)
+{
+	const struct sigaction action = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN};
 	const struct timespec now = {0};
 	struct sigaction old_action;
-	sigset_t cont, stop, old;
-	bool stopped;
+	sigset_t cont, both, stop, old;
+	bool continued;
 
 	sigemptyset(&cont);
 	sigaddset(&cont, SIGCONT);
 	sigemptyset(&stop);
 	sigaddset(&stop, sig);
-	sigprocmask(SIG_BLOCK, &cont, &old);
+	both = cont;
+	sigaddset(&both, sig);
+	sigprocmask(SIG_BLOCK, &both, &old);
 	while (sigtimedwait(&cont, NULL, &now) == SIGCONT)
 		;
-	if (sig != SIGSTOP)
-		sigaction(sig, &action, &old_action);
-	sigprocmask(SIG_UNBLOCK, &stop, NULL);
+	sigaction(sig, &action, &old_action);
+	call_for_news(news, true);
 	if (whole_group)
 		kill(0, sig);
 	else
 		raise(sig);
-	/* Whoever let us go on did it by SIGCONT. */
-	stopped = sigtimedwait(&cont, NULL, &now) == SIGCONT;
-	if (sig != SIGSTOP)
-		sigaction(sig, &old_action, NULL);
+	if (has_news(news))
+		sigaction(sig, &ignore, NULL); /* takes the pending one away */
+	sigprocmask(SIG_UNBLOCK, &stop, NULL);
+	call_for_news(news, false);
+	continued = sigtimedwait(&cont, NULL, &now) == SIGCONT;
+	sigaction(sig, &old_action, NULL);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	return stopped;
+	return has_news(news) ? STOP_NEWS : continued ? STOP_OVER : STOP_REFUSED;
 }
 
-enum isle_terminal_go isle_terminal_stopped(struct isle_terminal *t, int sig)
+enum isle_terminal_go isle_terminal_stopped(struct isle_terminal *t, int sig, int news)
 {
 	bool wants = t->pty && (sig == SIGTTIN || sig == SIGTTOU);
-	bool again = t->taken || t->setup.foreground || wants;
+	bool again = t->taken || t->setup.foreground || wants, before = t->setup.foreground;
+	enum stop stop;
 
-	if (wants && !t->taken && take(t))
-		goto foreground;
-	release(t);
-	if (!stop_here(sig, t->pty && sig != SIGSTOP) && wants && !in_foreground(t) && t->master >= 0)
-		close(fd_take(&t->master));
-	if (!t->pty || !again || !take(t)) {
-		t->setup.foreground = false;
-		return ISLE_TERMINAL_BACKGROUND;
+	if (has_news(news))
+		return ISLE_TERMINAL_STAY;
+	if (wants && !t->taken && take(t)) {
+		t->setup.foreground = true;
+		return ISLE_TERMINAL_FOREGROUND;
 	}
-foreground:
-	t->setup.foreground = true;
-	return ISLE_TERMINAL_FOREGROUND;
+	release(t);
+	stop = stop_here(sig == SIGSTOP ? SIGTSTP : sig, t->pty && sig != SIGSTOP, news);
+	if (stop == STOP_REFUSED && wants && !in_foreground(t) && t->master >= 0)
+		close(fd_take(&t->master));
+	t->setup.foreground = t->pty && again && take(t);
+	/* Nobody meant CMD to go on by continuing us. */
+	if ((stop == STOP_NEWS || (stop == STOP_REFUSED && sig == SIGSTOP)) && t->setup.foreground == before)
+		return ISLE_TERMINAL_STAY;
+	return t->setup.foreground ? ISLE_TERMINAL_FOREGROUND : ISLE_TERMINAL_BACKGROUND;
 }
 
 enum isle_terminal_go isle_terminal_continued(struct isle_terminal *t)

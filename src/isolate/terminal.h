@@ -12,15 +12,15 @@
  *           n = isle_terminal_poll_fds(&t, fds);  poll();  isle_terminal_handle(&t, fds, n);
  *           SIGWINCH                       isle_terminal_resized(&t);
  *           SIGCONT                        go = isle_terminal_continued(&t);
- *           leader: CMD stopped by sig     go = isle_terminal_stopped(&t, sig);
+ *           leader: CMD stopped by sig     go = isle_terminal_stopped(&t, sig, leader);
  *           leader: all has ended          isle_terminal_end(&t); loop on until isle_terminal_drained(&t)
  *   isle_terminal_close(&t);               gives the terminal back, on every way out
  *
  * What the leader does: setsid, TIOCSCTTY on the slave, the slave as those of 0, 1, 2 that are in setup.slots (the
  * others are the very descriptors that isle got), tcsetpgrp to CMD's group when setup.foreground, else to its own
- * group. It waits with WUNTRACED, reports stops of CMD, and obeys enum isle_terminal_go. It keeps the slave open until
- * all has ended: EIO on the master means the end. It closes its master after sending it, and survives SIGHUP and
- * SIGTTOU.
+ * group. It waits with WUNTRACED | WCONTINUED, reports when CMD is stopped and goes on, and obeys enum
+ * isle_terminal_go. It keeps the slave open until all has ended: EIO on the master means the end. It closes its master
+ * after sending it, and survives SIGHUP and SIGTTOU.
  *
  * All of this works without a terminal too (t.pty false): poll_fds gives none, stops are still passed on.
  * SIGTTIN, SIGTTOU, SIGTSTP must have their default action in the supervisor; a blocked SIGTSTP is unblocked where
@@ -88,10 +88,12 @@ enum isle_terminal_go {
 };
 
 /* CMD was stopped by this signal. May stop this process, as a job of the user's shell, and return when it goes on.
- * Never STAY. */
-enum isle_terminal_go isle_terminal_stopped(struct isle_terminal *t, int sig);
+ * news is the socket on which the leader tells what becomes of CMD: this process neither stops nor stays stopped while
+ * something is to be read there, since CMD may run again and nobody else would continue this process. -1: no news.
+ * STAY: CMD runs already, or is stopped and nobody but who did it is to continue it. */
+enum isle_terminal_go isle_terminal_stopped(struct isle_terminal *t, int sig, int news);
 
-/* This process got SIGCONT. */
+/* This process got SIGCONT. STAY: where CMD is remains so, and it gets SIGCONT too. */
 enum isle_terminal_go isle_terminal_continued(struct isle_terminal *t);
 
 /* This process got SIGWINCH. */

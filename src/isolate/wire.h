@@ -10,7 +10,7 @@
  *   init -> keeper         MAP_ME, ENDED            write my maps; a leader has ended
  *   keeper -> init         MAPPED
  *   supervisor -> leader   REQUEST + 0, 1, 2        first, then SIGNAL, GO
- *   leader -> supervisor   STARTED, STOPPED, EXITED
+ *   leader -> supervisor   STARTED, STOPPED, CONTINUED, EXITED
  *   anybody -> supervisor  ERROR                    nothing was run
  *
  * The end of a run is the end of file on the supervisor's connection: leader, init and keeper have all closed it, the
@@ -29,13 +29,14 @@ enum isle_wire_type {
 	ISLE_WIRE_ENDED,  /* struct isle_wire_ended */
 	ISLE_WIRE_MAP_ME,
 	ISLE_WIRE_MAPPED,
-	ISLE_WIRE_REQUEST, /* struct isle_wire_request and strings; + descriptors 0, 1, 2 */
-	ISLE_WIRE_STARTED, /* struct isle_wire_started; + pty master, + notification listener and what it needs */
-	ISLE_WIRE_ERROR,   /* struct isle_err */
-	ISLE_WIRE_SIGNAL,  /* struct isle_wire_signal */
-	ISLE_WIRE_GO,	   /* int32: enum isle_terminal_go */
-	ISLE_WIRE_STOPPED, /* int32: the signal */
-	ISLE_WIRE_EXITED,  /* struct isle_wire_exited and the names of what was left running */
+	ISLE_WIRE_REQUEST,   /* struct isle_wire_request and strings; + descriptors 0, 1, 2 */
+	ISLE_WIRE_STARTED,   /* struct isle_wire_started; + pty master, + notification listener and what it needs */
+	ISLE_WIRE_ERROR,     /* struct isle_err */
+	ISLE_WIRE_SIGNAL,    /* struct isle_wire_signal */
+	ISLE_WIRE_GO,	     /* int32: enum isle_terminal_go */
+	ISLE_WIRE_STOPPED,   /* int32: the signal */
+	ISLE_WIRE_CONTINUED, /* nothing: CMD, of which STOPPED was told, goes on */
+	ISLE_WIRE_EXITED,    /* struct isle_wire_exited and the names of what was left running */
 };
 
 enum { ISLE_WIRE_FDS = 4, ISLE_WIRE_LIMIT = 64 << 20 };

@@ -174,7 +174,7 @@ static int supervise(struct isle_terminal *t, int sock, int signals)
 		if (read(sock, &m, sizeof(m)) != sizeof(m))
 			die("leader");
 		if (m.kind == KIND_STOPPED) {
-			enum isle_terminal_go to = isle_terminal_stopped(t, m.value);
+			enum isle_terminal_go to = isle_terminal_stopped(t, m.value, -1);
 
 			if (write(sock, &to, sizeof(to)) != sizeof(to))
 				die("leader");
