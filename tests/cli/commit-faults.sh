@@ -153,4 +153,24 @@ if command -v strace >/dev/null; then
 	hasnt "$(getfattr -m - -d f g 2>&1)" overlay
 fi
 
+# A directory that cannot be asked whether it hides the host's is not one that does not: the plan is the same or there is none.
+if command -v strace >/dev/null; then
+	start unread
+	mkdir d
+	echo a >d/a
+	inside 'rm -r d; mkdir d; echo b >d/b'
+	plan=$(isle plan unread)
+	has "$plan" "d/"
+	tried=0
+	for call in llistxattr lgetxattr; do
+		for n in $(seq 40); do
+			python3 "$(dirname "$0")/../helpers/without_xattrat.py" strace -qq -f -o "$T/strace" -e trace=$call \
+				-e inject=$call:error=EIO:when="$n" "$ISLE" plan unread >"$T/plan" 2>/dev/null && same "$(cat "$T/plan")" "$plan" "$call $n"
+			grep -q INJECTED "$T/strace" || break
+			tried=$((tried + 1))
+		done
+	done
+	[ $tried -gt 4 ] || fail "only $tried calls failed"
+fi
+
 nothing_left
