@@ -440,12 +440,12 @@ replay() {
 		"$(grep -c forth "$D/outcomes" || true) done$(grep -q unreadable "$D/outcomes" && echo ", the rest not readable for XFS" || true)"
 }
 
-# again PHASE PERCENT: the power goes when so much of the operation is over, or somewhat less, so that there is something to
-# recover; and then once more, while it is recovered.
+# again PHASE PERCENT: the power goes when so much of the operation is over, so that there is something to recover; and then
+# once more, while it is recovered. What is on the disk when is different each time: if there was nothing, somewhat earlier or later.
 again() {
 	local name=$1 percent record
 	export AGAIN D=$W/again
-	for ((percent = $2; percent > 0; percent -= 6)); do
+	for percent in $(seq "$2" -6 1) $(seq "$2" 5 99) $(seq 1 2 99); do
 		AGAIN=$name:$percent
 		record=$(awk -v name="$name" -v percent="$percent" '
 			$2 == "mark" { at[$3] = $1 }
