@@ -60,23 +60,13 @@ static void add_socket(struct program *p)
 	if_equal(p, AF_NETLINK, TO_NOTIFY, TO_ALLOW);
 }
 
-/* sendto(2) with an address. */
-static void add_sendto(struct program *p)
+/* The call if its argument n is not 0. */
+static void add_with_argument(struct program *p, unsigned nr, unsigned n)
 {
-	if_equal(p, SYS_sendto, 0, 4);
-	load(p, argument(4));
+	if_equal(p, nr, 0, 4);
+	load(p, argument(n));
 	if_equal(p, 0, 0, TO_NOTIFY);
-	load(p, argument(4) + 4);
-	if_equal(p, 0, TO_ALLOW, TO_NOTIFY);
-}
-
-/* utimensat(2) with a path: without one it is futimens(3), of what is open already. */
-static void add_utimensat(struct program *p)
-{
-	if_equal(p, SYS_utimensat, 0, 4);
-	load(p, argument(1));
-	if_equal(p, 0, 0, TO_NOTIFY);
-	load(p, argument(1) + 4);
+	load(p, argument(n) + 4);
 	if_equal(p, 0, TO_ALLOW, TO_NOTIFY);
 }
 
@@ -145,8 +135,8 @@ unsigned isle_trap_program(unsigned traps, struct sock_filter *code)
 	if ((traps & ISLE_TRAP_OWNERS) != 0)
 		add_fchown(&p);
 	if ((traps & ISLE_TRAP_READS) != 0) {
-		add_utimensat(&p);
-		add_sendto(&p);
+		add_with_argument(&p, SYS_utimensat, 1); /* a path: futimens(3) has none */
+		add_with_argument(&p, SYS_sendto, 4);	 /* an address */
 	}
 	if ((traps & ISLE_TRAP_NET) != 0)
 		add_socket(&p);
