@@ -14,15 +14,7 @@ python3 -c 'for i in range(3000): open(f"f{i}", "w").write("host")'
 
 # 100 000 processes, which is three times as many as there are numbers on many machines.
 "$ISLE" run -q --keep --net none -n forks -- "$T/flood" forks 100000 &
-pid=$!
-high=0
-while now=$(sed -n 's/^VmHWM:[ \t]*\([0-9]*\) kB/\1/p' "/proc/$pid/status" 2>/dev/null) && [ -n "$now" ]; do
-	high=$now
-	sleep 0.2
-done
-wait "$pid"
-echo "100 000 processes: peak of the supervisor $high kB"
-[ "$high" -lt 65536 ] || fail "the supervisor used $high kB"
+within_memory $! "100 000 processes"
 isle trace --json forks | python3 -c '
 import json, sys
 trace = json.load(sys.stdin)

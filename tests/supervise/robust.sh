@@ -27,14 +27,7 @@ status_is 0 env ISLE_HOME="$T/half" "$ISLE" run -q --net none -- true
 
 peak() {
 	"$ISLE" run -q --keep --net none -n "$1" -- "$T/flood" "${@:2}" &
-	local pid=$! high=0 now
-	while now=$(sed -n 's/^VmHWM:[ \t]*\([0-9]*\) kB/\1/p' "/proc/$pid/status" 2>/dev/null) && [ -n "$now" ]; do
-		high=$now
-		sleep 0.1
-	done
-	wait "$pid"
-	echo "$*: peak of the supervisor $high kB"
-	[ "$high" -lt 65536 ] || fail "the supervisor used $high kB"
+	within_memory $! "$*"
 }
 peak paths paths "$paths"
 same "$(reads paths | grep -c "^- $PWD/none-")" "$paths"
