@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * SHA-256 (FIPS 180-4), for the ids of plans.
+ * SHA-256 (FIPS 180-4), for the ids of plans. Done by libnettle, which is named nowhere else.
  */
+#include <nettle/sha2.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct isle_sha256 {
-	uint32_t state[8];
-	uint64_t size; /* bytes taken so far */
-	unsigned char block[64];
+	struct sha256_ctx context;
 };
 
-enum { ISLE_SHA256_HEX = 65 }; /* 64 digits and the NUL */
+enum { ISLE_SHA256_HEX = 2 * SHA256_DIGEST_SIZE + 1 }; /* the digits and the NUL */
 
 void isle_sha256_init(struct isle_sha256 *sha);
 void isle_sha256_add(struct isle_sha256 *sha, const void *data, size_t size);
-/* Lower-case hexadecimal. The state is used up. */
+/* Lower-case hexadecimal. The state is as after isle_sha256_init(). */
 void isle_sha256_hex(struct isle_sha256 *sha, char ret_hex[ISLE_SHA256_HEX]);

@@ -2,7 +2,6 @@
 /* The hash map and the hash of plans. */
 #include "map.h"
 #include "sha256.h"
-#include "sha256_internal.h"
 #include "unit.h"
 #include <stdio.h>
 #include <string.h>
@@ -99,23 +98,6 @@ static void test_sha256(void **state)
 	assert_sha256("a", 120, "2f3d335432c70b580af0e8e1b3674a7c020d683aa5f73aaaedfdc55af904c21c");
 }
 
-static void test_sha256_extensions(void **state)
-{
-	uint32_t one[8] = {1, 2, 3, 4, 5, 6, 7, 8}, two[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-	unsigned char blocks[64 * 5 + 1];
-
-	(void)state;
-	if (!isle_sha256_has_extensions())
-		return; /* then nobody calls them */
-	for (size_t i = 0; i < sizeof(blocks); i++)
-		blocks[i] = (unsigned char)(i * 157 + (i >> 3));
-	for (unsigned i = 0; i < 2; i++) { /* aligned or not */
-		isle_sha256_blocks_portable(one, blocks + i, 5);
-		isle_sha256_blocks_extensions(two, blocks + i, 5);
-		assert_memory_equal(one, two, sizeof(one));
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,7 +105,6 @@ int main(void)
 		cmocka_unit_test(test_map_borrows),
 		cmocka_unit_test(test_map_grows),
 		cmocka_unit_test(test_sha256),
-		cmocka_unit_test(test_sha256_extensions),
 	};
 
 	return cmocka_run_group_tests_name("map", tests, NULL, NULL);
