@@ -63,18 +63,7 @@ check() {
 	fi
 	[ "$error" != KILL ] || status=-1
 	$look >"$T/now"
-	if cmp -s "$T/now" "$from"; then
-		side=back
-	elif cmp -s "$T/now" "$to"; then
-		side=forth
-	else
-		{
-			diff "$from" "$T/now" || true
-			echo "and:"
-			diff "$to" "$T/now" || true
-		} >&2
-		fail "$what: between before and after: $(cat "$T/out" "$T/recovery")"
-	fi
+	tell_side "$what" "$from" "$to"
 	[ -n "$recovers" ] || case $status:$side in
 	0:back) fail "$what: it says that it was done" ;;
 	[1-9]*:forth) fail "$what: it says that it was not done: $(cat "$T/out")" ;;

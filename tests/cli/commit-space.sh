@@ -6,7 +6,7 @@
 # time-limit: 300
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../helpers/operations.sh"
-before="" after="" pending="" # look_around_commit sets them
+before="" after="" pending="" side="" # look_around_commit and tell_side set them
 need mkfs.ext4 mkfs.btrfs btrfs e2fsck losetup
 
 # In a mount namespace of its own: nothing stays, whatever becomes of it.
@@ -65,14 +65,7 @@ outcome() {
 	fi
 	absent "$S/pending"
 	$look >"$T/now"
-	if cmp -s "$T/now" "$from"; then
-		side=back
-	elif cmp -s "$T/now" "$to"; then
-		side=forth
-	else
-		diff "$from" "$T/now" >&2 || true
-		fail "$what: between before and after: $(cat "$T/out" "$T/recovery" 2>/dev/null)"
-	fi
+	tell_side "$what" "$from" "$to"
 	case $status:$side in
 	0:back) fail "$what: it says that it was done" ;;
 	[1-9]*:forth) fail "$what: it says that it was not done: $(cat "$T/out")" ;;

@@ -138,3 +138,19 @@ find_first_after_applied() {
 		applied && call != "symlinkat" { print call, count[call]; exit }
 		/"applied"\)/ { applied = 1 }' "$T/calls")
 }
+
+# tell_side WHAT FROM TO: which of the two looks $T/now is: $side is back or forth. Anything between is a failure.
+tell_side() {
+	# shellcheck disable=SC2034 # for the caller
+	side=back
+	! cmp -s "$T/now" "$2" || return 0
+	# shellcheck disable=SC2034
+	side=forth
+	! cmp -s "$T/now" "$3" || return 0
+	{
+		diff "$2" "$T/now" || true
+		echo "and:"
+		diff "$3" "$T/now" || true
+	} >&2
+	fail "$1: between before and after: $(cat "$T/out" "$T/recovery" 2>/dev/null)"
+}
