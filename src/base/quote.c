@@ -276,17 +276,28 @@ static void requote(struct isle_buf *buf, size_t start)
 	isle_buf_addc(buf, '\'');
 }
 
+/* True if isle_quote_add() has escaped nothing but quotes and backslashes. */
+static bool is_printable(const char *quoted, size_t size)
+{
+	for (size_t i = 0; i + 1 < size; i++)
+		if (quoted[i] == '\\' && quoted[++i] != '"' && quoted[i] != '\\')
+			return false;
+	return true;
+}
+
 /* One argument: as it is, in single quotes, or with C escapes in $'...' where it is not printable. */
 static void add_argument(struct isle_buf *buf, const char *argument)
 {
 	size_t start = buf->size;
 
 	isle_quote_add(buf, argument);
-	if (buf->error == 0 && buf->data[start] == '"') {
+	if (buf->error != 0)
+		return;
+	if (buf->data[start] == '"' && !is_printable(buf->data + start, buf->size - start)) {
 		requote(buf, start);
 		return;
 	}
-	if (buf->error != 0 || !needs_quotes(argument))
+	if (buf->data[start] != '"' && !needs_quotes(argument))
 		return;
 	isle_buf_cut(buf, start);
 	isle_buf_addc(buf, '\'');

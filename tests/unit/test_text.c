@@ -348,13 +348,14 @@ static void test_quote_names(void **state)
 /* A shell that is given the line runs that and nothing else. */
 static void test_quote_command(void **state)
 {
-	static const char arguments[] = "a b\0'\0\n$(id)\0\"\x1b`id`\\'\0\0\xff!$x\0\\n\t\"\0plain\0~";
+	static const char arguments[] =
+		"a b\0'\0\n$(id)\0\"\x1b`id`\\'\0\0\xff!$x\0\\n\t\"\0plain\0~\0say \"hi\" \\ it's";
 	auto_buf struct isle_buf line = ISLE_BUF_INIT;
 
 	(void)state;
 	assert_int_equal(isle_quote_command_add(&line, arguments, sizeof(arguments)), 0);
-	assert_string_equal(line.data,
-			    "'a b' ''\\''' $'\\n$(id)' $'\"\\033`id`\\\\\\'' $'' $'\\377!$x' $'\\\\n\\t\"' plain '~'");
+	assert_string_equal(line.data, "'a b' ''\\''' $'\\n$(id)' $'\"\\033`id`\\\\\\'' '' $'\\377!$x' $'\\\\n\\t\"' "
+				       "plain '~' 'say \"hi\" \\ it'\\''s'");
 }
 
 /* What isle_quote_add() would not write is no name. */
