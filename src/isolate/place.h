@@ -8,7 +8,6 @@
  */
 #include "error.h"
 #include "mounts.h"
-#include <errno.h>
 #include <stdbool.h>
 
 /* 1: *ret_place is a directory that exists (heap); 0: there is none for this path, the store has to do. */
@@ -16,9 +15,3 @@ int isle_place_find(const struct isle_mounts *mounts, const char *path, char **r
 
 /* False when a layer can hardly be made there, let alone filled. */
 bool isle_place_has_room(const char *place);
-
-/* What a full file system, or one on which the user may have no more, says. */
-static inline bool isle_place_is_full(int code)
-{
-	return code == -ENOSPC || code == -EDQUOT;
-}

@@ -21,7 +21,6 @@
 
 #include "kernel.h"
 #include "path.h"
-#include "place.h"
 #include "quote.h"
 #include "talk.h"
 #include "view.h"
@@ -291,7 +290,7 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 static int cannot_show(const struct isle_step *step, int r, struct isle_err *err)
 {
 	isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));
-	if (isle_place_is_full(r))
+	if (isle_is_no_room(r))
 		isle_err_hint(err, "it is full, and what the isle has changed there cannot be shown without some room");
 	return r;
 }

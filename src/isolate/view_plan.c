@@ -113,7 +113,7 @@ static int make_layer(struct planner *p, int host, const char *path, const struc
 	layer = &p->view->layers.list[p->view->layers.count - 1];
 	p->new_layers = true;
 	r = isle_layer_make(p->isle, layer, host);
-	if (isle_place_is_full(r) && layer->place != NULL) {
+	if (isle_is_no_room(r) && layer->place != NULL) {
 		isle_ignore(isle_remove_tree(AT_FDCWD, layer->place));
 		layer->place = NULL;
 		say_full(path);
@@ -522,7 +522,7 @@ static int make_standins(struct planner *p, const char *path)
 	 * there. */
 	if (r == -EACCES || r == -EPERM)
 		return 0;
-	if (isle_place_is_full(r) && layer->place != NULL) {
+	if (isle_is_no_room(r) && layer->place != NULL) {
 		isle_note("%s is full: in %s nothing can be made in this isle", isle_quote(layer->path),
 			  isle_quote(path));
 		return 0;

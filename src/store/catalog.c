@@ -82,7 +82,7 @@ static int db_error(const struct isle_catalog *catalog, struct isle_err *err)
 		break;
 	default:
 		code = -sqlite3_system_errno(catalog->db);
-		if (code != -ENOSPC && code != -EDQUOT)
+		if (!isle_is_no_room(code))
 			code = -EIO;
 	}
 	return isle_err_text(err, code, "catalog.db: %s", sqlite3_errmsg(catalog->db));
