@@ -362,7 +362,7 @@ int isle_undo_prune(struct isle_store *store, const struct isle_prune_options *o
 		settle_lost(&prune);
 	if (r >= 0)
 		r = carry_out(&prune);
-	if (r >= 0)
+	if (r >= 0 && !(options->flags & ISLE_PRUNE_DRY))
 		r = forget_touched(&prune);
 	*ret_result = prune.result;
 	return r < 0 ? r : 0;

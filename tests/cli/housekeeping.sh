@@ -150,4 +150,16 @@ awk '/sync\(.*catalog.db-wal/ { synced = 1 } /ftruncate\(.*\/runs>/ { emptied = 
 	fail "emptied without a sync: $(cat "$T/calls")"
 [ ! -s "$ISLE_HOME/runs" ] || fail "still queued"
 isle rm -q --yes queued
+
+# What is only told changes nothing, not even what isle remembers for itself.
+mkdir "$T/touched"
+isle run -q -n partly -- sh -c 'echo 1 >"$1/a"; echo 2 >"$1/b"' . "$T/touched"
+isle commit -q --yes partly "$T/touched/a"
+isle rm -q --yes partly
+touched=$(cat "$ISLE_HOME/touched")
+differs "$touched" ""
+isle gc -q --keep 0 --dry-run
+content "$ISLE_HOME/touched" "$touched"
+isle gc -q --keep 0
+content "$ISLE_HOME/touched" ""
 nothing_left
