@@ -38,6 +38,39 @@ static int moved(struct isle_transaction *tx, const struct isle_action *action, 
 	return isle_err_text(tx->err, -ESTALE, "'%s' was %s on the host meanwhile", isle_quote(action->path), kind);
 }
 
+int isle_step_failed(struct isle_transaction *tx, const struct isle_action *action, int code)
+{
+	const char *path = isle_quote(action->path);
+
+	switch (action->kind) {
+	case ISLE_ACTION_REMOVE:
+		return isle_err_errno(tx->err, code, "cannot remove '%s'", path);
+	case ISLE_ACTION_TAKE:
+		return isle_err_errno(tx->err, code, "cannot rename '%s'", path);
+	case ISLE_ACTION_PLACE:
+		return isle_err_errno(tx->err, code, "cannot rename '%s' to '%s'",
+				      isle_quote(tx->plan->actions[action->pair].path), path);
+	case ISLE_ACTION_CREATE:
+		return isle_err_errno(tx->err, code, "cannot create '%s'", path);
+	case ISLE_ACTION_EXCHANGE:
+		return isle_err_errno(tx->err, code, "cannot replace '%s'", path);
+	case ISLE_ACTION_WRITE:
+		return isle_err_errno(tx->err, code, "cannot write to '%s'", path);
+	case ISLE_ACTION_META:
+		return isle_err_errno(tx->err, code, "cannot change the metadata of '%s'", path);
+	case ISLE_ACTION_DROP:
+		return isle_err_errno(tx->err, code, "cannot drop '%s' from the isle", path);
+	case ISLE_ACTION_RESTORE:
+		return isle_err_errno(tx->err, code, "cannot put '%s' back into the isle", path);
+	case ISLE_ACTION_REVERT:
+		return isle_err_errno(tx->err, code, "cannot change the metadata of '%s' in the isle", path);
+	case ISLE_ACTION_LAYER:
+	case ISLE_ACTION_CARRY:
+		return isle_err_errno(tx->err, code, "cannot move the layer of '%s'", path);
+	}
+	return code;
+}
+
 static int failed(struct isle_transaction *tx, const struct isle_action *action, int code)
 {
 	struct isle_stat none = {0};
@@ -46,7 +79,7 @@ static int failed(struct isle_transaction *tx, const struct isle_action *action,
 		none.mode = S_IFREG;
 		return moved(tx, action, &none);
 	}
-	isle_err_errno(tx->err, code, "cannot %s '%s'", isle_action_name(action->kind), isle_quote(action->path));
+	isle_step_failed(tx, action, code);
 	if (code == -EACCES || code == -EPERM)
 		isle_err_hint(tx->err,
 			      "you may not change it on the host; leave it out with --except, or see lsattr(1)");
@@ -376,6 +409,8 @@ static int apply_meta(struct isle_transaction *tx, size_t i)
 		return failed(tx, action, r);
 	fd = openat(target.dir, target.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	r = fd < 0 ? -errno : isle_look(fd, "", &now);
+	if (r == -ENOENT)
+		return moved(tx, action, &now);
 	if (r < 0)
 		return failed(tx, action, r);
 	if ((action->flags & ISLE_ACTION_HIDDEN) ? !isle_same_object(&made->new, &now) : !as_planned(action, &now))

@@ -21,12 +21,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int failed(struct isle_transaction *tx, const struct isle_action *action, int code)
-{
-	return isle_err_errno(tx->err, code, "cannot %s '%s'", isle_action_name(action->kind),
-			      isle_quote(action->path));
-}
-
 static bool is_undo(const struct isle_transaction *tx)
 {
 	return tx->plan->kind == ISLE_OPERATION_UNDO;
@@ -102,17 +96,17 @@ static int apply_layer(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_move(parent, name, parking.dir, parking.name, RENAME_NOREPLACE);
 	if (r < 0)
-		return failed(tx, action, r);
+		return isle_step_failed(tx, action, r);
 	isle_cleanup_fd(&tx->sites[action->site].layer);
 	tx->sites[action->site].layer = -1;
 	if (!is_undo(tx)) {
 		r = fresh_layer(tx, action);
-		return r < 0 ? failed(tx, action, r) : 0;
+		return r < 0 ? isle_step_failed(tx, action, r) : 0;
 	}
 	r = isle_spot_source(tx, action, &source);
 	if (r >= 0)
 		r = isle_move(source.dir, source.name, parent, name, RENAME_NOREPLACE);
-	return r < 0 ? failed(tx, action, r) : 0;
+	return r < 0 ? isle_step_failed(tx, action, r) : 0;
 }
 
 static int back_layer(struct isle_transaction *tx, size_t i)
@@ -262,10 +256,10 @@ int isle_layer_step_apply(struct isle_transaction *tx, size_t i)
 		return apply_layer(tx, i);
 	if (action->kind == ISLE_ACTION_CARRY) {
 		r = carry(tx, i, false);
-		return r < 0 ? failed(tx, action, r) : 0;
+		return r < 0 ? isle_step_failed(tx, action, r) : 0;
 	}
 	r = action->kind == ISLE_ACTION_REVERT ? revert(tx, i, false) : move_between(tx, i, false);
-	return r < 0 ? failed(tx, action, r) : 0;
+	return r < 0 ? isle_step_failed(tx, action, r) : 0;
 }
 
 int isle_layer_step_rollback(struct isle_transaction *tx, size_t i)

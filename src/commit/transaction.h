@@ -118,6 +118,8 @@ int isle_step_rollback(struct isle_transaction *tx, size_t i) isle_must_check;
 int isle_step_is_done(struct isle_transaction *tx, size_t i) isle_must_check;
 /* Removes what was prepared and not used. */
 int isle_step_unprepare(struct isle_transaction *tx, size_t i) isle_must_check;
+/* Tells what could not be done. Returns code. */
+int isle_step_failed(struct isle_transaction *tx, const struct isle_action *action, int code);
 
 /* The same for the kinds DROP, RESTORE, REVERT, LAYER and CARRY. */
 int isle_layer_step_apply(struct isle_transaction *tx, size_t i) isle_must_check;
