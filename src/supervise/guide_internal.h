@@ -167,6 +167,8 @@ int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, cons
 /* Records who first wrote to a path of the view. */
 int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, const char *view, unsigned how,
 		     const char *other);
+/* It is on record who did. */
+bool isle_guide_is_written(const struct isle_guide *guide, const char *view);
 /* Keeps what the host has of a file that is about to be written to or replaced. */
 int isle_guide_keep(struct isle_guide *guide, const struct isle_sight *sight);
 

@@ -118,6 +118,14 @@ int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, cons
 	return r;
 }
 
+bool isle_guide_is_written(const struct isle_guide *guide, const char *view)
+{
+	const struct isle_known_slot *slot = isle_known_find(&guide->recorded,
+							     isle_siphash(&guide->key, view, strlen(view)));
+
+	return slot != NULL && (slot->bits & WRITTEN) != 0;
+}
+
 int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, const char *view, unsigned how,
 		     const char *other)
 {

@@ -42,6 +42,8 @@ static const struct shape shapes[] = {
 	{SYS_truncate, ISLE_WRITE_OPEN, NONE, 0, NONE, NONE, NONE, false},
 	METADATA(SYS_fchmodat, 0, 1, NONE, false),
 	METADATA(ISLE_CALL_FCHMODAT2, 0, 1, 3, false),
+	METADATA(SYS_fchmod, 0, DESCRIPTOR, NONE, false),
+	METADATA(SYS_fchown, 0, DESCRIPTOR, NONE, false),
 	METADATA(SYS_fchownat, 0, 1, 4, false),
 	METADATA(SYS_utimensat, 0, 1, 3, false),
 	METADATA(SYS_setxattr, NONE, 0, NONE, false),
@@ -77,12 +79,24 @@ static const struct shape *shape_of(int nr)
 	return NULL;
 }
 
-/* With AT_EMPTY_PATH an empty path means the descriptor. */
+/* futimens(3), futimes(3) */
+static bool sets_times_without_path(const struct isle_call *call, const struct shape *shape)
+{
+#ifdef SYS_futimesat
+	if (shape->nr == SYS_futimesat)
+		return (int)call->args[0] != AT_FDCWD;
+#endif
+	return shape->nr == SYS_utimensat && (int)call->args[0] != AT_FDCWD;
+}
+
+/* With AT_EMPTY_PATH an empty path means the descriptor, and none at all does for those that set times. */
 static bool is_of_descriptor(const struct isle_call *call, const struct shape *shape, int path)
 {
 	char first = '\1';
 
 	if (path == DESCRIPTOR)
+		return true;
+	if (call->args[path] == 0 && sets_times_without_path(call, shape))
 		return true;
 	if (shape->flags < 0 || path != shape->path || (call->args[shape->flags] & AT_EMPTY_PATH) == 0)
 		return false;
@@ -106,11 +120,14 @@ static int look(struct isle_guide *guide, const struct isle_call *call, const st
 	bool link = shape->nofollow || open ||
 		    (shape->flags >= 0 && (call->args[shape->flags] & AT_SYMLINK_NOFOLLOW) != 0);
 	int length = open		     ? isle_guide_path_of_fd(guide, call, fd)
-		     : call->args[path] == 0 ? 0 /* futimes(3), or a bad address */
+		     : call->args[path] == 0 ? 0 /* a bad address */
 					     : isle_guide_path(guide, call, fd, call->args[path]);
 
 	if (length < 0) /* an empty path is ENOENT */
 		return length == -ENOENT ? 0 : length;
+	/* The kernel's own name of what is open, most often a file that the program has just made. */
+	if (open && length > 0 && shape->how == ISLE_WRITE_METADATA && isle_guide_is_written(guide, guide->raw))
+		return 0;
 	int r = length == 0 ? -ENODATA
 			    : isle_guide_look(guide, call, guide->raw, link ? ISLE_SIGHT_NOFOLLOW : 0, sight);
 	if (r == -ENODATA)
@@ -149,6 +166,19 @@ static int handle_rename(struct isle_guide *guide, const struct isle_call *call,
 	return r;
 }
 
+/* linkat(2) of what has no name in the view, an open file (O_TMPFILE): it gets its first. */
+static int handle_first_name(struct isle_guide *guide, const struct isle_call *call, const struct shape *shape)
+{
+	struct isle_sight to;
+
+	if (shape->how != ISLE_WRITE_LINK ||
+	    (!is_of_descriptor(call, shape, shape->path) && strncmp(guide->raw, "/proc/", 6) != 0 &&
+	     strncmp(guide->raw, "/dev/fd/", 8) != 0))
+		return 0;
+	int r = look(guide, call, shape, true, &to);
+	return r <= 0 || to.mode != 0 ? r : isle_guide_write(guide, call, to.view, ISLE_WRITE_CREATE, NULL);
+}
+
 int isle_handle_names(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
 {
 	const struct shape *shape = shape_of(call->notif.data.nr);
@@ -159,7 +189,7 @@ int isle_handle_names(struct isle_guide *guide, const struct isle_call *call, st
 		return 0;
 	int r = look(guide, call, shape, false, &sight);
 	if (r <= 0)
-		return r;
+		return r < 0 ? r : handle_first_name(guide, call, shape);
 	switch (shape->how) {
 	case ISLE_WRITE_RENAME:
 	case ISLE_WRITE_LINK:

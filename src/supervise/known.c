@@ -48,6 +48,15 @@ struct isle_known_slot *isle_known_slot(struct isle_known *known, uint64_t key)
 	return slot;
 }
 
+const struct isle_known_slot *isle_known_find(const struct isle_known *known, uint64_t key)
+{
+	key = key == 0 ? 1 : key;
+	if (known->room == 0)
+		return NULL;
+	const struct isle_known_slot *slot = find(known->slots, known->room, key);
+	return slot->key == 0 ? NULL : slot;
+}
+
 void isle_known_done(struct isle_known *known)
 {
 	free(known->slots);

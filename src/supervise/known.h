@@ -25,6 +25,8 @@ struct isle_known {
 /* The slot of a key, made when it is not there. Valid until the next call. NULL: out of memory, or more than
  * ISLE_KNOWN_LIMIT. */
 struct isle_known_slot *isle_known_slot(struct isle_known *known, uint64_t key);
+/* The same without making one: NULL when it is not there. */
+const struct isle_known_slot *isle_known_find(const struct isle_known *known, uint64_t key);
 void isle_known_done(struct isle_known *known);
 
 enum { ISLE_KNOWN_LIMIT = 8 << 20, ISLE_GLANCE_ROOM = 1 << 17 };

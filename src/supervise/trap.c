@@ -90,9 +90,13 @@ static void add_unlinkat(struct program *p, unsigned traps)
 	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_REMOVEDIR, TO_NOTIFY, TO_ALLOW));
 }
 
-/* fchown(2) to ids that a user's namespace does not have. */
-static void add_fchown(struct program *p)
+/* fchown(2): all that make a record, else only what gives ids that a user's namespace does not have. */
+static void add_fchown(struct program *p, unsigned traps)
 {
+	if ((traps & ISLE_TRAP_READS) != 0) {
+		if_equal(p, SYS_fchown, TO_NOTIFY, 0);
+		return;
+	}
 	if_equal(p, SYS_fchown, 0, 6);
 	load(p, argument(1));
 	if_equal(p, geteuid(), 1, 0);
@@ -132,12 +136,10 @@ unsigned isle_trap_program(unsigned traps, struct sock_filter *code)
 		add_fstatat(&p);
 	if ((traps & (ISLE_TRAP_READS | ISLE_TRAP_NAMES)) != 0)
 		add_unlinkat(&p, traps);
-	if ((traps & ISLE_TRAP_OWNERS) != 0)
-		add_fchown(&p);
-	if ((traps & ISLE_TRAP_READS) != 0) {
-		add_with_argument(&p, SYS_utimensat, 1); /* a path: futimens(3) has none */
-		add_with_argument(&p, SYS_sendto, 4);	 /* an address */
-	}
+	if ((traps & (ISLE_TRAP_READS | ISLE_TRAP_OWNERS)) != 0)
+		add_fchown(&p, traps);
+	if ((traps & ISLE_TRAP_READS) != 0)
+		add_with_argument(&p, SYS_sendto, 4); /* an address */
 	if ((traps & ISLE_TRAP_NET) != 0)
 		add_socket(&p);
 	unsigned allow = p.count;

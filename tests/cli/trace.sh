@@ -312,24 +312,46 @@ same "$(json 'd["runs"][0]["received"], d["runs"][0]["sent"]' <"$T/json")" "(Non
 has "$(isle explain view shut/file)" "refused      $H/shut/file: No such file or directory: hidden in the isle (view), for python3"
 
 # Who changed metadata and made sockets, in whichever way.
-touch "$H"/{times,by-name,set,removed,opened}
+touch "$H"/{times,by-name,set,removed,opened,mode-of-open,owner-of-open,times-of-open,set-of-open}
 for name in removed opened; do python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.a", b"1")' "$H/$name"; done
 cat >"$H/try.py" <<'PY'
-import ctypes, os, socket
+import ctypes, errno, os, socket
 libc = ctypes.CDLL(None, use_errno=True)
 os.utime("times", (1, 1))
 assert libc.utimes(b"by-name", None) == 0
 os.setxattr("set", "user.b", b"1")
 os.removexattr("removed", "user.a")
+# A file that gets its name when it is whole.
+for name in "whole", "whole2":
+    new = os.open(".", os.O_TMPFILE | os.O_RDWR)
+    os.write(new, b"x")
+    if name == "whole":
+        os.link(f"/proc/self/fd/{new}", name, src_dir_fd=new, follow_symlinks=True)
+    else:
+        assert libc.linkat(new, b"", -100, name.encode(), 0x1000) == 0 or ctypes.get_errno() == errno.ENOENT
+assert libc.link(b"missing", b"never") == -1
 fd = os.open("opened", os.O_RDONLY)
 os.setxattr(fd, "user.a", b"2")
-os.utime(fd)
+# Through a descriptor that was opened for reading.
+os.fchmod(os.open("mode-of-open", os.O_RDONLY), 0o600)
+os.fchown(os.open("owner-of-open", os.O_RDONLY), os.getuid(), os.getgid())
+os.utime(os.open("times-of-open", os.O_RDONLY), (1, 1))
+assert libc.futimesat(os.open("set-of-open", os.O_RDONLY), None, None) == 0
+# What has no name, or no descriptor, is nobody's change.
+os.fchmod(os.memfd_create("nameless"), 0o600)
+os.fchmod(os.pipe()[0], 0o600)
+gone = os.open("gone", os.O_RDWR | os.O_CREAT)
+os.unlink("gone")
+os.fchmod(gone, 0o600)
+utimensat = {"x86_64": 280, "aarch64": 88}[os.uname().machine] # glibc looks at its arguments itself
+assert libc.syscall(utimensat, -100, None, None, 0) == -1 and ctypes.get_errno() == errno.EFAULT
+assert libc.fchmod(-1, 0o600) == -1 and ctypes.get_errno() == errno.EBADF
 socket.socket(socket.AF_UNIX).bind("socket")
 PY
 isle run -q -n metadata -- python3 try.py
 same "$(isle trace --json metadata | json '[(w["path"][len("'"$H"'/"):], w["how"]) for w in d["writes"] if w["path"].startswith("'"$H"'/")]')" \
-	"[('times', 'metadata'), ('by-name', 'metadata'), ('set', 'metadata'), ('removed', 'metadata'), ('opened', 'metadata'), ('socket', 'node')]"
-has "$(isle explain metadata opened)" "python3 try.py"
+	"[('times', 'metadata'), ('by-name', 'metadata'), ('set', 'metadata'), ('removed', 'metadata'), ('whole', 'create'), ('whole2', 'create'), ('opened', 'metadata'), ('mode-of-open', 'metadata'), ('owner-of-open', 'metadata'), ('times-of-open', 'metadata'), ('set-of-open', 'metadata'), ('gone', 'create'), ('socket', 'node')]"
+for name in whole opened mode-of-open times-of-open; do has "$(isle explain metadata $name)" "python3 try.py"; done
 
 isle run -q --no-track -n blind -- cat a.c >/dev/null
 has "$(isle trace blind)" "not recorded: --no-track"
