@@ -80,7 +80,7 @@ static int commit_main(int argc, char **argv)
 	}
 	if (id < 0)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
-	if (plan && (args.operand_count || keep.except_count || keep.options.on_conflict || keep.ways.replace ||
+	if (plan && (args.operand_count || keep.except.count || keep.options.on_conflict || keep.ways.replace ||
 		     isle_ways_says_logs(&keep.ways) || keep.ways.hunks))
 		return isle_usage(&isle_verb_commit, "--plan says itself which isle, which changes and how");
 	if (plan)

@@ -46,8 +46,7 @@ static int show(const struct isle_args *args, unsigned scan, enum diff_form form
 	review.layers = &look.layers;
 	review.changes = &look.changes;
 	review.notes = &look.notes;
-	review.paths = (const char *const *)look.paths;
-	review.path_count = look.path_count;
+	review.paths = look.paths.count > 0 ? &look.globs : NULL;
 	r = print(&review, form);
 	if (r < 0) {
 		isle_err_errno(&err, r, "cannot show what changed");

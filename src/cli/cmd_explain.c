@@ -15,7 +15,7 @@ static const struct isle_option options[] = {
 
 static int show(const struct isle_args *args, bool json)
 {
-	auto_look struct isle_look look = ISLE_LOOK_INIT;
+	auto_look struct isle_look look = {.operand_flags = ISLE_OPERAND_PLAIN};
 	auto_settings struct isle_settings settings = {0};
 	struct isle_err err = ISLE_ERR_INIT;
 	struct isle_explain_options o = {0};
@@ -29,8 +29,8 @@ static int show(const struct isle_args *args, bool json)
 					  .isle = look.isle,
 					  .layers = &look.layers,
 					  .changes = &look.changes,
-					  .paths = (const char *const *)look.paths,
-					  .path_count = look.path_count,
+					  .paths = look.paths.list,
+					  .path_count = look.paths.count,
 					  .logs = isle_settings_logs(&settings)};
 	r = json ? isle_explain_json(&o, stdout, &err) : isle_explain_text(&o, stdout, &err);
 	if (r < 0)

@@ -17,6 +17,7 @@
 #include "command.h"
 #include "commit.h"
 #include "kernel.h"
+#include "operands.h"
 #include "path.h"
 #include "quote.h"
 #include "recovered.h"
@@ -223,8 +224,13 @@ static int out_of_memory(void)
 
 static int set_path(struct strings *list, const char *path)
 {
-	auto_free char *absolute = isle_path_absolute(path);
+	auto_free char *absolute = NULL;
+	struct isle_err err = ISLE_ERR_INIT;
 
+	if (isle_operand_path(path, &absolute, &err) < 0) {
+		isle_err_print(&err);
+		return ISLE_EXIT_NOT_STARTED;
+	}
 	if (add_string(list, absolute) < 0)
 		return out_of_memory();
 	(void)ptr_take(&absolute);

@@ -17,9 +17,10 @@ static const struct isle_option options[] = {
 	{0},
 };
 
-static unsigned scan_flags(unsigned flags, bool json)
+/* A path can be one inside a new directory. */
+static unsigned scan_flags(unsigned flags, bool json, int operands)
 {
-	unsigned scan = json && !(flags & ISLE_REVIEW_ALL) ? 0 : ISLE_SCAN_ALL;
+	unsigned scan = json && !(flags & ISLE_REVIEW_ALL) && operands == 0 ? 0 : ISLE_SCAN_ALL;
 
 	return flags & ISLE_REVIEW_ALL ? scan | ISLE_SCAN_TIMES : scan;
 }
@@ -37,8 +38,7 @@ static int show(const struct isle_args *args, unsigned scan, unsigned flags, boo
 	review.layers = &look.layers;
 	review.changes = &look.changes;
 	review.notes = &look.notes;
-	review.paths = (const char *const *)look.paths;
-	review.path_count = look.path_count;
+	review.paths = look.paths.count > 0 ? &look.globs : NULL;
 	r = json ? isle_review_status_json(&review) : isle_review_status(&review);
 	if (r < 0) {
 		isle_err_errno(&err, r, "cannot show what changed");
@@ -69,7 +69,7 @@ static int status_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (json && flags & ISLE_REVIEW_NUL)
 		return isle_usage(&isle_verb_status, "--json and --null exclude each other");
-	return show(&args, scan_flags(flags, json) | times, flags, json);
+	return show(&args, scan_flags(flags, json, args.operand_count) | times, flags, json);
 }
 
 const struct isle_verb isle_verb_status = {

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "path.h"
+#include "operands.h"
 #include "quote.h"
 #include "recovered.h"
 #include "talk.h"
@@ -72,8 +72,18 @@ static int parse_run(const char *value, unsigned *run)
 static int parse_path(const char *value, char **path)
 {
 	free(*path);
-	*path = strpbrk(value, "*?[") != NULL && strchr(value, '/') == NULL ? strdup(value) : isle_path_absolute(value);
-	return *path != NULL ? 0 : -ENOMEM;
+	struct isle_err err = ISLE_ERR_INIT;
+	int r;
+
+	*path = NULL;
+	if (strpbrk(value, "*?[") != NULL && strchr(value, '/') == NULL) {
+		*path = strdup(value);
+		return *path != NULL ? 0 : -ENOMEM;
+	}
+	r = isle_operand_path(value, path, &err);
+	if (r < 0)
+		isle_err_print(&err);
+	return r;
 }
 
 static int set_option(const struct isle_args *args, int id, struct isle_trace_options *o, char **path, bool *json)

@@ -12,36 +12,14 @@
 
 enum { SHOWN_MAX = 50 };
 
-static void free_list(const char **list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free((char *)list[i]);
-	free(list);
-}
-
 void isle_keep_done(struct isle_keep *keep)
 {
-	free_list(keep->paths, keep->path_count);
-	free_list(keep->except, keep->except_count);
+	isle_operands_done(&keep->paths);
+	isle_operands_done(&keep->except);
 	isle_ways_done(&keep->ways);
 	isle_free(keep->isle);
 	isle_store_free(keep->store);
 	*keep = ISLE_KEEP_INIT;
-}
-
-/* Appends a string to a list that ends with NULL; takes it over. */
-static int add_string(const char ***list, size_t *count, char *text)
-{
-	const char **more = text ? reallocarray(*list, *count + 2, sizeof(**list)) : NULL;
-
-	if (!more) {
-		free(text);
-		return -ENOMEM;
-	}
-	more[(*count)++] = text;
-	more[*count] = NULL;
-	*list = more;
-	return 0;
 }
 
 static int allow(struct isle_keep *keep, const struct isle_verb *verb, const char *kinds)
@@ -68,10 +46,14 @@ static int allow(struct isle_keep *keep, const struct isle_verb *verb, const cha
 	return copy ? 1 : -ENOMEM;
 }
 
-/* As it means the same in every directory. */
-static char *pattern_of(const char *text)
+static int except(struct isle_keep *keep, const char *pattern)
 {
-	return strchr(text, '/') || !strpbrk(text, "*?[") ? isle_path_absolute(text) : strdup(text);
+	struct isle_err err = ISLE_ERR_INIT;
+
+	if (isle_operands_add(&keep->except, pattern, 0, &err) >= 0)
+		return 1;
+	isle_err_print(&err);
+	return -EINVAL;
 }
 
 static int way(struct isle_keep *keep, const struct isle_args *args, int id)
@@ -91,6 +73,8 @@ static int way(struct isle_keep *keep, const struct isle_args *args, int id)
 			   id == 'R'   ? "replace (auto, rename, write)"
 			   : id == 'L' ? "append (a pattern)"
 				       : "hunk (PATH:NUMBER, each path once)");
+	else if (r < 0)
+		fprintf(stderr, "isle: cannot read the command line: %s\n", strerror(-r));
 	return r < 0 ? r : 1;
 }
 
@@ -100,7 +84,7 @@ int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int i
 
 	switch (id) {
 	case 'x':
-		return add_string(&keep->except, &keep->except_count, pattern_of(args->value)) < 0 ? -ENOMEM : 1;
+		return except(keep, args->value);
 	case 'w':
 		keep->options.flags |= ISLE_COMMIT_WAIT;
 		return 1;
@@ -133,32 +117,6 @@ int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int i
 	}
 }
 
-/* The path with the symbolic links above its last component resolved: "/bin/x" selects "/usr/bin/x", too. */
-static char *resolve_parent(const char *path)
-{
-	auto_free char *above = strdup(path), *real = NULL;
-	char *slash = above ? strrchr(above, '/') : NULL;
-
-	if (!slash || !slash[1])
-		return NULL;
-	*slash = '\0';
-	real = realpath(*above ? above : "/", NULL);
-	return real ? isle_path_join(real, slash + 1) : NULL;
-}
-
-static int add_path(struct isle_keep *keep, const char *operand)
-{
-	auto_free char *absolute = NULL, *real = NULL;
-
-	if (strpbrk(operand, "*?[") && !strchr(operand, '/'))
-		return add_string(&keep->paths, &keep->path_count, strdup(operand));
-	absolute = isle_path_absolute(operand);
-	real = absolute ? resolve_parent(absolute) : NULL;
-	if (real && strcmp(real, absolute) != 0 && add_string(&keep->paths, &keep->path_count, ptr_take(&real)) < 0)
-		return -ENOMEM;
-	return add_string(&keep->paths, &keep->path_count, ptr_take(&absolute));
-}
-
 /* A name as a pattern that only it fits. */
 static char *pattern_for(const char *name)
 {
@@ -179,7 +137,7 @@ static int add_hunk_paths(struct isle_keep *keep)
 	int r = 0;
 
 	for (size_t i = 0; i < keep->ways.hunk_count && r >= 0; i++)
-		r = add_string(&keep->paths, &keep->path_count, pattern_for(keep->ways.hunks[i].path));
+		r = isle_operands_take(&keep->paths, pattern_for(keep->ways.hunks[i].path));
 	return r;
 }
 
@@ -203,16 +161,13 @@ int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct 
 	int first = args->operand_count > 0 && !strchr(args->operands[0], '/');
 	int r = isle_store_open_recovered(&keep->store, err);
 
-	for (int i = first; i < args->operand_count && r >= 0; i++) {
-		r = add_path(keep, args->operands[i]);
-		if (r < 0)
-			isle_err_errno(err, r, "cannot read the paths");
-	}
+	for (int i = first; i < args->operand_count && r >= 0; i++)
+		r = isle_operands_add(&keep->paths, args->operands[i], 0, err);
 	if (r >= 0 && add_hunk_paths(keep) < 0)
-		r = isle_err_errno(err, -ENOMEM, "cannot read the paths");
+		r = isle_err_errno(err, -ENOMEM, "cannot read the command line");
 	if (r >= 0)
 		r = isle_find(keep->store, first ? args->operands[0] : NULL, &keep->isle, err);
-	keep->options.select = (struct isle_select){.paths = keep->paths, .except = keep->except};
+	keep->options.select = (struct isle_select){.paths = keep->paths.list, .except = keep->except.list};
 	isle_ways_apply(&keep->ways, &keep->options);
 	return r < 0 ? r : 0;
 }
@@ -319,7 +274,7 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 			  result->operation);
 		return ISLE_EXIT_OK;
 	case ISLE_OUTCOME_NOTHING:
-		if (!keep->path_count || result->conflicts.count) {
+		if (!keep->paths.count || result->conflicts.count) {
 			isle_note(result->conflicts.count ? "nothing else to do" : "nothing to do: no changes");
 			return ISLE_EXIT_OK;
 		}

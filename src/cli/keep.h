@@ -5,6 +5,7 @@
  */
 #include "commit.h"
 #include "keep_options.h"
+#include "operands.h"
 #include "plan.h"
 #include "verb.h"
 #include <stdio.h>
@@ -12,9 +13,7 @@
 struct isle_keep {
 	struct isle_store *store;
 	struct isle *isle;
-	const char **paths; /* absolute or globs; with where symbolic links above them lead */
-	const char **except;
-	size_t path_count, except_count;
+	struct isle_operands paths, except;
 	bool yes;
 	bool undo; /* the verb is undo: what is in the way of it cannot be decided about */
 	struct isle_ways ways;

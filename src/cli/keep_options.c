@@ -103,7 +103,7 @@ int isle_ways_hunk(struct isle_ways *ways, const char *argument)
 	if (!colon || colon == argument)
 		return -EINVAL;
 	path = name ? isle_path_absolute(name) : NULL;
-	return path ? isle_ways_hunk_of(ways, path, colon + 1) : -ENOMEM;
+	return path ? isle_ways_hunk_of(ways, path, colon + 1) : name ? -errno : -ENOMEM;
 }
 
 void isle_ways_apply(const struct isle_ways *ways, struct isle_commit_options *options)

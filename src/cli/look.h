@@ -5,7 +5,9 @@
  * paths of the other operands.
  */
 #include "change.h"
+#include "globs.h"
 #include "notes.h"
+#include "operands.h"
 #include "verb.h"
 
 struct isle_look {
@@ -14,8 +16,9 @@ struct isle_look {
 	struct isle_layers layers;
 	struct isle_changes changes;
 	struct isle_notes notes;
-	char **paths; /* absolute; NULL for none given */
-	size_t path_count;
+	struct isle_operands paths;
+	struct isle_globs globs; /* of them */
+	unsigned operand_flags;	 /* enum isle_operand_flags; set by the caller */
 };
 
 #define ISLE_LOOK_INIT ((struct isle_look){0})

@@ -28,7 +28,7 @@ int isle_glob_parse(const char *text, struct isle_glob *ret_pattern)
 	ret_pattern->glob = glob;
 	ret_pattern->last_only = glob && !strchr(text, '/');
 	ret_pattern->text = ret_pattern->last_only ? strdup(text) : isle_path_absolute(text);
-	return ret_pattern->text ? 0 : -ENOMEM;
+	return ret_pattern->text ? 0 : -errno;
 }
 
 int isle_globs_parse(const char *const *texts, struct isle_globs *patterns)
@@ -51,6 +51,12 @@ int isle_globs_parse(const char *const *texts, struct isle_globs *patterns)
 	return 0;
 }
 
+/* The name itself, too: "[id].js". */
+static bool fits(const char *pattern, const char *name)
+{
+	return strcmp(pattern, name) == 0 || fnmatch(pattern, name, 0) == 0;
+}
+
 /* A glob holds for what lies below a match, too. */
 static bool glob_matches(const struct isle_glob *pattern, const char *path)
 {
@@ -61,7 +67,7 @@ static bool glob_matches(const struct isle_glob *pattern, const char *path)
 		return false;
 	do {
 		slash = strrchr(copy, '/');
-		if (fnmatch(pattern->text, pattern->last_only && slash ? slash + 1 : copy, 0) == 0)
+		if (fits(pattern->text, pattern->last_only && slash ? slash + 1 : copy))
 			return true;
 		if (slash)
 			*slash = '\0';

@@ -3,7 +3,7 @@
 /*
  * Patterns for paths, as struct isle_select has them: a pattern with a slash, or without any of *?[, is a path,
  * absolute or else relative to the current directory; any other is for the last component. It stands for the object and
- * all below it. In globs "*" matches slashes, too.
+ * all below it. In globs "*" matches slashes, too; the name that is written like the glob fits it as well.
  */
 #include "macros.h"
 #include <stdbool.h>

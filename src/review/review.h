@@ -12,6 +12,7 @@
  * return 0 or -errno; the caller flushes review->out and reports a failed write.
  */
 #include "change.h"
+#include "globs.h"
 #include "notes.h"
 #include <stdio.h>
 
@@ -29,9 +30,8 @@ struct isle_review {
 	const struct isle_changes *changes;
 	const struct isle_notes *notes; /* NULL: none */
 	FILE *out;
-	unsigned flags;		  /* enum isle_review_flags */
-	const char *const *paths; /* only these absolute paths and what is below them; NULL: all */
-	size_t path_count;
+	unsigned flags;			/* enum isle_review_flags */
+	const struct isle_globs *paths; /* only these and what is below them; NULL: all */
 };
 
 /* ISLE_REVIEW_COLOUR and ISLE_REVIEW_ESCAPE as they fit the descriptor: both when it is a terminal, no colour with

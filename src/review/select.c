@@ -22,11 +22,8 @@ static bool is_wanted(const struct isle_review *review, const struct isle_change
 {
 	if (!review->paths)
 		return true;
-	for (size_t i = 0; i < review->path_count; i++)
-		if (isle_path_below(change->path, review->paths[i]) ||
-		    (change->kind == ISLE_RENAME && isle_path_below(change->from, review->paths[i])))
-			return true;
-	return false;
+	return isle_globs_match(review->paths, change->path) ||
+	       (change->kind == ISLE_RENAME && isle_globs_match(review->paths, change->from));
 }
 
 static bool stands_for_tree(const struct isle_change *change)
@@ -142,7 +139,9 @@ int isle_review_select(const struct isle_review *review, unsigned flags, struct 
 	for (size_t i = 0; i < changes->count; i++) {
 		const struct isle_change *change = &changes->list[i];
 
-		if (is_wanted(review, change) && is_shown(&trees, change, flags))
+		if (!is_wanted(review, change))
+			continue; /* it does not stand for what is wanted in it, either */
+		if (is_shown(&trees, change, flags))
 			shown.list[shown.count++] = change;
 		if (stands_for_tree(change))
 			trees.dirs.list[trees.dirs.count++] = change;

@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Paths on the command line: inside new directories, patterns, names that look like patterns, empty ones, and none to be relative to.
+# runs-as: root user
+. "$(dirname "$0")/../lib.sh"
+need python3
+
+H=$T/host
+mkdir "$H"
+cd "$H"
+isle run -q -n made -- sh -c 'mkdir -p new/deep; echo x >new/deep/file; echo >new/a.log; echo 1 >"[id].js"; echo 2 >"x?y"'
+
+# What is inside a new directory has a line when it is asked for.
+same "$(isle status made new/deep/file || true)" "A  $H/new/deep/file
+1 new; 2 B"
+same "$(isle status -z made new/deep | tr '\0' '\n' || true)" "A $H/new/deep"
+same "$(isle status --json made new/deep/ | python3 -c 'import json, sys; d = json.load(sys.stdin); print([c["path"] for c in d["changes"]], d["summary"]["bytes"])' || true)" \
+	"['$H/new/deep'] 2"
+status_is 3 isle status --json made new/deep >"$T/out"
+# ... and a directory still stands for all of it.
+same "$(isle status made ./new || true)" "A  $H/new/  (3 entries, 3 B)
+1 new; 3 B"
+
+# Patterns, as for a commit.
+same "$(isle status -z made '*.log' | tr '\0' '\n' || true)" "A $H/new/a.log"
+same "$(isle status -z made './n?w/deep' | tr '\0' '\n' || true)" "A $H/new/deep"
+has "$(isle diff made '*.log' || true)" "b$H/new/a.log"
+hasnt "$(isle diff made '*.log' || true)" deep/file
+
+# A name that is written like a pattern.
+same "$(isle status -z made './[id].js' | tr '\0' '\n' || true)" "A $H/[id].js"
+isle commit -q --yes made './[id].js' 'x?y'
+content '[id].js' 1
+content 'x?y' 2
+isle run -q -n more -- touch '[sic].js' other
+isle commit -q --yes --except './[sic].js' more
+absent '[sic].js'
+exists other
+
+# An empty one is not the current directory.
+isle run -q -n second -- touch precious
+for verb in "status second" "diff second" "explain second" "commit --yes second" "discard --yes second" "plan second" "check second"; do
+	# shellcheck disable=SC2086
+	status_is 1 isle $verb "" 2>"$T/err"
+	same "$(cat "$T/err")" "isle: a path cannot be empty"
+done
+status_is 2 isle commit --yes --except "" second 2>"$T/err"
+same "$(cat "$T/err")" "isle: a path cannot be empty"
+absent precious
+for option in --hide --write; do
+	status_is 125 isle run $option "" true 2>"$T/err"
+	same "$(cat "$T/err")" "isle: a path cannot be empty"
+done
+
+# Where there is no current directory.
+mkdir gone
+cd gone
+rmdir ../gone
+for verb in "status second" "commit --yes second"; do
+	# shellcheck disable=SC2086
+	status_is 1 isle $verb ./x 2>"$T/err"
+	has "$(cat "$T/err")" "cannot tell the current directory"
+done
+status_is 2 isle commit --yes --hunk ./x:1 second 2>"$T/err"
+has "$(cat "$T/err")" "No such file"
+status_is 3 isle status second "$H/precious" >"$T/out"
