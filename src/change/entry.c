@@ -385,7 +385,7 @@ static int new_file(struct isle_scan *scan, const struct isle_seen *seen)
 
 	if (i < 0)
 		return (int)i;
-	scan->infos[i].host_quiet = frame->has_host && !isle_later(&frame->host_mtime, &seen->base);
+	scan->infos[i].host_quiet = frame->has_host && !isle_later(&frame->host_ctime, &seen->base);
 	return 0;
 }
 

@@ -273,7 +273,7 @@ static int open_host_side(struct isle_scan *scan, const struct isle_frame *below
 	r = isle_statx(frame->host, "", &st);
 	if (r < 0)
 		return r;
-	frame->host_mtime = st.stx_mtime;
+	frame->host_ctime = st.stx_ctime;
 	frame->host_dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
 	return 0;
 }

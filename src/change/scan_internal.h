@@ -44,7 +44,7 @@ struct isle_frame {
 	ssize_t change; /* which change gets the sums, or ISLE_NO_CHANGE */
 	struct isle_sums sums;
 	struct statx_timestamp base;	   /* HIDES, GONE */
-	struct statx_timestamp host_mtime; /* MERGED, HIDES: when the host last added or removed a name */
+	struct statx_timestamp host_ctime; /* MERGED, HIDES: no name came or went later; mtime can be set back */
 	uint64_t host_dev;
 };
 

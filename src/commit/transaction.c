@@ -52,6 +52,7 @@
 #include "quote.h"
 #include "reads.h"
 #include "select.h"
+#include "stamp.h"
 #include "subtree.h"
 #include "talk.h"
 #include "touching.h"
@@ -485,20 +486,6 @@ static int apply_all(struct isle_transaction *tx, size_t *ret_steps)
 	return 0;
 }
 
-/* A time that no step of this operation is later than, and everything that is changed from now on is: the kernel stamps
- * files with a clock that lags behind by up to a tick, so that is waited for. */
-static int64_t step_clock(void)
-{
-	const struct timespec pause = {.tv_nsec = 200000};
-	int64_t end = isle_now();
-	struct timespec stamp;
-
-	while (clock_gettime(CLOCK_REALTIME_COARSE, &stamp) == 0 &&
-	       (int64_t)stamp.tv_sec * 1000000000 + stamp.tv_nsec <= end)
-		nanosleep(&pause, NULL);
-	return end;
-}
-
 /* What a step relies on after a power loss. */
 static int write_intent(struct isle_transaction *tx, struct isle_catalog *catalog, int record)
 {
@@ -553,7 +540,7 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 		return isle_err_errno(tx->err, r, "cannot note what was touched");
 	if (tx->isle)
 		isle_reads_settle(tx->isle, tx->plan, tx->id);
-	*ret_end = step_clock();
+	*ret_end = isle_stamp_pass(record, "plan");
 	r = isle_tx_note_applied(tx, record, *ret_end);
 	return r < 0 ? isle_err_errno(tx->err, r, "cannot note that the operation is applied") : 0;
 }

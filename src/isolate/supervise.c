@@ -30,6 +30,7 @@
 #include "kernel.h"
 #include "live.h"
 #include "quote.h"
+#include "stamp.h"
 #include "talk.h"
 #include "trap.h"
 #include "view.h"
@@ -312,6 +313,9 @@ static void handle_exited(struct supervisor *s, struct isle_wire_message *m)
 	s->result->seconds = (double)(now.tv_sec - s->began.tv_sec) + (double)(now.tv_nsec - s->began.tv_nsec) / 1e9;
 	if (s->guide != NULL)
 		isle_guide_end(s->guide, wait_status(s->result));
+	/* What the host changes from now on is to have a later time than what the run has changed (layer.h). */
+	if (s->guide == NULL || isle_guide_has_written(s->guide))
+		isle_stamp_pass(s->isle->dir, "layers");
 	isle_terminal_end(&s->terminal);
 	say_leftovers(&exited, m->data + sizeof(exited));
 }

@@ -18,6 +18,7 @@
  * The base. An upper object was made, by copy-up or afresh, at its birth time (STATX_BTIME). The host's object was
  * what the isle saw if its ctime is not later than that moment: isle_layer_base_time(). In a SHADOW
  * layer the moment is the birth of the shadow's copy. All whiteouts of one mount are one inode, born with the first.
+ * At the end of a run stamp.h sees to it that the host's changes after it are later than all of these.
  */
 #include "error.h"
 #include "store.h"

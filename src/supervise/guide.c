@@ -331,6 +331,11 @@ void isle_guide_lost(struct isle_guide *guide, const char *why)
 	isle_ignore(isle_events_flush(guide->events));
 }
 
+bool isle_guide_has_written(const struct isle_guide *guide)
+{
+	return guide->wrote || guide->lost || guide->events == NULL || guide->options.track == ISLE_TRACK_NONE;
+}
+
 void isle_guide_end(struct isle_guide *guide, int32_t status)
 {
 	struct isle_event event = {.type = ISLE_EVENT_END, .end = {.status = status, .cpu_us = -1}};

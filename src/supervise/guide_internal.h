@@ -48,6 +48,7 @@ struct isle_guide {
 	bool command;	     /* the first program has been seen */
 	bool running;	     /* and it runs: its memory can be read */
 	bool user;	     /* no hard links, no redirects in the view */
+	bool wrote;	     /* the isle changed something, or may have */
 	bool lost;	     /* said that the record is not complete */
 	uint64_t plain;	     /* the call of this id renames or links files within one layer: nothing to repair */
 	uint32_t removals;   /* of names, by the isle */

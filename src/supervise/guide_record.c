@@ -133,6 +133,7 @@ int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, con
 	const char *changed = how == ISLE_WRITE_RENAME || how == ISLE_WRITE_LINK ? other : view;
 	struct isle_known_slot *slot = slot_of(guide, changed);
 
+	guide->wrote = true;
 	if (slot == NULL)
 		return isle_guide_lose(guide, "too many paths");
 	if ((slot->bits & WRITTEN) != 0)
