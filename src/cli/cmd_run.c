@@ -421,8 +421,41 @@ static int note_criteria(const struct isle *isle, const struct request *q)
 	return isle_criteria_note(isle, q->settings.criteria);
 }
 
+static char *user_shell(void)
+{
+	static char fallback[] = "/bin/sh";
+	char *shell = getenv("SHELL");
+
+	return shell != NULL && *shell == '/' ? shell : fallback;
+}
+
+struct shell {
+	struct isle_store *store;
+	struct isle *isle;
+	const struct request *q;
+};
+
+static int run_in(struct isle_store *store, struct isle *isle, struct request *q, struct isle_err *err);
+
+/* With the same walls and the same network: what CMD left in ~/.bashrc is run by it. */
+static void open_shell(void *data)
+{
+	const struct shell *shell = data;
+	struct request q = *shell->q; /* borrows all it has */
+	struct isle_err err = ISLE_ERR_INIT;
+	char *command[2] = {user_shell(), NULL};
+
+	q.name = shell->isle->name;
+	q.end = ISLE_END_KEEP;
+	q.report = ISLE_REPORT_TEXT;
+	q.run.argv = command;
+	if (run_in(shell->store, shell->isle, &q, &err) < 0)
+		isle_err_print(&err);
+}
+
 static int run_in(struct isle_store *store, struct isle *isle, struct request *q, struct isle_err *err)
 {
+	struct shell shell = {store, isle, q};
 	struct isle_run_result result = {0};
 	struct isle_run_record record = {.isle_id = isle->id, .name = isle->name, .start = isle_now()};
 
@@ -445,7 +478,9 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 					    .report = q->report,
 					    .rules = q->rules,
 					    .logs = isle_settings_logs(&q->settings),
-					    .start = record.start};
+					    .start = record.start,
+					    .shell = open_shell,
+					    .data = &shell};
 	return isle_run_end(store, isle, &how, &result, status);
 }
 
@@ -545,11 +580,9 @@ static int run_main(int argc, char **argv)
 
 static int shell_main(int argc, char **argv)
 {
-	static char fallback[] = "/bin/sh";
 	auto_request struct request q = {.end = ISLE_END_ASK};
 	struct isle_args args;
-	char *shell = getenv("SHELL");
-	char *command[2] = {shell != NULL && *shell == '/' ? shell : fallback, NULL};
+	char *command[2] = {user_shell(), NULL};
 	int r = parse(&q, &isle_verb_shell, argc, argv, &args);
 
 	if (r != 0)

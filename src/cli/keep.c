@@ -313,5 +313,5 @@ bool isle_keep_confirm(const struct isle_plan *plan, void *data)
 
 	if (!summary || !isle_can_ask())
 		return false;
-	return isle_ask("%s %s on '%s'?", (const char *)data, summary, plan->isle_name);
+	return isle_ask("%s %s (isle '%s')?", (const char *)data, summary, plan->isle_name);
 }

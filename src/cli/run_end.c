@@ -17,15 +17,14 @@
 #include "talk.h"
 #include "touched.h"
 #include "trace.h"
-#include "verbs.h"
+#include "verb.h"
 
 struct ending {
 	struct isle_store *store;
 	struct isle *isle;
-	const struct isle_rules *rules; /* of --when, or NULL */
-	const char *const *logs;	/* as in struct isle_commit_options */
-	const char *became;		/* of what was changed, in a word */
-	uint64_t operation;		/* of that, 0: none */
+	const struct isle_run_ending *how;
+	const char *became; /* of what was changed, in a word */
+	uint64_t operation; /* of that, 0: none */
 	struct isle_layers layers;
 	struct isle_changes changes;
 };
@@ -112,7 +111,7 @@ static bool say_outcome(struct ending *e, const struct isle_commit_result *resul
 static bool commit(struct ending *e, bool ask)
 {
 	struct isle_err err = ISLE_ERR_INIT;
-	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT, .rules = e->rules, .logs = e->logs};
+	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT, .rules = e->how->rules, .logs = e->how->logs};
 
 	for (;;) {
 		auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
@@ -152,24 +151,21 @@ static bool discard(struct ending *e)
 	return true;
 }
 
+/* A letter, or its word; anything else is none: what was typed for the command, and not read by it, must not commit. */
 static char read_answer(void)
 {
-	char line[64] = "";
-	ssize_t n = read(STDIN_FILENO, line, sizeof(line) - 1);
+	static const char *const words[] = {"commit", "review", "diff", "keep", "x", "shell"};
+	char line[16];
+	int size = isle_read_answer(line, sizeof(line));
 
-	/* The end of input, a hang-up: the safe answer. */
-	return n <= 0 ? 'k' : line[0];
-}
-
-/* One more command in the same isle, by the user's shell. */
-static void open_shell(const struct ending *e)
-{
-	char verb[] = "shell";
-	char name[] = "-n";
-	char keep[] = "--keep";
-	char *argv[] = {verb, name, e->isle->name, keep, NULL};
-
-	isle_ignore(isle_verb_shell.main(4, argv));
+	if (size < 0)
+		return 'k';
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (size > 0 && (strcmp(line, words[i]) == 0 || (size == 1 && line[0] == words[i][0])))
+			return words[i][0];
+	if (size > 0 && strcmp(line, "discard") == 0)
+		return 'x';
+	return '\0';
 }
 
 /* True when the question has been answered for good. */
@@ -185,7 +181,7 @@ static bool act(struct ending *e, char answer)
 		show(e, isle_review_diff, 0);
 		return false;
 	case 's':
-		open_shell(e);
+		e->how->shell(e->how->data);
 		return look(e) < 0 || e->changes.count == 0;
 	case 'x':
 		return discard(e);
@@ -301,7 +297,7 @@ static void print_json(struct ending *e, const struct isle_run_result *result, i
 int isle_run_end(struct isle_store *store, struct isle *isle, const struct isle_run_ending *how,
 		 const struct isle_run_result *result, int status)
 {
-	struct ending e = {.store = store, .isle = isle, .rules = how->rules, .logs = how->logs, .became = "kept"};
+	struct ending e = {.store = store, .isle = isle, .how = how, .became = "kept"};
 
 	say_secrets(isle, how->start);
 	finish(&e, how->end, result, status);

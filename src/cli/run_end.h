@@ -25,6 +25,8 @@ struct isle_run_ending {
 	const struct isle_rules *rules; /* COMMIT: what may be committed (rules.h); NULL: all or nothing */
 	const char *const *logs;	/* as in struct isle_commit_options */
 	int64_t start;			/* when the run began, nanoseconds since the epoch */
+	void (*shell)(void *data);	/* ASK: the user's shell in the isle, as CMD ran */
+	void *data;
 };
 
 /* Returns the exit status of isle: that of CMD. */

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The question at the end of a run on a terminal: its answers, what is no answer, and the shell, which has the run's options.
+# runs-as: root user
+. "$(dirname "$0")/../lib.sh"
+need python3
+
+H=$T/host
+mkdir "$H" "$H/hidden"
+touch "$H/hidden/secret"
+cd "$H"
+export SHELL=/bin/sh HISTFILE=/dev/null PS1='READY> ' ENV=
+
+# session OUTPUT ANSWERS COMMAND...: on a terminal; each answer, a Python string, is typed after the next "? " or "> ". Prints the status.
+session() {
+	python3 - "$@" <<'END'
+import ast, os, pty, re, select, signal, sys, time
+
+output, answers, command = sys.argv[1], ast.literal_eval(sys.argv[2]), sys.argv[3:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(command[0], command)
+seen = after = b""
+end = time.monotonic() + 30
+while time.monotonic() < end:
+    if select.select([fd], [], [], 0.1)[0]:
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            break
+        seen += data
+        after += data
+    if answers and re.search(rb"(\? |READY> |\[y/N\] )$", after):
+        after = b""
+        os.write(fd, answers.pop(0).encode())
+else:
+    os.kill(pid, signal.SIGKILL)
+open(output, "wb").write(seen.replace(b"\r", b""))
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
+}
+
+last() {
+	tail -n 1 "$T/out"
+}
+
+run=("$ISLE" run --net none)
+same "$(session "$T/out" '["k\n"]' "${run[@]}" -- sh -c 'touch new; exit 3')" 3
+has "$(last)" "isle: kept; go on with: isle diff"
+# Something else, be it typed for the command, is no answer.
+same "$(session "$T/out" '["cd /\n", "\n", "commit\n"]' "${run[@]}" -- touch typed)" 0
+same "$(grep -c 'hell?' "$T/out")" 3
+has "$(last)" "isle: committed"
+exists typed
+same "$(session "$T/out" "['$(printf 'c%.0s' {1..100})\n', 'discard\n']" "${run[@]}" -- touch long)" 0
+same "$(grep -c 'hell?' "$T/out")" 2
+has "$(last)" "isle: discarded"
+absent long
+# The end of input and the interrupt key keep; the line ends before what is said.
+for end in '\x04' '\x03'; do
+	same "$(session "$T/out" "['$end']" "${run[@]}" -- touch "end")" 0
+	has "$(last)" "isle: kept; go on with"
+	hasnt "$(last)" "hell?"
+done
+absent "end"
+# The shell is in the same isle, under the same options; afterwards the question comes again.
+same "$(session "$T/out" '["s\n", "ls hidden; echo in $ISLE; cat mine; echo more >>mine; exit 4\n", "c\n"]' \
+	"${run[@]}" -n shelled --hide hidden -- sh -c 'echo first >mine')" 0
+has "$(cat "$T/out")" "in shelled"
+has "$(cat "$T/out")" first
+grep -q '^secret' "$T/out" && fail "the shell sees what is hidden from the command"
+has "$(last)" "isle: committed"
+content mine $'first\nmore'
+
+# The other questions.
+isle run -q -n asked -- touch asked
+same "$(session "$T/out" '["\x04"]' "$ISLE" commit asked)" 1
+same "$(cat "$T/out")" "commit 1 created (isle 'asked')? [y/N] 
+isle: nothing was done"
+same "$(session "$T/out" '["yarn\n"]' "$ISLE" commit asked)" 1
+same "$(session "$T/out" '["\x03"]' "$ISLE" commit asked)" 1
+absent asked
+same "$(session "$T/out" '["Yes\n"]' "$ISLE" commit asked)" 0
+exists asked
