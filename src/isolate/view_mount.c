@@ -195,11 +195,15 @@ static int mount_still_overlay(const struct mounter *m, const struct isle_step *
 	return mount("isle", point, "overlay", flags, options) < 0 ? -errno : 0;
 }
 
-/* What cannot be overlaid is read-only. */
+/* What cannot be overlaid is read-only; what the host has removed since the view was planned is left out. */
 static int or_read_only(const struct isle_step *step, int target, int r)
 {
-	if (r >= 0 || !step->optional || r == -ENOENT)
+	struct stat st;
+
+	if (r >= 0 || !step->optional)
 		return r;
+	if (r == -ENOENT)
+		return lstat(step->path, &st) < 0 && errno == ENOENT ? 0 : r;
 	isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)", isle_quote(step->path),
 		  strerror(-r));
 	return bind_read_only(step->path, target);

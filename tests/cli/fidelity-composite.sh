@@ -97,3 +97,24 @@ content plain/a/b/f "content of plain/a/b/f"
 content onto/f "content of onto/f"
 absent renamed empty/new
 cd /
+
+# What the host removes between the plan of the view and its mounts is left out.
+cat >"$T/churn.py" <<'PY'
+import os, sys
+n = 0
+while not os.path.exists(sys.argv[2]):
+    names = [f"{sys.argv[1]}/{i}" for i in range(n, n + 60)]
+    n += 60
+    for name in names:
+        os.mkdir(name)
+    for name in names:
+        os.rmdir(name)
+PY
+install -d -o "$ISLE_TEST_USER" -g "$ISLE_TEST_USER" "$D/churn" "$D/churn/mount"
+mount -t tmpfs none "$D/churn/mount"
+python3 "$T/churn.py" "$D/churn" "$T/enough" &
+churn=$!
+at_end 'kill "$churn" 2>/dev/null || true'
+for _ in $(seq 30); do user "$ISLE" run -q --discard -- true || fail "a directory that has gone keeps an isle from starting"; done
+touch "$T/enough"
+wait "$churn"
