@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "command.h"
 #include "commit.h"
+#include "guide.h"
 #include "kernel.h"
 #include "operands.h"
 #include "path.h"
@@ -377,6 +378,20 @@ static int exit_status(const struct isle_run_result *result, const char *command
 	return ISLE_EXIT_NOT_STARTED;
 }
 
+/* Sandboxes and container tools seldom say what they were refused. */
+static void say_nesting(const struct isle_run_result *result, const char *command, int status)
+{
+	if (status == 0)
+		return;
+	if ((result->nesting & ISLE_NESTING_CGROUP) != 0)
+		isle_note("%s, or what it ran, was refused a control group namespace, which no isle allows; other "
+			  "namespaces are allowed with --nest",
+			  isle_quote(command));
+	else if (result->nesting != 0)
+		isle_note("%s, or what it ran, was refused namespaces or mounts of its own; --nest allows them",
+			  isle_quote(command));
+}
+
 /* The directory that CMD starts in, absolute. */
 static int set_directory(struct request *q, struct isle_err *err)
 {
@@ -471,6 +486,7 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 	if (r < 0)
 		return r;
 	int status = exit_status(&result, q->run.argv[0]);
+	say_nesting(&result, q->run.argv[0], status);
 	record.end = isle_now();
 	record.status = status;
 	isle_ignore(isle_catalog_note_run(store, &record, NULL));

@@ -58,7 +58,8 @@ static int fail(struct init *in, int code, const char *what)
 static int make_own_trees(struct init *in)
 {
 	const struct isle_init_options *o = in->options;
-	int r = isle_own_proc(o->root, o->empty_dir, o->empty_file);
+	bool nest = (o->run->flags & ISLE_RUN_NEST) != 0;
+	int r = isle_own_proc(o->root, o->empty_dir, o->empty_file, nest && o->user ? ISLE_PROC_UNCOVERED : 0);
 
 	if (r < 0) {
 		fail(in, r, "a proc file system of its own");

@@ -15,9 +15,13 @@ int isle_own_dev(int root, bool user) isle_must_check;
 /* POSIX message queues of the own ipc namespace; after that is entered. */
 int isle_own_mqueue(int root) isle_must_check;
 
+enum isle_proc_flags {
+	ISLE_PROC_UNCOVERED = 1 << 0, /* nothing of it is read-only or masked; never for root */
+};
+
 /* A proc of the own pid namespace, its paths that concern the machine read-only or masked. empty_dir and empty_file,
  * O_PATH descriptors, cover what is masked. */
-int isle_own_proc(int root, int empty_dir, int empty_file) isle_must_check;
+int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags) isle_must_check;
 
 /* The host's /sys, read-only throughout, parts masked. */
 int isle_own_sys(int root, int empty_dir) isle_must_check;

@@ -5,7 +5,11 @@
  *
  * A directory or file is masked by something empty on top of it; read-only means a copy of its own mount over it. A
  * second proc cannot be mounted inside to get round that: mount(2) is refused by the filter, and the kernel refuses a
- * proc in a user namespace where the present one is covered in parts.
+ * proc in a user namespace where the present one is covered in parts (fs/namespace.c, mount_too_revealing()).
+ *
+ * So a sandbox inside (NEST) cannot have a proc of its pid namespace there. As an ordinary user it can: proc is left as
+ * it is then, and owners and modes keep such a user from what is covered else, as they do outside. Identity-mapped root
+ * owns it: core_pattern and sysrq-trigger would be ways out.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +80,7 @@ static int make_read_only(int dir, const char *const *names, size_t count)
 	return 0;
 }
 
-int isle_own_proc(int root, int empty_dir, int empty_file)
+int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags)
 {
 	char point[40];
 	auto_fd int under = isle_walk(root, "proc", O_PATH | O_DIRECTORY);
@@ -86,6 +90,8 @@ int isle_own_proc(int root, int empty_dir, int empty_file)
 	snprintf(point, sizeof(point), "/proc/self/fd/%d", under);
 	if (mount("proc", point, "proc", SYS_MS_NOSUID | SYS_MS_NODEV | SYS_MS_NOEXEC, NULL) < 0)
 		return -errno;
+	if ((flags & ISLE_PROC_UNCOVERED) != 0)
+		return 0;
 	auto_fd int proc = isle_walk(root, "proc", O_PATH | O_DIRECTORY);
 	if (proc < 0)
 		return proc;

@@ -47,8 +47,9 @@ enum isle_run_outcome {
 struct isle_run_result {
 	enum isle_run_outcome outcome;
 	int status;
-	double seconds; /* from start to end of CMD */
-	bool terminal;	/* CMD had the terminal: a question can be asked afterwards */
+	double seconds;	  /* from start to end of CMD */
+	unsigned nesting; /* enum isle_nesting (guide.h): what was refused to sandboxes inside; 0 without a record */
+	bool terminal;	  /* CMD had the terminal: a question can be asked afterwards */
 };
 
 /* Mounts the isle or joins it where it is mounted, runs CMD and waits for it. Signals that this process gets are

@@ -336,6 +336,11 @@ bool isle_guide_has_written(const struct isle_guide *guide)
 	return guide->wrote || guide->lost || guide->events == NULL || guide->options.track == ISLE_TRACK_NONE;
 }
 
+unsigned isle_guide_nesting(const struct isle_guide *guide)
+{
+	return guide->nesting;
+}
+
 void isle_guide_end(struct isle_guide *guide, int32_t status)
 {
 	struct isle_event event = {.type = ISLE_EVENT_END, .end = {.status = status, .cpu_us = -1}};

@@ -66,3 +66,11 @@ void isle_guide_end(struct isle_guide *guide, int32_t status);
 
 /* False: the run has changed nothing that is seen in the view, for sure. */
 bool isle_guide_has_written(const struct isle_guide *guide);
+
+enum isle_nesting {
+	ISLE_NESTING_REFUSED = 1 << 0, /* a namespace or mount that --nest would have allowed */
+	ISLE_NESTING_CGROUP = 1 << 1,  /* a control group namespace, which it does not */
+};
+
+/* What sandboxes and containers inside were refused. */
+unsigned isle_guide_nesting(const struct isle_guide *guide);

@@ -49,6 +49,7 @@ struct isle_guide {
 	bool running;	     /* and it runs: its memory can be read */
 	bool user;	     /* no hard links, no redirects in the view */
 	bool wrote;	     /* the isle changed something, or may have */
+	unsigned nesting;    /* enum isle_nesting */
 	bool lost;	     /* said that the record is not complete */
 	uint64_t plain;	     /* the call of this id renames or links files within one layer: nothing to repair */
 	uint32_t removals;   /* of names, by the isle */

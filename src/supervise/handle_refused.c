@@ -118,12 +118,27 @@ static int note(struct isle_guide *guide, const struct isle_call *call, int erro
 	return isle_guide_refuse(guide, call, &event);
 }
 
+/* For the hint at the end of a run that failed. mount(2) needs a user namespace first, for an ordinary user. */
+static void note_nesting(struct isle_guide *guide, const struct seccomp_data *data)
+{
+	bool makes = data->nr == SYS_unshare || data->nr == SYS_clone;
+	unsigned with = guide->options.filter | ISLE_FILTER_NEST;
+
+	if (guide->user && (!makes || (data->args[0] & CLONE_NEWUSER) == 0))
+		return;
+	if (makes && (data->args[0] & CLONE_NEWCGROUP) != 0)
+		guide->nesting |= ISLE_NESTING_CGROUP;
+	else if (isle_static_filter_answer(with, data) == 0)
+		guide->nesting |= ISLE_NESTING_REFUSED;
+}
+
 int isle_handle_refused(struct isle_guide *guide, const struct isle_call *call)
 {
 	int error = isle_static_filter_answer(guide->options.filter, &call->notif.data);
 
 	if (error == 0)
 		return 0;
+	note_nesting(guide, &call->notif.data);
 	if (guide->events != NULL) {
 		if (note(guide, call, error) < 0)
 			isle_ignore(isle_guide_lose(guide, "no memory for a refusal"));

@@ -41,7 +41,8 @@ static int try_sysrq(void)
 
 static int seen, found;
 
-/* One object of a tree: regular files for writing, and the same mode once more for all that is owned. */
+/* One object of a tree: regular files for writing, and the same mode once more for all that is owned. ns_last_pid is
+ * the isle's own, open to everybody; write(2) looks at powers. */
 static int try_object(const char *path, const struct stat *st, int type, struct FTW *walk)
 {
 	(void)walk;
@@ -49,7 +50,8 @@ static int try_object(const char *path, const struct stat *st, int type, struct 
 		return 1;
 	if (type != FTW_F && type != FTW_D)
 		return 0;
-	if (type == FTW_F && S_ISREG(st->st_mode) && can_open(path, O_WRONLY) == ESCAPED)
+	if (type == FTW_F && S_ISREG(st->st_mode) && strcmp(path, "/proc/sys/kernel/ns_last_pid") != 0 &&
+	    can_open(path, O_WRONLY) == ESCAPED)
 		found++;
 	if (chmod(path, st->st_mode & 07777) == 0) {
 		tell("chmod %s", path);
