@@ -32,7 +32,7 @@ int isle_stdio_init(void)
 		if (errno != EBADF)
 			return -errno;
 		/* Not O_CLOEXEC: these three are for what we start, too. The lowest free one is i. */
-		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+		fd = open("/dev/null", (i == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_NOCTTY);
 		if (fd < 0)
 			return -errno;
 	}

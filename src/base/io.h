@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Opens /dev/null for each of the descriptors 0, 1, 2 that is closed. Called first in main(). */
+/* Opens /dev/null for each of the descriptors 0, 1, 2 that is closed, so that it still cannot be used: EBADF. Called
+ * first in main(). */
 int isle_stdio_init(void) isle_must_check;
 
 /* Writes all of it, through EINTR and short writes. 0 or -errno. */

@@ -436,6 +436,16 @@ static int note_criteria(const struct isle *isle, const struct request *q)
 	return isle_criteria_note(isle, q->settings.criteria);
 }
 
+/* Nothing was run in it, and nobody asked for one of its name: it must not be what "the newest isle" means from now on.
+ */
+static void remove_unused(struct isle_store *store, const struct isle *isle)
+{
+	auto_fd int lock = isle_lock(isle, ISLE_LOCK_NOWAIT, NULL);
+
+	if (lock >= 0)
+		isle_ignore(isle_remove(store, isle, NULL));
+}
+
 static char *user_shell(void)
 {
 	static char fallback[] = "/bin/sh";
@@ -483,8 +493,11 @@ static int run_in(struct isle_store *store, struct isle *isle, struct request *q
 		return isle_err_errno(err, r, "cannot write to isle '%s'", isle->name);
 	note_command(isle, q, record.start);
 	r = isle_run(store, isle, &q->run, &result, err);
-	if (r < 0)
+	if (r < 0) {
+		if (q->name == NULL)
+			remove_unused(store, isle);
 		return r;
+	}
 	int status = exit_status(&result, q->run.argv[0]);
 	say_nesting(&result, q->run.argv[0], status);
 	record.end = isle_now();

@@ -64,7 +64,7 @@ static int close_stdout(int status)
 {
 	bool failed = ferror(stdout);
 
-	if (fclose(stdout) != 0 && errno != EBADF)
+	if (fclose(stdout) != 0)
 		failed = true;
 	else if (failed)
 		errno = EIO;

@@ -502,6 +502,8 @@ static int plan_options(struct planner *p, const struct isle_run_options *option
 		if (r < 0)
 			return r;
 		p->view->list[p->view->count - 1].missing = access(*path, F_OK) < 0 && errno == ENOENT;
+		if (p->view->list[p->view->count - 1].missing)
+			isle_note("there is nothing to hide at %s", isle_quote(*path));
 	}
 	return 0;
 }

@@ -202,6 +202,11 @@ void isle_wall_explain(enum isle_wall wall, struct isle_err *err)
 	*err = ISLE_ERR_INIT;
 	if (code == 0)
 		return;
+	if (code == -EAGAIN) {
+		isle_err_errno(err, code, "no further process can be started");
+		isle_err_hint(err, "see 'ulimit -u', and pids.max of the control group");
+		return;
+	}
 	switch (wall) {
 	case ISLE_WALL_USERNS:
 		explain_userns(code, err);

@@ -52,17 +52,27 @@ static char *default_path(bool *ret_explicit)
 	return NULL;
 }
 
-/* Creates the directories on the way to path as mkdir -p does; symbolic links of the host are followed. */
-static int make_parents(char *path)
+/* Creates the directory, and those on the way to it, as mkdir -p does; symbolic links of the host are followed. One
+ * that is there may refuse (EACCES, EROFS) before it is found to be there, so that counts only when there is none. */
+static int make_directory(char *path)
 {
-	for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		int r = mkdir(path, 0755);
-		*slash = '/';
-		if (r < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-			return -errno;
+	int refused = -ENOENT;
+
+	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+		if (slash != NULL)
+			*slash = '\0';
+		int r = mkdir(path, slash != NULL ? 0755 : 0700) < 0 ? -errno : 0;
+		if (slash != NULL)
+			*slash = '/';
+		if (r == -ENOENT)
+			return refused;
+		if (r < 0 && r != -EEXIST && ((r != -EROFS && r != -EACCES) || slash == NULL))
+			return r;
+		if (slash == NULL)
+			return 0;
+		if (r == -EROFS || r == -EACCES)
+			refused = r;
 	}
-	return 0;
 }
 
 /* Inside an isle the store is hidden by an empty read-only directory. */
@@ -181,11 +191,9 @@ static int open_or_make(char *path, struct isle_err *err)
 		return fd;
 	if (errno != ENOENT)
 		return isle_err_errno(err, -errno, "cannot open the store %s", isle_quote(path));
-	int r = make_parents(path);
-	if (r < 0)
-		return isle_err_errno(err, r, "cannot create the store %s", isle_quote(path));
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-		r = isle_err_errno(err, -errno, "cannot create the store %s", isle_quote(path));
+	int r = make_directory(path);
+	if (r < 0) {
+		isle_err_errno(err, r, "cannot create the store %s", isle_quote(path));
 		isle_err_hint(err, "set ISLE_HOME to a directory that you can write to");
 		return r;
 	}

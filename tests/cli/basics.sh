@@ -23,12 +23,38 @@ for verb in $(isle --help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
 	isle "$verb" --help | tail -n +2 | awk 'length($0) > 110 { print "too wide: " $0; bad = 1 } END { exit bad }'
 done
 
-# A result that did not arrive is a failure, and closed descriptors hurt nobody.
+# A result that did not arrive is a failure; other closed descriptors hurt nobody.
 status_is 1 isle --help >/dev/full 2>/dev/null
 status_is 1 isle --version >/dev/full 2>/dev/null
 status_is 0 isle list <&- 2>&-
-status_is 0 isle list >&-
+status_is 1 isle --version 2>"$T/err" >&-
+has "$(cat "$T/err")" "Bad file descriptor"
 
 # Hostile names are escaped in messages.
 status_is 2 isle $'\e[31mred' 2>"$T/err"
 hasnt "$(cat "$T/err")" $'\e'
+
+# CMD sees what is closed as closed.
+status_is 1 isle run -q --discard --net none -- /bin/echo x 2>/dev/null >&-
+status_is 1 isle run -q --discard --net none -- cat 2>/dev/null <&-
+
+# A run that could not start leaves no new isle without a name behind; nothing is hidden without a word.
+isle run -q -n before -- true
+status_is 125 isle run --chdir "$T/nowhere" true 2>/dev/null
+status_is 125 isle run --write "$T/nowhere" true 2>/dev/null
+has "$(isle list | sed -n 2p)" before
+isle run -q --discard --hide "$T/nowhere" true 2>"$T/err"
+same "$(cat "$T/err")" ""
+isle run --discard --hide "$T/nowhere" true 2>"$T/err"
+has "$(cat "$T/err")" "there is nothing to hide at $T/nowhere"
+
+# Why the store cannot be made, and why nothing can be started.
+if ! is_root; then
+	mkdir "$T/home"
+	chmod 500 "$T/home"
+	status_is 125 env -u ISLE_HOME HOME="$T/home" "$ISLE" run true 2>"$T/err"
+	has "$(cat "$T/err")" "isle: cannot create the store $T/home/.local/share/isle: Permission denied"
+	has "$(cat "$T/err")" "hint: set ISLE_HOME"
+	status_is 125 bash -c 'ulimit -u 1; exec "$ISLE" run -q true' 2>"$T/err"
+	has "$(cat "$T/err")" "no further process can be started"
+fi

@@ -78,6 +78,8 @@ static void test_stdio_init_fills_the_gaps(void **state)
 		for (int fd = 0; fd <= 2; fd += 2)
 			if (fstat(fd, &st) < 0 || st.st_rdev != null.st_rdev || (fcntl(fd, F_GETFD) & FD_CLOEXEC))
 				_exit(2);
+		if (read(0, &st, 1) != -1 || errno != EBADF || write(2, "", 1) != -1 || errno != EBADF)
+			_exit(4);
 		if (fcntl(3, F_GETFD) >= 0 && fstat(3, &st) == 0 && st.st_rdev == null.st_rdev)
 			_exit(3); /* one more than was missing */
 		_exit(0);
