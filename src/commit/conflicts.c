@@ -276,6 +276,13 @@ int isle_conflicts(struct isle_builder *b)
 	size_t i;
 
 	for (i = 0; i < b->changes.count; i++) {
+		struct isle_change *change = &b->changes.list[i];
+
+		if (isle_criteria_renamed(b, change)) {
+			change->kind = ISLE_CREATE;
+			change->moved = ISLE_MOVED_NO;
+			change->diff = 0;
+		}
 		int r;
 
 		if (!b->choice.chosen[i])

@@ -106,6 +106,31 @@ bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change 
 	       one->kept.gid == now->gid;
 }
 
+/* The isle has removed it, and the host still has there what the isle saw. */
+static bool is_deleted(const struct isle_builder *b, const char *path)
+{
+	ssize_t i = isle_changes_find(&b->changes, path);
+
+	return i >= 0 && b->changes.list[i].kind == ISLE_DELETE && b->changes.list[i].moved == ISLE_MOVED_NO;
+}
+
+bool isle_criteria_renamed(const struct isle_builder *b, const struct isle_change *change)
+{
+	enum { CHAIN_MAX = 64 }; /* a file can have been renamed back and forth */
+	const struct isle_read_path *one = isle_reads_find(&b->reads, change->path);
+
+	if (change->kind != ISLE_MODIFY || change->moved != ISLE_MOVED_DELETED)
+		return false;
+	if (b->reads.untracked > 0 || b->reads.lost > 0)
+		return false;
+	for (int i = 0; one && one->from && one->kept.mode == 0 && i < CHAIN_MAX; i++) {
+		one = one->from;
+		if (is_deleted(b, one->path))
+			return true;
+	}
+	return false;
+}
+
 static void stat_of(const struct isle_identity *then, struct isle_stat *ret)
 {
 	*ret = (struct isle_stat){.dev = then->dev, .ino = then->ino, .size = then->size, .mode = then->mode};

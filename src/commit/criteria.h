@@ -6,12 +6,17 @@
  * "One-way Isolation", NDSS 2005). Which parts of that are asked for: enum isle_criteria.
  *
  *   isle_criteria_load(b)    before the changes are looked at: the record
+ *   isle_criteria_renamed()  for a change that is a deletion by the host as far as the layer tells
  *   isle_criteria_blind()    for a change whose host object has moved: was it written without having been read?
  *   isle_criteria_check(b)   after them: conflicts of what was read only
  */
 #include "build_internal.h"
 
 int isle_criteria_load(struct isle_builder *b) isle_must_check;
+
+/* True where what looks like a file that the host has deleted since has never been the host's: the isle renamed one of
+ * another name to it, which the host still has. As an ordinary user the layer alone cannot tell. */
+bool isle_criteria_renamed(const struct isle_builder *b, const struct isle_change *change);
 
 /* True for a file whose old content the isle replaced without having looked at it. */
 bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change *change);

@@ -190,8 +190,13 @@ static int fold_write(struct fold *fold, const struct isle_event *event)
 	one = get(fold->reads, path);
 	if (!one)
 		return -ENOMEM;
-	if (one->write == 0)
-		one->write = event->how;
+	if (one->write != 0)
+		return 0;
+	one->write = event->how;
+	if (renamed) {
+		one->from = get(fold->reads, event->path);
+		return one->from ? 0 : -ENOMEM;
+	}
 	return 0;
 }
 

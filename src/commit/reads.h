@@ -17,9 +17,10 @@ struct isle_read_path {
 	struct isle_identity lookup;  /* LOOKUP */
 	uint64_t names;		      /* of the directory when it was first listed; 0: not known */
 	int64_t content_time, list_time, lookup_time;
-	uint32_t run, process;	   /* who was first; run 0 is the first of the isle */
-	unsigned write;		   /* enum isle_write: the first one; 0: none */
-	struct isle_identity kept; /* before the last run that wrote to it did so; mode 0: not known */
+	uint32_t run, process;		   /* who was first; run 0 is the first of the isle */
+	unsigned write;			   /* enum isle_write: the first one; 0: none */
+	const struct isle_read_path *from; /* write is RENAME: what the name was given to; else NULL */
+	struct isle_identity kept;	   /* before the last run that wrote to it did so; mode 0: not known */
 	char path[];
 };
 
