@@ -7,6 +7,7 @@
 #include "layer.h"
 #include "quote.h"
 #include "recovered.h"
+#include "run.h"
 #include "store.h"
 #include "talk.h"
 #include "verbs.h"
@@ -58,6 +59,7 @@ static int add_target(struct isle_store *store, const char *name, struct targets
 		return r;
 	if (have(targets, isle))
 		return 0;
+	isle_rest(isle);
 	lock = isle_lock(isle, ISLE_LOCK_NOWAIT, err);
 	if (lock < 0) {
 		r = lock;

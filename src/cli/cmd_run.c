@@ -538,6 +538,22 @@ static int configure(struct request *q, struct isle_err *err)
 	return r == 0 ? 0 : isle_err_errno(err, -ENOMEM, "cannot read the configuration");
 }
 
+/* What a shell makes of <(...) is among the arguments; that it is not there would be told by CMD in its own words. */
+static void say_closed(char *const *arguments)
+{
+	char *end;
+
+	for (; *arguments != NULL; arguments++) {
+		const char *number = strncmp(*arguments, "/dev/fd/", 8) == 0 ? *arguments + 8 : "";
+		unsigned long fd = strtoul(number, &end, 10);
+
+		if (end != number && *end == '\0' && fd > STDERR_FILENO && fd <= INT_MAX &&
+		    fcntl((int)fd, F_GETFD) >= 0)
+			isle_note("%s is not passed on: the command gets standard input, output and error only",
+				  isle_quote(*arguments));
+	}
+}
+
 static int run_request(struct request *q)
 {
 	struct isle_err err = ISLE_ERR_INIT;
@@ -545,6 +561,7 @@ static int run_request(struct request *q)
 	auto_isle struct isle *isle = NULL;
 	int r;
 
+	say_closed(q->run.argv);
 	/* What the caller had open beside the three (a lock, the end of a pipe) would be kept by processes that stay:
 	 * the keeper of an isle that lingers. A kernel without this call (before Linux 5.9) leaves it so. */
 	if (isle_close_range(STDERR_FILENO + 1, ~0U, 0) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keep.h"
 #include "quote.h"
+#include "run.h"
 #include "talk.h"
 #include "verbs.h"
 #include <errno.h>
@@ -45,6 +46,7 @@ static int undo_main(int argc, char **argv)
 		return isle_usage(&isle_verb_undo, "'%s' is no operation; 'isle log' lists them",
 				  isle_quote(args.operands[0]));
 	keep.undo = true;
+	keep.options.rest = isle_rest;
 	if (isle_store_open(&keep.store, &err) < 0)
 		return isle_fail(&err);
 	if (!keep.yes) {

@@ -3,6 +3,7 @@
 #include "path.h"
 #include "quote.h"
 #include "recovered.h"
+#include "run.h"
 #include "settings.h"
 #include "talk.h"
 #include <errno.h>
@@ -168,6 +169,7 @@ int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct 
 	if (r >= 0)
 		r = isle_find(keep->store, first ? args->operands[0] : NULL, &keep->isle, err);
 	keep->options.select = (struct isle_select){.paths = keep->paths.list, .except = keep->except.list};
+	keep->options.rest = isle_rest;
 	isle_ways_apply(&keep->ways, &keep->options);
 	return r < 0 ? r : 0;
 }

@@ -111,7 +111,8 @@ static bool say_outcome(struct ending *e, const struct isle_commit_result *resul
 static bool commit(struct ending *e, bool ask)
 {
 	struct isle_err err = ISLE_ERR_INIT;
-	struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT, .rules = e->how->rules, .logs = e->how->logs};
+	struct isle_commit_options options = {
+		.flags = ISLE_COMMIT_WAIT, .rules = e->how->rules, .logs = e->how->logs, .rest = isle_rest};
 
 	for (;;) {
 		auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
@@ -137,7 +138,7 @@ static bool commit(struct ending *e, bool ask)
 static bool discard(struct ending *e)
 {
 	auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
-	const struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT};
+	const struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT, .rest = isle_rest};
 	struct isle_err err = ISLE_ERR_INIT;
 
 	if (isle_discard(e->store, e->isle, &options, &result, &err) < 0) {

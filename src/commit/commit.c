@@ -127,6 +127,8 @@ int isle_commit(struct isle_store *store, const struct isle *isle, const struct 
 	{
 		auto_fd int live = -1, lock = -1;
 
+		if (options->rest)
+			options->rest(isle);
 		r = isle_operation_lock(store, isle, options->flags, &live, &lock, err);
 		if (r >= 0)
 			r = commit_locked(store, isle, options, ret_result, err);

@@ -103,6 +103,8 @@ struct isle_commit_options {
 	const struct isle_rules *rules; /* what they do not allow is left in the isle (rules.h); NULL: none */
 	const char *plan_id; /* do this plan or nothing; NULL: any. With answers: what the choices were made from */
 	unsigned flags;	     /* enum isle_commit_flags */
+	/* Lets go of an isle that is kept mounted though nothing runs in it, before its lock is taken. NULL: nobody. */
+	void (*rest)(const struct isle *isle);
 	/* Asked first: is this the plan that was meant? False: outcome STALE. NULL: not asked. */
 	bool (*fits)(const struct isle_plan *plan, const void *data);
 	const void *fits_data;

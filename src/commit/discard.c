@@ -333,6 +333,8 @@ int isle_discard(struct isle_store *store, const struct isle *isle, const struct
 	int r;
 
 	*ret_result = ISLE_COMMIT_RESULT_INIT;
+	if (options->rest)
+		options->rest(isle);
 	r = isle_operation_lock(store, isle, options->flags, &live, &lock, err);
 	if (r < 0)
 		return r;

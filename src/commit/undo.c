@@ -732,6 +732,8 @@ int isle_undo(struct isle_store *store, uint64_t operation, const struct isle_co
 	r = isle_dirs_init_host(&u.host);
 	if (r < 0)
 		return isle_err_errno(err, r, "/");
+	if (options->rest && of_layers(&u.old))
+		options->rest(u.isle);
 	r = isle_operation_lock(store, of_layers(&u.old) ? u.isle : NULL, options->flags, &live, &lock, err);
 	if (r >= 0)
 		r = isle_touched_read(store, NULL, &u.touched);

@@ -276,18 +276,23 @@ static bool is_owner(int connection)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static void handle_visitor(struct keeper *k)
+/* False when the isle has been given up. */
+static bool handle_visitor(struct keeper *k)
 {
 	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
 	auto_fd int connection = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC);
 	uint32_t linger = 0;
 
 	if (connection < 0 || !is_owner(connection) || isle_wire_receive(connection, &m) <= 0)
-		return;
+		return true;
 	if (m.type == ISLE_WIRE_REFRESH)
 		answer_refresh(k, connection);
+	if (m.type == ISLE_WIRE_REST && k->live == 0) {
+		give_up_lock(k);
+		return false;
+	}
 	if (m.type != ISLE_WIRE_JOIN || m.size != sizeof(linger))
-		return;
+		return true;
 	memcpy(&linger, m.data, sizeof(linger));
 	if (linger > k->linger_ms)
 		k->linger_ms = linger;
@@ -295,6 +300,7 @@ static void handle_visitor(struct keeper *k)
 	isle_ignore(isle_view_refresh(k->root, k->options->view));
 	if (pass_run(k, connection) >= 0)
 		connection = -1;
+	return true;
 }
 
 static void serve(struct keeper *k)
@@ -316,8 +322,8 @@ static void serve(struct keeper *k)
 			return;
 		if (n <= 0)
 			continue;
-		if (fds[1].revents != 0)
-			handle_visitor(k);
+		if (fds[1].revents != 0 && !handle_visitor(k))
+			return;
 		if (fds[0].revents != 0 && !handle_init(k))
 			return;
 	}

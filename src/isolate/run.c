@@ -151,6 +151,15 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 	return isle_err_text(err, -EBUSY, "isle '%s' starts and ends again and again", isle->name);
 }
 
+void isle_rest(const struct isle *isle)
+{
+	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
+	auto_fd int connection = isle_live_connect(isle);
+
+	if (connection >= 0 && isle_wire_send(connection, ISLE_WIRE_REST, NULL, 0) >= 0)
+		isle_ignore(isle_wire_receive(connection, &m));
+}
+
 int isle_refresh(const struct isle *isle, struct isle_err *err)
 {
 	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;

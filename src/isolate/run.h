@@ -60,5 +60,8 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 /* Makes a mounted isle see the host as it is now. -ENOTCONN when it is not mounted. */
 int isle_refresh(const struct isle *isle, struct isle_err *err) isle_must_check;
 
+/* Ends an isle's lingering, if nothing runs in it; then its lock is free at once. */
+void isle_rest(const struct isle *isle);
+
 /* True while some run has the isle mounted (or it lingers). */
 bool isle_is_mounted(const struct isle *isle);

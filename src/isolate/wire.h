@@ -4,8 +4,8 @@
  * What supervisor, keeper, init and leader say to each other, over stream sockets: a header, its payload, and
  * descriptors with the header.
  *
- *   supervisor -> keeper   JOIN, REFRESH            on a new connection to live.sock
- *   keeper -> supervisor   RESULT                   to REFRESH
+ *   supervisor -> keeper   JOIN, REFRESH, REST      on a new connection to live.sock
+ *   keeper -> supervisor   RESULT                   to REFRESH; to REST the end of file
  *   keeper -> init         RUN + connection         start a leader on it
  *   init -> keeper         MAP_ME, ENDED            write my maps; a leader has ended
  *   keeper -> init         MAPPED
@@ -37,6 +37,7 @@ enum isle_wire_type {
 	ISLE_WIRE_STOPPED,   /* int32: the signal */
 	ISLE_WIRE_CONTINUED, /* nothing: CMD, of which STOPPED was told, goes on */
 	ISLE_WIRE_EXITED,    /* struct isle_wire_exited and the names of what was left running */
+	ISLE_WIRE_REST,	     /* do not linger any longer */
 };
 
 enum { ISLE_WIRE_FDS = 4, ISLE_WIRE_LIMIT = 64 << 20 };

@@ -16,7 +16,14 @@ same "$(isle run -q -n lingers --keep --linger 5 -- true 8>&1 | cat)" ""
 exec 9>&-
 flock -n "$T/lock" true || fail "the lock is held by a process that stays"
 gone() {
-	isle rm --yes lingers 2>/dev/null
+	isle list | grep -q '^lingers .* idle'
 }
 ! gone || fail "the isle does not linger, so this test shows nothing"
 wait_for 30 gone
+
+# A shell's <(...) is not passed on, and that is said.
+status_is 1 isle run --discard --net none -- cat <(echo text) 2>"$T/err" >"$T/out"
+has "$(cat "$T/err")" "/dev/fd/"
+has "$(cat "$T/err")" "is not passed on"
+same "$(echo text | isle run --discard --net none -- cat /dev/fd/0 2>"$T/err")" text
+hasnt "$(cat "$T/err")" "passed on"
