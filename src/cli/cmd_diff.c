@@ -10,7 +10,7 @@ static const struct isle_option options[] = {
 	{"json", 0, NULL, "as one JSON document", 'j'},
 	{"hunks", 0, NULL, "number the hunks of each file, for 'isle commit --hunk'", 'H'},
 	{"owners", 0, NULL, "the owners asked for with --fake-owner, as commands for root", 'O'},
-	{"null", 'z', NULL, "the paths alone, as isle status -z --all", 'z'},
+	{"null", 'z', NULL, "as isle status -z --all, without contents", 'z'},
 	{0},
 };
 

@@ -258,6 +258,10 @@ static int redo_main(int argc, char **argv)
 		return ISLE_EXIT_FAILED;
 	if (r >= 0)
 		r = isle_create(redo.store, name ? name : fresh, &redo.fresh, &redo.err);
+	if (r == -EEXIST) {
+		isle_err_text(&redo.err, r, "there is an isle '%s' already", name ? name : fresh);
+		isle_err_hint(&redo.err, "choose another name with --name NEW, or remove that isle with: isle rm");
+	}
 	if (r >= 0 && asprintf(&redo.variable, "ISLE=%s", redo.fresh->name) < 0)
 		return ISLE_EXIT_FAILED;
 	if (r >= 0)

@@ -43,6 +43,7 @@ isle redo piped >"$T/out" 2>"$T/err"
 has "$(cat "$T/out")" "the same as then"
 has "$(cat "$T/err")" "its input was no file"
 has "$(cat "$T/err")" "status 3"
-status_is 1 isle redo piped 2>/dev/null # the name is taken
+status_is 1 isle redo piped 2>"$T/err"
+has "$(cat "$T/err")" "there is an isle 'piped-redo' already"
 status_is 1 isle redo nothing-there 2>/dev/null
 nothing_left
