@@ -174,7 +174,7 @@ const struct isle_verb isle_verb_check = {
 	.name = "check",
 	.synopsis = "[options] [NAME] [PATH...]",
 	.summary = "would it commit? which conflicts?",
-	.more = "The exit status is 4 when the host has moved under a change, 6 when only flagged changes stand in the "
+	.more = "The exit status is 4 when the host has changed what a change relies on, 6 when only flagged changes stand in the "
 		"way.",
 	.options = options,
 	.main = check_main,

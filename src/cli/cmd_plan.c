@@ -66,7 +66,7 @@ static int show(struct isle_keep *keep, const char *file, bool json)
 		return isle_fail(&err);
 	if (result.outcome != ISLE_OUTCOME_CONFLICT)
 		return ISLE_EXIT_OK;
-	fprintf(stderr, "isle: the host has moved: as long as a conflict is not decided nothing is committed\n");
+	fprintf(stderr, "isle: the host has changed: as long as a conflict is not decided nothing is committed\n");
 	if (file)
 		fprintf(stderr, "hint: say in '%s' what to do about each conflict\n", isle_quote(file));
 	return ISLE_EXIT_CONFLICT;

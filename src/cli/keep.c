@@ -187,17 +187,48 @@ static void tell_notes(const struct isle_findings *notes)
 		isle_note("... and %zu more", notes->count - SHOWN_MAX);
 }
 
-void isle_keep_print_conflict(const struct isle_finding *conflict, const char *before, FILE *out)
+static void print_conflict(const struct isle_finding *conflict, const char *before, const char *after, FILE *out)
 {
-	fprintf(out, "%sconflict: %s: %s\n", before, isle_quote(conflict->path), conflict->why);
+	fprintf(out, "%sconflict: %s: %s%s\n", before, isle_quote(conflict->path), conflict->why, after);
 	if (conflict->command)
 		fprintf(out, "%s  read by: %s (run %u)\n", before, conflict->command, conflict->run);
 }
 
-static void tell_conflicts(const struct isle_findings *conflicts)
+void isle_keep_print_conflict(const struct isle_finding *conflict, const char *before, FILE *out)
 {
-	for (size_t i = 0; i < conflicts->count; i++)
-		isle_keep_print_conflict(&conflicts->list[i], "isle: ", stderr);
+	print_conflict(conflict, before, "", out);
+}
+
+static const char *chosen(enum isle_on_conflict how)
+{
+	switch (how) {
+	case ISLE_CONFLICT_ABORT:
+		break;
+	case ISLE_CONFLICT_SKIP:
+		return ": left in the isle";
+	case ISLE_CONFLICT_HOST:
+		return ": dropped from the isle";
+	case ISLE_CONFLICT_ISLE:
+		return ": the isle wins";
+	case ISLE_CONFLICT_BOTH:
+		return ": both are kept";
+	case ISLE_CONFLICT_MERGE:
+		return ": merged";
+	case ISLE_CONFLICT_APPEND:
+		return ": both ends are kept";
+	}
+	return "";
+}
+
+static void tell_conflicts(const struct isle_commit_result *result)
+{
+	bool done = result->outcome == ISLE_OUTCOME_DONE || result->outcome == ISLE_OUTCOME_NOTHING;
+
+	for (size_t i = 0; i < result->conflicts.count; i++) {
+		const struct isle_finding *conflict = &result->conflicts.list[i];
+
+		print_conflict(conflict, "isle: ", done ? chosen(conflict->choice) : "", stderr);
+	}
 }
 
 static void tell_flagged(const struct isle_findings *flagged)
@@ -214,7 +245,7 @@ static void tell_flagged(const struct isle_findings *flagged)
 void isle_keep_tell(const struct isle_commit_result *result)
 {
 	tell_notes(&result->notes);
-	tell_conflicts(&result->conflicts);
+	tell_conflicts(result);
 	tell_flagged(&result->flagged);
 }
 
@@ -248,18 +279,48 @@ static bool has_reads(const struct isle_findings *conflicts)
 	return false;
 }
 
+/* The ways that can be gone for every one of them: what the verb takes only decides all. */
+static void hint_ways(const struct isle_findings *conflicts)
+{
+	static const char *const ways[] = {
+		[ISLE_CONFLICT_ABORT] = NULL,
+		[ISLE_CONFLICT_SKIP] = "leaves these in the isle",
+		[ISLE_CONFLICT_HOST] = "drops them from the isle",
+		[ISLE_CONFLICT_ISLE] = "lets the isle win",
+		[ISLE_CONFLICT_BOTH] = "keeps both",
+		[ISLE_CONFLICT_MERGE] = "merges them by line",
+		[ISLE_CONFLICT_APPEND] = "keeps both ends",
+	};
+	const char *before = "hint: --on-conflict";
+	unsigned possible = ~0U;
+
+	for (size_t i = 0; i < conflicts->count; i++)
+		possible &= conflicts->list[i].choices;
+	for (size_t how = ISLE_CONFLICT_SKIP; how < ARRAY_SIZE(ways); how++)
+		if (possible & 1U << how) {
+			fprintf(stderr, "%s=%s %s", before, isle_on_conflict_name((enum isle_on_conflict)how),
+				ways[how]);
+			before = ", ";
+		}
+	fprintf(stderr, "%s%s\n", before[0] == ',' ? "" : "hint: 'isle check' lists what can be chosen for each",
+		has_reads(conflicts) ? "; --criteria=write looks only at what the isle changed" : "");
+}
+
 static void hint_conflict(const struct isle_keep *keep, const struct isle_findings *conflicts)
 {
-	if (keep->undo)
+	const char *tried = isle_on_conflict_name(keep->options.on_conflict);
+
+	if (keep->undo) {
 		fputs("isle: nothing was done: these have changed since\n"
 		      "hint: move them away or put them back, then try again\n",
 		      stderr);
+		return;
+	}
+	if (keep->options.on_conflict == ISLE_CONFLICT_ABORT)
+		fputs("isle: nothing was done: the host has changed\n", stderr);
 	else
-		fprintf(stderr,
-			"isle: nothing was done: the host has moved\n"
-			"hint: --on-conflict=skip leaves these in the isle, =isle overrides plain files, =host drops "
-			"them, =both keeps both%s\n",
-			has_reads(conflicts) ? "; --criteria=write looks only at what the isle changed" : "");
+		fprintf(stderr, "isle: nothing was done: --on-conflict=%s cannot decide all of these\n", tried);
+	hint_ways(conflicts);
 }
 
 int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done)

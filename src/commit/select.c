@@ -198,18 +198,6 @@ void isle_changes_below(const struct isle_changes *changes, const char *path, si
 	}
 }
 
-static const char *needed_because(const struct isle_change *needed)
-{
-	switch (needed->kind) {
-	case ISLE_RENAME:
-		return "the rename that it depends on";
-	case ISLE_DELETE:
-		return "a deletion that it depends on";
-	default:
-		return "a directory or another name that it depends on";
-	}
-}
-
 /* i needs j. 1: something moved. */
 static int need(struct isle_choice *choice, size_t i, size_t j)
 {
@@ -226,8 +214,8 @@ static int need(struct isle_choice *choice, size_t i, size_t j)
 	} else {
 		choice->chosen[j] = 1;
 		if (choice->notes)
-			r = isle_finding_add(choice->notes, needed->path, "pulled in", NULL, "%s: for %s",
-					     needed_because(needed), isle_quote(change->path));
+			r = isle_finding_add(choice->notes, needed->path, "pulled in", NULL, "%s needs it",
+					     isle_quote(change->path));
 	}
 	return r < 0 ? r : 1;
 }

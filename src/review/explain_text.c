@@ -370,7 +370,7 @@ static void put_commit(struct text *text)
 		put(text, "commit");
 		return;
 	}
-	isle_buf_adds(&text->line, explain->commit.conflicts.count > 0 ? "would do nothing: the host has moved"
+	isle_buf_adds(&text->line, explain->commit.conflicts.count > 0 ? "would do nothing: the host has changed"
 								       : action_text(explain->change->kind));
 	for (size_t i = 0; i < explain->commit.flagged.count; i++)
 		marks |= explain->commit.flagged.list[i].marks & ISLE_MARKS_FLAGGED;

@@ -33,7 +33,7 @@ content "$D/a" 2
 content "$D/b" b
 absent "$D/new"
 isle commit --yes parts "$D/new/sub/f.o" 2>"$T/err"
-has "$(cat "$T/err")" "pulled in: $D/new"
+has "$(cat "$T/err")" "pulled in: $D/new ($D/new/sub/f.o needs it)"
 content "$D/new/sub/f.o" 1
 absent "$D/new/g"
 (cd "$D" && isle run -q -n parts -- cat new/g new/sub/f.o) >"$T/out" || fail "the isle has lost what stayed in it"
@@ -78,10 +78,16 @@ tree_of "$D" >"$T/before"
 status_is 4 isle commit --yes con 2>"$T/err"
 for f in a b c n; do has "$(cat "$T/err")" "conflict: $D/$f:"; done
 hasnt "$(cat "$T/err")" "conflict: $D/old"
+# What is proposed can be done for all of them, and what cannot is said to be so.
+has "$(cat "$T/err")" "isle: nothing was done: the host has changed
+hint: --on-conflict=skip leaves these in the isle, =host drops them from the isle, =isle lets the isle win"
+status_is 4 isle commit --yes --on-conflict=both con 2>"$T/err"
+has "$(cat "$T/err")" "--on-conflict=both cannot decide all of these"
 diff "$T/before" <(tree_of "$D") || fail "a refused commit touched the host"
 status_is 4 isle check --json con >"$T/out"
 has "$(cat "$T/out")" '"case":"deleted"'
-isle commit -q --yes --on-conflict=skip con 2>/dev/null
+isle commit -q --yes --on-conflict=skip con 2>"$T/err"
+has "$(cat "$T/err")" "conflict: $D/b: the isle changed it, and it has been deleted on the host since: left in the isle"
 content "$D/a" host
 same "$(cat "$D/old/x")" "old/x
 x"

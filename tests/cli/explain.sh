@@ -105,7 +105,7 @@ has "$(isle explain e g)" "has changed it since it was read"
 same "$(isle explain --json e g | json 'd["changed_since_read"], d["change"], d["commit"]')" "(True, None, None)"
 echo more >>f
 has "$(isle explain e f)" "conflict: $H/f"
-has "$(isle explain e f)" "would do nothing: the host has moved"
+has "$(isle explain e f)" "would do nothing: the host has changed"
 same "$(isle explain --json e f | json 'len(d["commit"]["conflicts"])')" 2
 
 # Unknown.
