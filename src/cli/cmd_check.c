@@ -125,7 +125,8 @@ static int print_text(const struct isle_commit_result *result)
 	for (size_t i = 0; i < result->notes.count; i++) {
 		const struct isle_finding *note = &result->notes.list[i];
 
-		printf("note: %s%s%s\n", isle_quote(note->path), note->path[0] != '\0' ? ": " : "", note->why);
+		printf("note: %s%s%s\n", note->path[0] != '\0' ? isle_quote(note->path) : "",
+		       note->path[0] != '\0' ? ": " : "", note->why);
 	}
 	for (size_t i = 0; i < result->flagged.count; i++) {
 		printf("flagged: %s:", isle_quote(result->flagged.list[i].path));
@@ -174,7 +175,7 @@ const struct isle_verb isle_verb_check = {
 	.name = "check",
 	.synopsis = "[options] [NAME] [PATH...]",
 	.summary = "would it commit? which conflicts?",
-	.more = "The exit status is 4 when the host has changed what a change relies on, 6 when only flagged changes stand in the "
+	.more = "The exit status is 4 when the host has changed meanwhile, 6 when only flagged changes stand in the "
 		"way.",
 	.options = options,
 	.main = check_main,

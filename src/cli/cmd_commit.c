@@ -98,7 +98,7 @@ const struct isle_verb isle_verb_commit = {
 		"*, ? or [ is a pattern, for the last component if it has no slash. What a selection depends on is "
 		"added,\n"
 		"and said. Asks on a terminal; without one it needs --yes.\n"
-		"The exit status is 4 when the host has changed what a change relies on, 6 when flagged changes need --allow.",
+		"The exit status is 4 when the host has changed meanwhile, 6 when flagged changes need --allow.",
 	.options = options,
 	.main = commit_main,
 };

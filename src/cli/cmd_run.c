@@ -182,7 +182,8 @@ static int set_net(struct request *q, const char *mode)
 
 static int set_require(struct request *q, const char *list)
 {
-	return isle_walls_parse(list, &q->run.require) < 0
+	/* Of a variable that is not set, say. */
+	return *list == '\0' || isle_walls_parse(list, &q->run.require) < 0
 		       ? isle_usage(q->verb, "unknown protection in %s; see: isle doctor", isle_quote(list))
 		       : 0;
 }

@@ -88,17 +88,20 @@ static bool say_outcome(struct ending *e, const struct isle_commit_result *resul
 		isle_note("nothing to commit");
 		return true;
 	case ISLE_OUTCOME_CONFLICT:
-		isle_note("not committed, the host has changed meanwhile:");
+		fprintf(stderr, "isle: not committed, the host has changed meanwhile:\n");
 		say_findings(&result->conflicts, "conflict");
-		isle_note("see: isle check %s", e->isle->name);
+		fprintf(stderr, "hint: isle check %s\n", e->isle->name);
 		return false;
 	case ISLE_OUTCOME_FLAGGED:
-		isle_note("not committed, these need a yes of their own:");
+		fprintf(stderr, "isle: not committed, these need a yes of their own:\n");
 		say_findings(&result->flagged, "flagged");
-		isle_note("say it with: isle commit %s --allow=KIND", e->isle->name);
+		fprintf(stderr, "hint: say it with: isle commit %s --allow=KIND\n", e->isle->name);
 		return false;
 	case ISLE_OUTCOME_TORN:
-		isle_note("not committed, the machine went down during an earlier run; see: isle commit --allow=torn");
+		fprintf(stderr,
+			"isle: not committed, the machine went down during an earlier run\n"
+			"hint: look at it with 'isle diff %s', then: isle commit %s --allow=torn\n",
+			e->isle->name, e->isle->name);
 		return false;
 	case ISLE_OUTCOME_DECLINED:
 	case ISLE_OUTCOME_STALE:
@@ -123,8 +126,9 @@ static bool commit(struct ending *e, bool ask)
 		}
 		if (!ask || result.outcome != ISLE_OUTCOME_FLAGGED) {
 			if (result.kept > 0)
-				isle_note("%" PRIu64 " changes are not within the rules and stay in isle '%s'",
-					  result.kept, e->isle->name);
+				isle_note("%" PRIu64 " change%s not within the rules and stay%s in isle '%s'",
+					  result.kept, result.kept == 1 ? " is" : "s are", result.kept == 1 ? "s" : "",
+					  e->isle->name);
 			return say_outcome(e, &result);
 		}
 		fputs("these may do more than they seem to:\n", stderr);

@@ -58,3 +58,16 @@ if ! is_root; then
 	status_is 125 bash -c 'ulimit -u 1; exec "$ISLE" run -q true' 2>"$T/err"
 	has "$(cat "$T/err")" "no further process can be started"
 fi
+
+# A demand that names nothing is no demand. What --commit did not do is said with -q, too, in whole sentences.
+status_is 125 isle run -q --require "" true 2>"$T/err"
+has "$(cat "$T/err")" "unknown protection"
+mkdir "$T/home2"
+HOME=$T/home2 isle run -q -n refused --commit -- sh -c 'echo : >>~/.bashrc' 2>"$T/err"
+has "$(cat "$T/err")" "isle: not committed, these need a yes of their own:
+  $T/home2/.bashrc"
+has "$(cat "$T/err")" "hint: say it with: isle commit refused --allow=KIND"
+isle run -q -n untracked --no-track -- touch "$T/untracked"
+has "$(isle check untracked)" "note: what 1 of the isle's runs read is not known"
+isle run -n ruled --commit --when "allow create $T/home2" -- sh -c "touch '$T/home2/in' '$T/out-of-it'" 2>"$T/err"
+has "$(cat "$T/err")" "isle: 1 change is not within the rules and stays in isle 'ruled'"
