@@ -180,6 +180,8 @@ static int list_main(int argc, char **argv)
 		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
 	if (args.operand_count)
 		return isle_usage(&isle_verb_list, "takes no argument");
+	if (flags & LIST_JSON && flags & LIST_NULL)
+		return isle_usage(&isle_verb_list, "--json and --null exclude each other");
 	if (isle_store_open_to_look(&store, &err) < 0 || isle_list(store, &entries, &err) < 0)
 		return isle_fail(&err);
 	if (flags & LIST_NULL) {

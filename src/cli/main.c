@@ -14,7 +14,7 @@ static int unknown_verb(const char *name)
 {
 	const struct isle_verb *nearest = isle_verb_nearest(name);
 
-	fprintf(stderr, "isle: no such verb: %s\n", isle_quote(name));
+	fprintf(stderr, "isle: no such %s: %s\n", *name == '-' ? "option" : "verb", isle_quote(name));
 	if (nearest)
 		fprintf(stderr, "hint: did you mean 'isle %s'?\n", nearest->name);
 	else

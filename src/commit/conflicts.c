@@ -36,7 +36,7 @@ static const char *moved_why(const struct isle_change *change)
 	case ISLE_MOVED_DELETED:
 		return "the isle changed it, and it has been deleted on the host since";
 	case ISLE_MOVED_CREATED:
-		return "the isle made it, and one of the same name has been made on the host since";
+		return "the isle made or replaced it, and so has the host since";
 	case ISLE_MOVED_METADATA:
 		return "the isle changed its metadata, and the directory has changed on the host since";
 	case ISLE_MOVED_NO:

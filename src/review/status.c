@@ -49,7 +49,7 @@ static const char *moved_text(enum isle_moved moved)
 	case ISLE_MOVED_DELETED:
 		return "deleted on the host since";
 	case ISLE_MOVED_CREATED:
-		return "made on the host, too";
+		return "made or replaced on the host, too";
 	}
 	return NULL;
 }

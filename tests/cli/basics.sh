@@ -16,6 +16,9 @@ has "$(cat "$T/err")" "did you mean 'isle list'"
 status_is 2 isle list --no-such-option 2>"$T/err"
 has "$(cat "$T/err")" "no such option: --no-such-option"
 status_is 2 isle list operand 2>/dev/null
+status_is 2 isle list --json -z 2>/dev/null
+status_is 2 isle --json 2>"$T/err"
+has "$(cat "$T/err")" "no such option: --json"
 
 # Every verb has help, in at most 80 columns but for the synopsis.
 for verb in $(isle --help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do

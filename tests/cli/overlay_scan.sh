@@ -222,7 +222,7 @@ sleep 0.02
 echo h >>changed; rm deleted; echo h >both; echo h >>sub/old; echo h >>whiteout; echo h >dir/g
 has "$(status)" "/changed  (changed on the host since)"
 has "$(status)" "/deleted  (deleted on the host since)"
-has "$(status)" "/both  (made on the host, too)"
+has "$(status)" "/both  (made or replaced on the host, too)"
 has "$(status)" "/sub/  (1 entry, 4 B)  (changed on the host since)"
 has "$(status)" "/whiteout  (changed on the host since)"
 hasnt "$(status | grep -v quiet)" "quiet"
