@@ -180,19 +180,37 @@ static int back_exchange(struct isle_transaction *tx, size_t i)
 	return verdict(give_back(tx, action, &parking));
 }
 
+/* The object of an action in place, held, so that what is looked at is what is changed, whatever is done to the name in
+ * between. 1, or 0: it is not there. */
+static int hold_target(struct isle_transaction *tx, const struct isle_action *action, int *ret_fd)
+{
+	struct isle_spot target;
+	auto_fd int fd = -1;
+	bool empty;
+	int r = isle_spot_target(tx, action, &target);
+
+	if (r >= 0) {
+		fd = openat(target.dir, target.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		r = fd < 0 ? -errno : 0;
+	}
+	r = look_for(r, &(struct isle_spot){.dir = fd, .name = ""}, &action->old, &empty);
+	if (r > 0)
+		*ret_fd = fd_take(&fd);
+	return r;
+}
+
 static int back_meta(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
-	struct isle_spot target;
-	bool empty;
+	auto_fd int fd = -1;
 	int r;
 
 	if (action->flags & ISLE_ACTION_HIDDEN)
 		return 1;
-	r = look_for(isle_spot_target(tx, action, &target), &target, &action->old, &empty);
+	r = hold_target(tx, action, &fd);
 	if (r <= 0)
 		return r < 0 ? r : 1;
-	return verdict(isle_meta_apply(target.dir, target.name, action->old_meta, action->what));
+	return verdict(isle_meta_apply(fd, "", action->old_meta, action->what));
 }
 
 /* 1: the same data, 0: not. */
@@ -229,13 +247,15 @@ static int back_write(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, backup;
-	auto_fd int in = -1, out = -1;
-	bool empty;
-	int r = look_for(isle_spot_target(tx, action, &target), &target, &action->old, &empty);
+	auto_fd int fd = -1, in = -1, out = -1;
+	struct isle_stat now;
+	int r = hold_target(tx, action, &fd);
 
 	if (r <= 0)
 		return r < 0 ? r : 1;
-	r = isle_spot_parking(tx, i, &backup);
+	r = isle_spot_target(tx, action, &target);
+	if (r >= 0)
+		r = isle_spot_parking(tx, i, &backup);
 	if (r < 0)
 		return r;
 	r = same_content(target.dir, target.name, backup.dir, backup.name);
@@ -246,11 +266,15 @@ static int back_write(struct isle_transaction *tx, size_t i)
 	if (r == 0) {
 		in = isle_open_own(backup.dir, backup.name, O_RDONLY);
 		out = isle_open_own(target.dir, target.name, O_WRONLY);
-		r = in < 0 ? in : out < 0 ? out : isle_copy_data(in, out);
+		r = in < 0 ? in : out < 0 ? out : isle_look(out, "", &now);
+		if (r > 0 && !isle_same_object(&now, &action->old))
+			return 0;
+		if (r > 0)
+			r = isle_copy_data(in, out);
 		if (r < 0)
 			return verdict(r);
 	}
-	return verdict(isle_meta_apply(target.dir, target.name, action->old_meta, action->what | ISLE_APPLY_TIMES));
+	return verdict(isle_meta_apply(fd, "", action->old_meta, action->what | ISLE_APPLY_TIMES));
 }
 
 int isle_step_rollback(struct isle_transaction *tx, size_t i)
