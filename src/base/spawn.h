@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Running a helper program on the host side (pasta, an editor). The one way in which isle starts programs
- * outside an isle.
+ * Running a helper program on the host side (pasta, an editor), or isle itself as another user. The one way in which
+ * isle starts programs outside an isle.
  */
 #include "macros.h"
 #include <sys/types.h>
 
+/* Whom root starts a program as. It gets nothing of root's but the three descriptors: a session of its own, so that the
+ * terminal is out of reach, a session keyring of its own, and "/" as its directory. */
+struct isle_spawn_user {
+	uid_t uid; /* not 0 */
+	gid_t gid;
+	const gid_t *groups;
+	size_t group_count;
+	const char *const *environment; /* NULL-terminated */
+};
+
 struct isle_spawn_options {
-	const char *const *argv; /* argv[0] is looked up in PATH, NULL-terminated */
-	int stdin_fd;		 /* -1: /dev/null */
-	int stdout_fd;		 /* -1: /dev/null */
-	int stderr_fd;		 /* -1: inherited */
+	const char *const *argv;	    /* argv[0] is looked up in PATH, NULL-terminated */
+	const char *program;		    /* what is executed instead; with user it must be set */
+	const struct isle_spawn_user *user; /* NULL: as the caller */
+	int stdin_fd;			    /* -1: /dev/null */
+	int stdout_fd;			    /* -1: /dev/null */
+	int stderr_fd;			    /* -1: inherited */
 };
 
 /* Starts it with all other descriptors closed, default signals and an empty signal mask. Returns a pidfd;
