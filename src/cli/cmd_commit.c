@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "as_user.h"
 #include "keep.h"
 #include "plan_file.h"
 #include "recovered.h"
 #include "talk.h"
 #include "verbs.h"
 #include <errno.h>
+#include <string.h>
 
 static const struct isle_option options[] = {
 	ISLE_KEEP_OPTION_YES,
@@ -15,6 +17,7 @@ static const struct isle_option options[] = {
 	ISLE_KEEP_OPTION_REPLACE,
 	ISLE_KEEP_OPTION_APPEND,
 	ISLE_KEEP_OPTION_HUNK,
+	{"user", 'u', "USER[:STORE]", "as root: an isle of this user, with the owners asked for in it", 'u'},
 	{"plan", 'p', "FILE", "do exactly what 'isle plan -o FILE' has saved, or nothing", 'p'},
 	ISLE_KEEP_OPTION_WAIT,
 	{"quiet", 'q', NULL, "errors only", 'q'},
@@ -26,7 +29,11 @@ static int commit(struct isle_keep *keep)
 	auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
 	struct isle_err err = ISLE_ERR_INIT;
 
-	if (!keep->yes) {
+	if (keep->for_root) {
+		keep->options.confirm = isle_for_root_confirm;
+		keep->options.data = keep;
+		keep->yes = true; /* no terminal is asked */
+	} else if (!keep->yes) {
 		keep->options.confirm = isle_keep_confirm;
 		keep->options.data = "commit";
 	}
@@ -59,30 +66,43 @@ static int commit_plan(struct isle_keep *keep, const char *path)
 	return commit(keep);
 }
 
-static int commit_main(int argc, char **argv)
+/* Options of the command line: --plan in *ret_plan; what has to be passed on in as. 0, or an exit status. */
+static int read_options(struct isle_args *args, struct isle_keep *keep, struct isle_as_user *as, const char **ret_plan)
 {
-	auto_keep struct isle_keep keep = ISLE_KEEP_INIT;
-	struct isle_err err = ISLE_ERR_INIT;
-	struct isle_args args;
-	const char *plan = NULL;
 	int id;
 
-	isle_args_init(&args, &isle_verb_commit, argc, argv);
-	while ((id = isle_args_next(&args)) > 0) {
-		int r = isle_keep_option(&keep, &args, id);
-
-		if (r < 0)
+	while ((id = isle_args_next(args)) > 0) {
+		if (isle_keep_option(keep, args, id) < 0 || isle_as_user_option(as, args, id) < 0)
 			return ISLE_EXIT_USAGE;
 		if (id == 'p')
-			plan = args.value;
+			*ret_plan = args->value;
 		else if (id == 'q')
 			isle_talk_set(ISLE_TALK_QUIET);
 	}
-	if (id < 0)
-		return id == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
-	if (plan && (args.operand_count || keep.except.count || keep.options.on_conflict || keep.ways.replace ||
-		     isle_ways_says_logs(&keep.ways) || keep.ways.hunks))
-		return isle_usage(&isle_verb_commit, "--plan says itself which isle, which changes and how");
+	if (*ret_plan && (args->operand_count || keep->except.count || keep->options.on_conflict ||
+			  keep->ways.replace || isle_ways_says_logs(&keep->ways) || keep->ways.hunks)) {
+		isle_usage(&isle_verb_commit, "--plan says itself which isle, which changes and how");
+		return ISLE_EXIT_USAGE;
+	}
+	return id;
+}
+
+static int commit_main(int argc, char **argv)
+{
+	auto_keep struct isle_keep keep = ISLE_KEEP_INIT;
+	auto_as_user struct isle_as_user as = ISLE_AS_USER_INIT;
+	struct isle_err err = ISLE_ERR_INIT;
+	struct isle_args args;
+	const char *plan = NULL;
+	int r;
+
+	keep.for_root = strcmp(argv[0], isle_verb_for_root.name) == 0;
+	isle_args_init(&args, &isle_verb_commit, argc, argv);
+	r = read_options(&args, &keep, &as, &plan);
+	if (r != 0)
+		return r == ISLE_ARGS_HELP ? ISLE_EXIT_OK : ISLE_EXIT_USAGE;
+	if (as.user)
+		return isle_commit_as_user(&keep, &as, &args);
 	if (plan)
 		return commit_plan(&keep, plan);
 	if (isle_keep_settings(&keep, &err) < 0 || isle_keep_open(&keep, &args, &err) < 0)
@@ -100,5 +120,15 @@ const struct isle_verb isle_verb_commit = {
 		"and said. Asks on a terminal; without one it needs --yes.\n"
 		"The exit status is 4 when the host has changed meanwhile, 6 when flagged changes need --allow.",
 	.options = options,
+	.main = commit_main,
+};
+
+/* The user's side of `isle commit --user`, which root starts as the user (as_user.c). */
+const struct isle_verb isle_verb_for_root = {
+	.name = "commit-for-root",
+	.synopsis = "[options] [NAME] [PATH...]",
+	.summary = "the side of the user in isle commit --user; takes the options of isle commit",
+	.plain_names = true,
+	.hidden = true,
 	.main = commit_main,
 };

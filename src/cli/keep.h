@@ -15,7 +15,9 @@ struct isle_keep {
 	struct isle *isle;
 	struct isle_operands paths, except;
 	bool yes;
-	bool undo; /* the verb is undo: what is in the way of it cannot be decided about */
+	bool undo;	 /* the verb is undo: what is in the way of it cannot be decided about */
+	bool for_root;	 /* root asks, through the standard descriptors (as_user.h) */
+	bool allow_root; /* a yes to what is to belong to root */
 	struct isle_ways ways;
 	struct isle_commit_options options;
 };

@@ -6,13 +6,17 @@
 #include <string.h>
 
 const struct isle_verb *const isle_verbs[] = {
-	&isle_verb_run,	    &isle_verb_shell,	    &isle_verb_list,
-	&isle_verb_status,  &isle_verb_diff,	    &isle_verb_trace,
-	&isle_verb_explain, &isle_verb_check,	    &isle_verb_plan,
-	&isle_verb_commit,  &isle_verb_discard,	    &isle_verb_undo,
-	&isle_verb_redo,    &isle_verb_log,	    &isle_verb_refresh,
-	&isle_verb_rename,  &isle_verb_rm,	    &isle_verb_gc,
-	&isle_verb_doctor,  &isle_verb_completions, NULL, /* each on a line of its own */
+	&isle_verb_run,	     &isle_verb_shell,
+	&isle_verb_list,     &isle_verb_status,
+	&isle_verb_diff,     &isle_verb_trace,
+	&isle_verb_explain,  &isle_verb_check,
+	&isle_verb_plan,     &isle_verb_commit,
+	&isle_verb_discard,  &isle_verb_undo,
+	&isle_verb_redo,     &isle_verb_log,
+	&isle_verb_refresh,  &isle_verb_rename,
+	&isle_verb_rm,	     &isle_verb_gc,
+	&isle_verb_doctor,   &isle_verb_completions,
+	&isle_verb_for_root, NULL, /* each on a line of its own */
 };
 
 const struct isle_verb *isle_verb_find(const char *name)

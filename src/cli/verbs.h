@@ -15,6 +15,7 @@ extern const struct isle_verb isle_verb_check;
 extern const struct isle_verb isle_verb_plan;
 extern const struct isle_verb isle_verb_redo;
 extern const struct isle_verb isle_verb_commit;
+extern const struct isle_verb isle_verb_for_root;
 extern const struct isle_verb isle_verb_discard;
 extern const struct isle_verb isle_verb_undo;
 extern const struct isle_verb isle_verb_log;

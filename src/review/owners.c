@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The owners that an isle was asked for and could not give (--fake-owner), as commands for whoever can: numbers, since
- * names are the machine's, and chown(1) -h, which follows no link at the end of a path.
+ * The owners that an isle was asked for and could not give (--fake-owner): for `isle commit --user`; and as commands
+ * for whoever can: numbers, since names are the machine's, and chown(1) -h, which follows no link at the end of a path.
  */
 #include "buf.h"
 #include "change.h"
@@ -9,15 +9,31 @@
 #include "quote.h"
 #include "review_internal.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-static bool is_owner(const char *text)
+/* Writable for its owner, a file has the owner that was asked for on itself, as an attribute. */
+const char *isle_noted_owner(const struct isle_change *change, const struct isle_path_note *note)
 {
-	size_t uid = strspn(text, "0123456789");
+	bool has_attribute = (S_ISREG(change->after.mode) || S_ISDIR(change->after.mode)) &&
+			     (change->after.mode & 0200) != 0;
 
-	return uid > 0 && text[uid] == ':' && text[uid + 1] != '\0' &&
-	       strspn(text + uid + 1, "0123456789") == strlen(text + uid + 1);
+	return note != NULL && !has_attribute ? note->owner : NULL;
+}
+
+/* "UID:GID" */
+static bool read_owner(const char *text, uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	unsigned uid = 0, gid = 0;
+	int end = 0;
+
+	if (text[strspn(text, "0123456789:")] != '\0' || sscanf(text, "%u:%u%n", &uid, &gid, &end) != 2 ||
+	    text[end] != '\0')
+		return false;
+	*ret_uid = uid;
+	*ret_gid = gid;
+	return true;
 }
 
 /* In single quotes a shell takes nothing for anything else. A name that a terminal could take for something else is for
@@ -44,33 +60,67 @@ static int add_command(struct isle_buf *buf, const char *owner, const char *path
 	return isle_buf_error(buf);
 }
 
-static int add_owner(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
+static bool find_owner(const struct isle_review *review, const struct isle_change *change, uint32_t *ret_uid,
+		       uint32_t *ret_gid)
 {
-	const struct isle_path_note *note = isle_notes_find(review->notes, change->path);
-	char text[32];
-	uint32_t uid;
-	uint32_t gid;
+	const char *noted = isle_noted_owner(change, isle_notes_find(review->notes, change->path));
 
 	if (change->kind == ISLE_DELETE)
-		return 0;
-	if (isle_change_owner(change, &uid, &gid)) {
-		snprintf(text, sizeof(text), "%u:%u", uid, gid);
-		return add_command(buf, text, change->path);
+		return false;
+	return isle_change_owner(change, ret_uid, ret_gid) || (noted != NULL && read_owner(noted, ret_uid, ret_gid));
+}
+
+int isle_review_wished(const struct isle_review *review, isle_wished_fn *each, void *data)
+{
+	auto_shown struct isle_shown shown = {0};
+	int r = isle_review_select(review, ISLE_SELECT_INSIDE, &shown);
+
+	for (size_t i = 0; r >= 0 && i < shown.count; i++) {
+		uint32_t uid = 0, gid = 0;
+
+		if (find_owner(review, shown.list[i], &uid, &gid))
+			r = each(shown.list[i], uid, gid, data);
 	}
-	return note != NULL && note->owner != NULL && is_owner(note->owner)
-		       ? add_command(buf, note->owner, change->path)
-		       : 0;
+	return r;
+}
+
+static int add_owner(const struct isle_change *change, uint32_t uid, uint32_t gid, void *data)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu32 ":%" PRIu32, uid, gid);
+	return add_command(data, text, change->path);
 }
 
 int isle_review_owners(const struct isle_review *review)
 {
-	auto_shown struct isle_shown shown = {0};
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
-	int r = isle_review_select(review, ISLE_SELECT_INSIDE, &shown);
+	int r = isle_review_wished(review, add_owner, &text);
 
-	for (size_t i = 0; r >= 0 && i < shown.count; i++)
-		r = add_owner(review, shown.list[i], &text);
 	if (r < 0 || text.size == 0)
 		return r;
 	return fwrite(text.data, 1, text.size, review->out) == text.size ? 0 : -errno;
+}
+
+static char type_letter(uint32_t mode)
+{
+	return S_ISDIR(mode) ? 'd' : S_ISLNK(mode) ? 'l' : S_ISFIFO(mode) ? 'p' : S_ISSOCK(mode) ? 's' : '-';
+}
+
+int isle_wishes_print(const struct isle_wishes *wishes, FILE *out)
+{
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+
+	for (size_t i = 0; i < wishes->count; i++) {
+		const struct isle_wish *wish = &wishes->list[i];
+
+		isle_buf_addf(&text, "  %c%04" PRIo32 "  ", type_letter(wish->mode), wish->mode & 07777);
+		isle_owner_add(&text, wish->uid, wish->gid);
+		isle_buf_adds(&text, "  ");
+		isle_quote_add(&text, wish->path);
+		isle_buf_addc(&text, '\n');
+	}
+	if (isle_buf_error(&text) < 0 || text.size == 0)
+		return isle_buf_error(&text);
+	return fwrite(text.data, 1, text.size, out) == text.size ? 0 : -errno;
 }

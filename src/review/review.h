@@ -14,6 +14,7 @@
 #include "change.h"
 #include "globs.h"
 #include "notes.h"
+#include "wishes.h"
 #include <stdio.h>
 
 enum isle_review_flags {
@@ -50,6 +51,11 @@ int isle_review_status_json(const struct isle_review *review) isle_must_check;
 int isle_review_diff(const struct isle_review *review) isle_must_check;
 /* The owners that were asked for and could not be given (--fake-owner), as a shell script of chown commands. */
 int isle_review_owners(const struct isle_review *review) isle_must_check;
+/* The same one by one; each returns 0 or -errno. */
+typedef int isle_wished_fn(const struct isle_change *change, uint32_t uid, uint32_t gid, void *data);
+int isle_review_wished(const struct isle_review *review, isle_wished_fn *each, void *data) isle_must_check;
+/* One line for each: type and mode, owner, path. */
+int isle_wishes_print(const struct isle_wishes *wishes, FILE *out) isle_must_check;
 int isle_review_diff_json(const struct isle_review *review) isle_must_check;
 
 /* The end of a run: what matters most and the sums, at most about ten lines. Prints nothing without changes. */

@@ -37,6 +37,11 @@ static inline bool isle_is_flagged(const struct isle_change *change)
 	return change->marks & ISLE_MARKS_FLAGGED;
 }
 
+/* --- owners.c ---------------------------------------------------------------------------------------------------- */
+
+/* The owner that was asked for ("UID:GID"), of what cannot have it on itself: from the log, or NULL. */
+const char *isle_noted_owner(const struct isle_change *change, const struct isle_path_note *note);
+
 /* --- colour.c ----------------------------------------------------------------------------------------------------- */
 
 enum isle_colour {

@@ -114,8 +114,7 @@ static void add_links(const struct isle_change *change, const struct isle_path_n
  * not write to) in the log. A metadata change shows it as such (add_detail()). */
 static void add_owner(const struct isle_change *change, const struct isle_path_note *note, struct isle_buf *buf)
 {
-	bool can_have = (S_ISREG(change->after.mode) || S_ISDIR(change->after.mode)) &&
-			(change->after.mode & 0200) != 0;
+	const char *noted = isle_noted_owner(change, note);
 	uint32_t uid;
 	uint32_t gid;
 
@@ -125,9 +124,9 @@ static void add_owner(const struct isle_change *change, const struct isle_path_n
 			isle_owner_add(buf, uid, gid);
 			isle_buf_addc(buf, ')');
 		}
-	} else if (note != NULL && note->owner != NULL && !can_have) {
+	} else if (noted != NULL) {
 		isle_buf_adds(buf, "  (owner wanted: ");
-		isle_quote_add(buf, note->owner);
+		isle_quote_add(buf, noted);
 		isle_buf_addc(buf, ')');
 	}
 }

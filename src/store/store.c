@@ -97,7 +97,8 @@ static int check_owner(int fd, const char *path, struct isle_err *err)
 	}
 	if (st.st_uid != geteuid()) {
 		isle_err_text(err, -EPERM, "the store %s belongs to user %u", isle_quote(path), (unsigned)st.st_uid);
-		isle_err_hint(err, "set ISLE_HOME to a directory of your own");
+		isle_err_hint(err, geteuid() == 0 ? "'isle commit --user' commits isles of other users"
+						  : "set ISLE_HOME to a directory of your own");
 		return -EPERM;
 	}
 	if ((st.st_mode & 0077) != 0 && fchmod(fd, 0700) < 0)

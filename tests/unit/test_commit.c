@@ -5,6 +5,7 @@
 #include "select.h"
 #include "subtree.h"
 #include "unit.h"
+#include "wishes.h"
 #include "xattr.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -262,13 +263,81 @@ static void test_copies_are_whole(void **state)
 	unit_assert_content(dir, "c/f", "content");
 }
 
+static int read_wishes(const char *isle, const char *summary, const char *line, struct isle_wishes *ret_wishes)
+{
+	const char *const records[] = {"isle owners 1", isle, summary, line, "1 1 100644 /twice", ""};
+	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(records); i++)
+		assert_int_equal(isle_buf_add(&buf, records[i], strlen(records[i]) + 1), 0);
+	/* Cut short it is no list. */
+	assert_int_equal(isle_wishes_read(buf.data, buf.size - 1, ret_wishes), -EBADMSG);
+	return isle_wishes_read(buf.data, buf.size, ret_wishes);
+}
+
+/* Root believes nothing of a list that is not as it must be. */
+static void test_wishes_are_well_formed(void **state)
+{
+	static const char *const good[] = {"0 0 100644 /a", "7 8 40755 /a/.b", "4294967294 1 120777 /a/..b", NULL};
+	static const char *const bad[] = {"0 0 100644 a",
+					  "0 0 100644 /",
+					  "0 0 100644 /a/",
+					  "0 0 100644 //a",
+					  "0 0 100644 /a/..",
+					  "0 0 100644 /./a",
+					  "4294967295 0 100644 /a",
+					  "0 4294967295 100644 /a",
+					  "-1 0 100644 /a",
+					  "+1 0 100644 /a",
+					  "4294967296 0 100644 /a",
+					  " 0 0 100644 /a",
+					  "0 0 644 /a",
+					  "0 0 20644 /a",
+					  "0 0 60644 /a",
+					  "0 0 0x1ff /a",
+					  "0 0 /a",
+					  "0:0 100644 /a",
+					  "0 0 1000000100644 /a",
+					  "0  0 100644 /a",
+					  "1 1 100644 /twice",
+					  NULL};
+	const char *const *line;
+
+	(void)state;
+	for (line = good; *line; line++) {
+		auto_wishes struct isle_wishes wishes = ISLE_WISHES_INIT;
+
+		assert_int_equal(read_wishes("x", "1 created", *line, &wishes), 0);
+		assert_int_equal(wishes.count, 2);
+		assert_string_equal(wishes.isle, "x");
+		assert_string_equal(wishes.list[0].path, strrchr(*line, ' ') + 1);
+	}
+	for (line = bad; *line; line++) {
+		auto_wishes struct isle_wishes wishes = ISLE_WISHES_INIT;
+
+		assert_int_equal(read_wishes("x", "1 created", *line, &wishes), -EBADMSG);
+		assert_int_equal(wishes.count, 0);
+	}
+	for (line = (const char *const[]){"", "-x", ".x", "a/b", "a b", "\033", NULL}; *line; line++) {
+		auto_wishes struct isle_wishes wishes = ISLE_WISHES_INIT;
+
+		assert_int_equal(read_wishes(*line, "1 created", good[0], &wishes), -EBADMSG);
+		assert_int_equal(read_wishes("x", "\033[2J", good[0], &wishes), -EBADMSG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan_is_read_as_written),	  cmocka_unit_test(test_damaged_plan_is_refused),
-		cmocka_unit_test(test_id_stands_for_host_states), cmocka_unit_test(test_order),
-		cmocka_unit_test(test_answers_are_found_again),	  cmocka_unit_test(test_selection_is_closed),
-		unit_dir_test(test_subtrees_that_may_move),	  unit_dir_test(test_copies_are_whole),
+		cmocka_unit_test(test_plan_is_read_as_written),
+		cmocka_unit_test(test_damaged_plan_is_refused),
+		cmocka_unit_test(test_id_stands_for_host_states),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_answers_are_found_again),
+		cmocka_unit_test(test_selection_is_closed),
+		cmocka_unit_test(test_wishes_are_well_formed),
+		unit_dir_test(test_subtrees_that_may_move),
+		unit_dir_test(test_copies_are_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
