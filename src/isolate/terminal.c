@@ -134,6 +134,10 @@ static bool take(struct isle_terminal *t)
 		return false;
 	if (t->taken && isle_terminal_modes_equal(&now, &t->raw))
 		return true;
+	/* What it was while we started in the background is what a shell has for its own line editing. */
+	if (!t->was_taken && !isle_terminal_modes_equal(&now, &t->setup.modes))
+		(void)tcsetattr(t->master, TCSANOW, &now);
+	t->was_taken = true;
 	t->saved = now;
 	t->raw = now;
 	make_raw(&t->raw);

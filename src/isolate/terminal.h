@@ -54,6 +54,7 @@ struct isle_terminal {
 	int tty;	  /* the user's terminal, a description of our own, O_NONBLOCK */
 	int master;	  /* -1 until started, and after EIO */
 	bool taken;	  /* the user's terminal is in raw mode and its keys go to CMD */
+	bool was_taken;	  /* at some time */
 	bool tty_gone;	  /* hung up: output is dropped */
 	bool ended;	  /* nothing inside writes any more */
 	bool held_return; /* a "\r" that may belong to a "\r\n" */

@@ -236,6 +236,24 @@ def test_started_in_the_background(s):
     assert s.modes() == before
 
 
+def test_started_in_the_background_of_a_shell_that_edits_lines():
+    s = Shell(["bash", "--norc", "--noprofile", "-i"])
+    try:
+        s.prompt()
+        s.line("(sleep 0.5; exec " + run("sh -c 'read a; echo \"a=$a\"; cat; echo end=$?'") + ") &")
+        s.until(lambda: not subprocess.run(["sh", "-c", f"ps -o stat= --ppid {s.pid} | grep -q T"], check=False).returncode,
+                "the job is stopped")
+        s.line("fg")
+        s.expect(r"fg\r\n.*\r\n")
+        s.line("x")
+        s.expect("a=x")
+        s.send("more\n\x04")
+        s.expect("more\r\nmore\r\nend=0")
+        s.prompt()
+    finally:
+        s.close()
+
+
 @with_shell
 def test_resize(s):
     s.line(run("bash -c 'trap \"stty size\" WINCH; echo begun; for i in 1 2 3 4 5 6 7 8; do sleep 0.2; done'"))
