@@ -28,6 +28,10 @@ const struct isle_trapped isle_trapped_calls[] = {
 	{"pivot_root", SYS_pivot_root, READS, false, isle_handle_chroot},
 	{"setns", SYS_setns, READS, false, isle_handle_chroot},
 	{"unshare", SYS_unshare, READS, false, isle_handle_chroot},
+	{"clone", SYS_clone, ISLE_TRAP_MOUNTS, true, isle_handle_chroot},
+	{"mount", SYS_mount, ISLE_TRAP_MOUNTS, false, isle_handle_mount},
+	{"umount2", SYS_umount2, ISLE_TRAP_MOUNTS, false, isle_handle_mount},
+	{"move_mount", ISLE_CALL_MOVE_MOUNT, ISLE_TRAP_MOUNTS, false, isle_handle_mount},
 	/* who changed what; and what leads elsewhere from then on */
 	{"unlink", SYS_unlink, READS, false, isle_handle_names},
 	{"unlinkat", SYS_unlinkat, NAMES, true, isle_handle_names, isle_repair_remove},

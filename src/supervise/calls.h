@@ -17,7 +17,8 @@ extern const struct isle_trapped isle_trapped_calls[];
 
 /* Newer than the headers of the oldest system we build on. */
 enum {
-	ISLE_CALL_FCHMODAT2 = 452,     /* Linux 6.6, the same number everywhere, as those below */
+	ISLE_CALL_MOVE_MOUNT = 429,    /* Linux 5.2, the same number everywhere, as those below */
+	ISLE_CALL_FCHMODAT2 = 452,     /* Linux 6.6 */
 	ISLE_CALL_SETXATTRAT = 463,    /* Linux 6.13 */
 	ISLE_CALL_REMOVEXATTRAT = 466, /* Linux 6.13 */
 };

@@ -21,7 +21,9 @@
 #include "buf.h"
 #include "calls.h"
 #include "listener.h"
+#include "nested.h"
 #include "repair.h"
+#include "static_filter.h"
 
 /* Seconds between two refreshes of a view in which nothing is known to have moved: for names that a program asks for
  * without opening them, which are not trapped. */
@@ -66,7 +68,7 @@ int isle_guide_new(const struct isle_guide_options *options, struct isle_guide *
 		return isle_err_errno(err, r, "cannot watch the run");
 	guide->options = *options;
 	guide->processes = ISLE_PROCESSES_INIT;
-	guide->listener = guide->root = guide->timer = guide->moves = guide->move.process = -1;
+	guide->nested = guide->listener = guide->root = guide->timer = guide->moves = guide->move.process = -1;
 	guide->user = options->user;
 	guide->second = guide->refreshed = guide->remembered = seconds();
 	isle_siphash_key_new(&guide->key);
@@ -106,6 +108,7 @@ void isle_guide_free(struct isle_guide *guide)
 	free(guide->move.from);
 	free(guide->move.to);
 	free(guide->waiting);
+	isle_mounts_done(&guide->view_mounts);
 	isle_processes_done(&guide->processes);
 	isle_origins_done(&guide->origins);
 	isle_known_done(&guide->recorded);
@@ -226,11 +229,13 @@ static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 	/* The leader is ours, and looks through its own /proc at the end of the run. */
 	bool ours = guide->processes.leader != 0 && call->tid == guide->processes.leader;
 	isle_guide_settle(guide, call);
+	guide->elsewhere = ours ? 0 : isle_nested(guide, call);
 	if (trapped != NULL && !ours && trapped->handler != NULL &&
 	    (guide->events != NULL || trapped->handler == isle_handle_socket))
 		r = trapped->handler(guide, call, &verdict);
-	if (r >= 0 && trapped != NULL && !ours && !verdict.answered && trapped->repair != NULL &&
-	    (trapped->traps & guide->options.traps & ISLE_TRAP_REPAIRS) != 0)
+	/* The kernel knows the mounts of such a namespace, and a repair does not. */
+	if (r >= 0 && trapped != NULL && !ours && guide->elsewhere == 0 && !verdict.answered &&
+	    trapped->repair != NULL && (trapped->traps & guide->options.traps & ISLE_TRAP_REPAIRS) != 0)
 		r = trapped->repair(guide, call, &verdict);
 	if (guide->events != NULL) {
 		int flushed = isle_events_flush(guide->events);
@@ -333,6 +338,9 @@ void isle_guide_lost(struct isle_guide *guide, const char *why)
 
 bool isle_guide_has_written(const struct isle_guide *guide)
 {
+	/* What is mounted inside can write as well. */
+	if ((guide->options.filter & ISLE_FILTER_NEST) != 0)
+		return true;
 	return guide->wrote || guide->lost || guide->events == NULL || guide->options.track == ISLE_TRACK_NONE;
 }
 

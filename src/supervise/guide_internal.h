@@ -3,6 +3,7 @@
 /* What the handlers of trapped calls share. */
 #include "guide.h"
 #include "known.h"
+#include "mounts.h"
 #include "near.h"
 #include "netns.h"
 #include "origin.h"
@@ -44,6 +45,12 @@ struct isle_guide {
 		uint32_t since;
 		bool names; /* not only current directories */
 	} moving;
+	uint64_t elsewhere;	  /* the mount namespace of the caller, 0: the view's (nested.h) */
+	uint64_t view_root;	  /* number of its mount; 0: not asked for yet */
+	uint64_t nested_roots[8]; /* those of namespaces inside that were seen lately */
+	int nested;		  /* O_PATH: its root directory, while it is looked up from there; -1 */
+	struct isle_mounts view_mounts;
+	uint32_t view_read;  /* when they were */
 	bool chroots;	     /* some process has, or may have, another root directory than the view's */
 	bool command;	     /* the first program has been seen */
 	bool running;	     /* and it runs: its memory can be read */
@@ -91,7 +98,7 @@ typedef int isle_handler(struct isle_guide *guide, const struct isle_call *call,
 
 isle_handler isle_handle_open, isle_handle_exec, isle_handle_readlink, isle_handle_chdir, isle_handle_exit,
 	isle_handle_names, isle_handle_metadata, isle_handle_stat, isle_handle_net, isle_handle_socket,
-	isle_handle_chroot;
+	isle_handle_chroot, isle_handle_mount;
 
 /* Comes before all handlers: the errno with which the static filter refuses the call, which is on record then; 0: it
  * allows it. */

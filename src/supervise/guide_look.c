@@ -18,6 +18,7 @@
 #include <sys/vfs.h>
 
 #include "kernel.h"
+#include "nested.h"
 
 enum { LINKS_MAX = 40, ATTEMPTS_MAX = 10000 };
 
@@ -29,7 +30,8 @@ static int open_resolving(const struct isle_guide *guide, const char *path, int 
 	int fd = -EAGAIN;
 
 	for (unsigned attempt = 0; attempt < ATTEMPTS_MAX && fd == -EAGAIN; attempt++)
-		fd = isle_openat2(guide->root, path[0] == '/' && path[1] == '\0' ? "." : path, &how);
+		fd = isle_openat2(guide->nested >= 0 ? guide->nested : guide->root,
+				  path[0] == '/' && path[1] == '\0' ? "." : path, &how);
 	return fd;
 }
 
@@ -103,12 +105,19 @@ static int see(struct isle_guide *guide, int fd, struct isle_sight *sight)
 	return r < 0 ? r : see_at(guide, fd, sight);
 }
 
-static int record_link(struct isle_guide *guide, const struct isle_call *call, const char *path)
+/* path is also opened as fd. */
+static int record_link(struct isle_guide *guide, const struct isle_call *call, const char *path, int fd)
 {
 	struct isle_sight sight = {.mode = S_IFLNK};
+	int r = 0;
 
-	snprintf(sight.view, sizeof(sight.view), "%s", path);
-	int r = look_at_host(guide, &sight);
+	if (guide->nested >= 0)
+		r = isle_nested_view(guide, call, fd, sight.view, sizeof(sight.view));
+	else
+		snprintf(sight.view, sizeof(sight.view), "%s", path);
+	if (r < 0)
+		return r == -ENODATA ? 0 : r;
+	r = look_at_host(guide, &sight);
 	return r < 0 ? r : isle_guide_read(guide, call, &sight, ISLE_READ_LINK);
 }
 
@@ -176,7 +185,7 @@ static int go_through(struct isle_guide *guide, struct walk *w, const char *targ
 /* Most ways lead through the same few directories. */
 static bool is_plain_directory(struct isle_guide *guide, uint64_t key)
 {
-	if (guide->seen.slots == NULL)
+	if (guide->seen.slots == NULL || guide->nested >= 0)
 		return false;
 	const struct isle_glance_slot *slot = isle_glance_slot(&guide->seen, key);
 	return slot->key == key && guide->second - slot->when < ISLE_GLANCE_SECONDS;
@@ -184,7 +193,7 @@ static bool is_plain_directory(struct isle_guide *guide, uint64_t key)
 
 static void note_plain_directory(struct isle_guide *guide, uint64_t key)
 {
-	if (guide->seen.slots != NULL)
+	if (guide->seen.slots != NULL && guide->nested < 0)
 		*isle_glance_slot(&guide->seen, key) = (struct isle_glance_slot){.key = key, .when = guide->second};
 }
 
@@ -227,7 +236,7 @@ static int step(struct isle_guide *guide, struct walk *w)
 	if (n < 0)
 		return -errno;
 	target[n] = '\0';
-	int r = isle_guide_is_overlay(fd) ? record_link(guide, w->call, w->at) : 0;
+	int r = isle_guide_is_overlay(fd) ? record_link(guide, w->call, w->at, fd) : 0;
 	return r < 0 ? r : go_through(guide, w, target);
 }
 
@@ -333,9 +342,59 @@ static int look_from_directory(struct isle_guide *guide, const struct isle_call 
 	return fd < 0 ? -EACCES : see(guide, fd, sight);
 }
 
+/* What a walk from the caller's own root came to, as r says. */
+static int see_nested(struct isle_guide *guide, const struct isle_call *call, char *at, int r, struct isle_sight *sight)
+{
+	char name[NAME_MAX + 2] = "";
+	char *slash = strrchr(at, '/');
+
+	if (r == -ENOENT && slash != NULL) {
+		snprintf(name, sizeof(name), "%s", slash);
+		*slash = '\0';
+	}
+	auto_fd int fd = isle_guide_open(guide, at[0] == '\0' ? "/" : at, O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	int seen = isle_nested_view(guide, call, fd, sight->view, sizeof(sight->view));
+	if (seen < 0)
+		return seen;
+	if (r != -ENOENT)
+		return see_at(guide, fd, sight);
+	size_t length = strcmp(sight->view, "/") == 0 ? 0 : strlen(sight->view);
+	if (!isle_guide_is_overlay(fd) || length + sizeof(name) > sizeof(sight->view))
+		return -ENODATA;
+	memcpy(sight->view + length, name, strlen(name) + 1);
+	sight->mode = 0;
+	return look_at_host(guide, sight);
+}
+
+static int look_nested(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
+		       struct isle_sight *sight)
+{
+	struct walk w = {.call = call, .flags = flags};
+	const char *below = raw;
+	auto_fd int root = isle_nested_root(guide, call, raw, &below);
+
+	if (root < 0)
+		return root;
+	if (!isle_guide_waits(guide, call))
+		return -ESRCH;
+	guide->scope[0] = '\0';
+	guide->nested = root;
+	int r = walk(guide, &w, below);
+	int seen = r >= 0 || r == -ENOENT || r == -ENOTDIR ? see_nested(guide, call, w.at, r, sight) : r;
+	guide->nested = -1;
+	if (seen < 0 || r != -ENOTDIR)
+		return seen;
+	seen = isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
+	return seen < 0 ? seen : -ENOTDIR;
+}
+
 static int look(struct isle_guide *guide, const struct isle_call *call, const char *raw, unsigned flags,
 		struct isle_sight *sight)
 {
+	if (guide->elsewhere != 0)
+		return look_nested(guide, call, raw, flags, sight);
 	if (guide->scope[0] != '\0')
 		return look_step_by_step(guide, call, raw, flags, sight);
 	if (isle_near_look(guide, call, raw, (flags & ISLE_SIGHT_NOFOLLOW) != 0, sight) == 0)

@@ -140,7 +140,7 @@ static int read_magic(const struct isle_guide *guide, const struct isle_call *ca
 	if (digits == 0 || raw[6 + digits] != '/' || !is_magic(raw + 7 + digits, name, sizeof(name), ret_rest))
 		return 0;
 	snprintf(link, sizeof(link), "%.*s%s", (int)(6 + digits), raw + 1, name);
-	ssize_t n = readlinkat(guide->root, link, target, room - 1);
+	ssize_t n = readlinkat(guide->nested >= 0 ? guide->nested : guide->root, link, target, room - 1);
 	if (n < 0)
 		return -errno;
 	target[n] = '\0';

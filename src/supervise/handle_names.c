@@ -126,7 +126,8 @@ static int look(struct isle_guide *guide, const struct isle_call *call, const st
 	if (length < 0) /* an empty path is ENOENT */
 		return length == -ENOENT ? 0 : length;
 	/* The kernel's own name of what is open, most often a file that the program has just made. */
-	if (open && length > 0 && shape->how == ISLE_WRITE_METADATA && isle_guide_is_written(guide, guide->raw))
+	if (open && length > 0 && shape->how == ISLE_WRITE_METADATA && guide->elsewhere == 0 &&
+	    isle_guide_is_written(guide, guide->raw))
 		return 0;
 	int r = length == 0 ? -ENODATA
 			    : isle_guide_look(guide, call, guide->raw, link ? ISLE_SIGHT_NOFOLLOW : 0, sight);

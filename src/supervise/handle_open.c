@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "nested.h"
 #include "peer.h"
 
 /* What of a path, as written, needs no second look: bits of isle_glance_slot. */
@@ -38,9 +39,11 @@ static struct isle_glance_slot *seen(struct isle_guide *guide, size_t length, bo
 
 	if (guide->scope[0] != '\0')
 		key ^= isle_siphash(&guide->key, guide->scope, strlen(guide->scope)) * 3;
+	if (guide->elsewhere != 0)
+		key ^= isle_siphash(&guide->key, &guide->elsewhere, sizeof(guide->elsewhere)) * 7;
 	struct isle_glance_slot *slot = isle_glance_slot(&guide->seen, key);
 	bool holds = (slot->bits & SEEN_OWN) == 0 || slot->bits >> SEEN_REMOVALS == (guide->removals & 0xffff);
-	*ret_fresh = slot->key == key && holds && (slot->bits & bits) == bits &&
+	*ret_fresh = guide->elsewhere != ISLE_NESTED_SOME && slot->key == key && holds && (slot->bits & bits) == bits &&
 		     guide->second - slot->when < ISLE_GLANCE_SECONDS;
 	if (slot->key != key)
 		*slot = (struct isle_glance_slot){.key = key};
@@ -51,6 +54,8 @@ static void note_seen(struct isle_guide *guide, struct isle_glance_slot *slot, u
 {
 	uint32_t removals = (guide->removals & 0xffff) << SEEN_REMOVALS;
 
+	if (guide->elsewhere == ISLE_NESTED_SOME)
+		return;
 	if (guide->second - slot->when >= ISLE_GLANCE_SECONDS || (slot->bits & SEEN_OWN) != (own ? SEEN_OWN : 0) ||
 	    (own && (slot->bits & UINT32_C(0xffff) << SEEN_REMOVALS) != removals))
 		slot->bits = 0;

@@ -86,8 +86,9 @@ int isle_guide_refused_by_view(struct isle_guide *guide, const struct isle_call 
 {
 	char path[PATH_MAX];
 
-	if (guide->events == NULL || guide->root < 0 || guide->scope[0] != '\0' || guide->raw[0] != '/' ||
-	    is_of_process(guide->raw) || is_own_device(guide->raw) || strlen(guide->raw) >= sizeof(path))
+	if (guide->events == NULL || guide->root < 0 || guide->elsewhere != 0 || guide->scope[0] != '\0' ||
+	    guide->raw[0] != '/' || is_of_process(guide->raw) || is_own_device(guide->raw) ||
+	    strlen(guide->raw) >= sizeof(path))
 		return 0;
 	memcpy(path, guide->raw, strlen(guide->raw) + 1);
 	auto_fd int fd = isle_guide_open(guide, path, 0);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -106,6 +107,14 @@ static void add_fchown(struct program *p, unsigned traps)
 	if_equal(p, (unsigned)-1, TO_ALLOW, TO_NOTIFY);
 }
 
+/* clone(2) into a mount namespace of its own. clone3(2), whose flags lie in memory, is refused. */
+static void add_clone(struct program *p)
+{
+	if_equal(p, SYS_clone, 0, 2);
+	load(p, argument(0));
+	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_NEWNS, TO_NOTIFY, TO_ALLOW));
+}
+
 static void fill_in_jumps(struct program *p, unsigned allow, unsigned notify)
 {
 	for (unsigned i = 0; i < allow; i++) {
@@ -140,6 +149,8 @@ unsigned isle_trap_program(unsigned traps, struct sock_filter *code)
 		add_fchown(&p, traps);
 	if ((traps & ISLE_TRAP_READS) != 0)
 		add_with_argument(&p, SYS_sendto, 4); /* an address */
+	if ((traps & ISLE_TRAP_MOUNTS) != 0)
+		add_clone(&p);
 	if ((traps & ISLE_TRAP_NET) != 0)
 		add_socket(&p);
 	unsigned allow = p.count;

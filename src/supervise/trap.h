@@ -15,6 +15,7 @@ enum isle_trap {
 	ISLE_TRAP_NAMES = 1 << 3,  /* rename, link, rmdir, which an ordinary user's view cannot do to all (repair.h) */
 	ISLE_TRAP_NODES = 1 << 4,  /* mknod, which the isle's root cannot do */
 	ISLE_TRAP_OWNERS = 1 << 5, /* chown to owners that an ordinary user's view cannot hold */
+	ISLE_TRAP_MOUNTS = 1 << 6, /* mounts and mount namespaces inside (--nest) */
 };
 
 enum { ISLE_TRAP_REPAIRS = ISLE_TRAP_NAMES | ISLE_TRAP_NODES | ISLE_TRAP_OWNERS };
