@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verb.h"
 #include <ctype.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,20 +24,44 @@ static void interrupted(int signal)
 	(void)signal;
 }
 
-int isle_read_answer(char *line, size_t room)
+/* Waits for a line with SIGINT let through: blocked from before the question on, it is not missed and kills nobody. */
+static bool line_comes(const sigset_t *mask)
 {
-	const struct sigaction stop = {.sa_handler = interrupted}; /* without SA_RESTART: the question is over */
-	struct sigaction before;
-	char rest[64];
-	ssize_t size, more;
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 
-	sigaction(SIGINT, &stop, &before);
-	more = size = read(STDIN_FILENO, line, room - 1);
-	if (size > 0 && line[size - 1] != '\n') /* a long line is no answer, and neither is its end */
+	return ppoll(&input, 1, NULL, mask) > 0;
+}
+
+/* A line, without what of it has no room: a long one is no answer, and neither is its end. */
+static ssize_t read_line(char *line, size_t room)
+{
+	ssize_t size = read(STDIN_FILENO, line, room - 1), more = size;
+	char rest[64];
+
+	if (size > 0 && line[size - 1] != '\n')
 		while ((more = read(STDIN_FILENO, rest, sizeof(rest))) > 0 && rest[more - 1] != '\n')
 			;
+	return more <= 0 ? -1 : size;
+}
+
+int isle_read_answer(const char *question, char *line, size_t room)
+{
+	const struct sigaction stop = {.sa_handler = interrupted};
+	struct sigaction before;
+	sigset_t interrupt, mask, open;
+	ssize_t size;
+
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	sigprocmask(SIG_BLOCK, &interrupt, &mask);
+	sigaction(SIGINT, &stop, &before);
+	fputs(question, stderr);
+	open = mask;
+	sigdelset(&open, SIGINT);
+	size = line_comes(&open) ? read_line(line, room) : -1;
 	sigaction(SIGINT, &before, NULL);
-	if (more <= 0) {
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (size < 0) {
 		fputc('\n', stderr);
 		return -1;
 	}
@@ -56,7 +81,7 @@ bool isle_ask(const char *format, ...)
 	va_start(list, format);
 	vfprintf(stderr, format, list);
 	va_end(list);
-	fputs(" [y/N] ", stderr);
 	fflush(stdout);
-	return isle_read_answer(line, sizeof(line)) > 0 && (strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0);
+	return isle_read_answer(" [y/N] ", line, sizeof(line)) > 0 &&
+	       (strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0);
 }

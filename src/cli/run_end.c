@@ -161,7 +161,7 @@ static char read_answer(void)
 {
 	static const char *const words[] = {"commit", "review", "diff", "keep", "x", "shell"};
 	char line[16];
-	int size = isle_read_answer(line, sizeof(line));
+	int size = isle_read_answer("[c]ommit [r]eview [d]iff [k]eep [x] discard [s]hell? ", line, sizeof(line));
 
 	if (size < 0)
 		return 'k';
@@ -201,9 +201,8 @@ static bool act(struct ending *e, char answer)
 
 static void ask(struct ending *e)
 {
-	do
-		fputs("[c]ommit [r]eview [d]iff [k]eep [x] discard [s]hell? ", stderr);
-	while (!act(e, read_answer()));
+	while (!act(e, read_answer()))
+		;
 }
 
 /* What a person who tried an unknown program wants to know before anything else. */

@@ -91,9 +91,9 @@ void isle_help_all(void);
 /* A question that is asked on the terminal only: prints it on stderr with " [y/N] " and reads the answer. True for
  * yes; false for anything else, also when stdin or stderr is no terminal. */
 bool isle_ask(const char *format, ...) isle_printf(1, 2);
-/* A line from the terminal without the blanks at its end. Its length; -1 at the end of input, after a hang-up, or when
- * the user interrupts: the safe answer. */
-int isle_read_answer(char *line, size_t room) isle_must_check;
+/* Asks on stderr; a line from the terminal without the blanks at its end. Its length; -1 at the end of input, after a
+ * hang-up, or when the user interrupts: the safe answer. */
+int isle_read_answer(const char *question, char *line, size_t room) isle_must_check;
 /* True when isle_ask() would ask. */
 bool isle_can_ask(void);
 
