@@ -12,14 +12,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Writable for its owner, a file has the owner that was asked for on itself, as an attribute. */
 const char *isle_noted_owner(const struct isle_change *change, const struct isle_path_note *note)
 {
 	bool has_attribute = (S_ISREG(change->after.mode) || S_ISDIR(change->after.mode)) &&
 			     (change->after.mode & 0200) != 0;
+	char own[32];
 
-	return note != NULL && !has_attribute ? note->owner : NULL;
+	if (note == NULL || note->owner == NULL || has_attribute)
+		return NULL;
+	snprintf(own, sizeof(own), "%u:%u", geteuid(), getegid());
+	return strcmp(note->owner, own) == 0 ? NULL : note->owner; /* or taken back */
 }
 
 /* "UID:GID" */
@@ -60,10 +65,10 @@ static int add_command(struct isle_buf *buf, const char *owner, const char *path
 	return isle_buf_error(buf);
 }
 
-static bool find_owner(const struct isle_review *review, const struct isle_change *change, uint32_t *ret_uid,
+bool isle_wished_owner(const struct isle_change *change, const struct isle_path_note *note, uint32_t *ret_uid,
 		       uint32_t *ret_gid)
 {
-	const char *noted = isle_noted_owner(change, isle_notes_find(review->notes, change->path));
+	const char *noted = isle_noted_owner(change, note);
 
 	if (change->kind == ISLE_DELETE)
 		return false;
@@ -76,10 +81,11 @@ int isle_review_wished(const struct isle_review *review, isle_wished_fn *each, v
 	int r = isle_review_select(review, ISLE_SELECT_INSIDE, &shown);
 
 	for (size_t i = 0; r >= 0 && i < shown.count; i++) {
+		const struct isle_change *change = shown.list[i];
 		uint32_t uid = 0, gid = 0;
 
-		if (find_owner(review, shown.list[i], &uid, &gid))
-			r = each(shown.list[i], uid, gid, data);
+		if (isle_wished_owner(change, isle_notes_find(review->notes, change->path), &uid, &gid))
+			r = each(change, uid, gid, data);
 	}
 	return r;
 }

@@ -490,18 +490,16 @@ static int add_checked(struct patch *p, int (*add)(struct patch *))
 static void add_notes(struct patch *p)
 {
 	const struct isle_path_note *note = isle_notes_find(p->review->notes, p->change->path);
-	uint32_t names = p->change->before.nlink;
+	uint32_t names = p->change->before.nlink, uid = 0, gid = 0;
 
 	if (note != NULL && note->split && names > 1) {
 		add_title(p);
 		isle_buf_addf(p->buf, "#   %u other name%s on the host keep%s the old content\n", names - 1,
 			      names == 2 ? "" : "s", names == 2 ? "s" : "");
 	}
-	if (note != NULL && note->owner != NULL) {
+	if (isle_wished_owner(p->change, note, &uid, &gid)) {
 		add_title(p);
-		isle_buf_adds(p->buf, "#   owner wanted: ");
-		isle_quote_add(p->buf, note->owner);
-		isle_buf_addc(p->buf, '\n');
+		isle_buf_addf(p->buf, "#   owner wanted: %u:%u\n", uid, gid);
 	}
 }
 

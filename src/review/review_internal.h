@@ -41,6 +41,9 @@ static inline bool isle_is_flagged(const struct isle_change *change)
 
 /* The owner that was asked for ("UID:GID"), of what cannot have it on itself: from the log, or NULL. */
 const char *isle_noted_owner(const struct isle_change *change, const struct isle_path_note *note);
+/* True if an owner was asked for: an attribute of the layer's object says so, or the log. */
+bool isle_wished_owner(const struct isle_change *change, const struct isle_path_note *note, uint32_t *ret_uid,
+		       uint32_t *ret_gid);
 
 /* --- colour.c ----------------------------------------------------------------------------------------------------- */
 

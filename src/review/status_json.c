@@ -150,6 +150,17 @@ static int put_patch(struct isle_json *json, const struct isle_review *review, c
 	return r;
 }
 
+static void put_owner(struct isle_json *json, const struct isle_change *change, const struct isle_path_note *note)
+{
+	uint32_t uid = 0, gid = 0;
+	char text[32];
+
+	if (!isle_wished_owner(change, note, &uid, &gid))
+		return;
+	snprintf(text, sizeof(text), "%u:%u", uid, gid);
+	isle_json_str(json, "owner_wanted", text);
+}
+
 static void put_change(struct isle_json *json, const struct isle_review *review, const struct isle_change *change)
 {
 	uint32_t mode = change->kind == ISLE_DELETE ? change->before.mode : change->after.mode;
@@ -174,8 +185,7 @@ static void put_change(struct isle_json *json, const struct isle_review *review,
 		isle_json_bool(json, "unreadable", true);
 	if (note != NULL && note->split && change->before.nlink > 1)
 		isle_json_int(json, "links_left", change->before.nlink - 1);
-	if (note != NULL && note->owner != NULL)
-		isle_json_path(json, "owner_wanted", note->owner);
+	put_owner(json, change, note);
 	if (note != NULL && note->from != NULL && change->kind == ISLE_CREATE && S_ISDIR(mode))
 		isle_json_path(json, "moved_from", note->from);
 }

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -158,8 +159,17 @@ static int keep_owner(struct isle_guide *guide, const struct isle_call *call, co
 	return 0;
 }
 
-/* The caller takes it back, in whole or in part. */
-static void take_back(struct isle_guide *guide, const struct wish *wish, int object)
+/* It is in the log alone. */
+static bool has_no_attribute(int upper)
+{
+	struct stat st;
+
+	return fstat(upper, &st) == 0 &&
+	       ((!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) || (st.st_mode & S_IWUSR) == 0);
+}
+
+/* The caller takes it back, in whole or in part. 0, or an error of the guide. */
+static int take_back(struct isle_guide *guide, const struct isle_call *call, const struct wish *wish, int object)
 {
 	const struct isle_layer *layer = NULL;
 	char view[PATH_MAX];
@@ -168,19 +178,23 @@ static void take_back(struct isle_guide *guide, const struct wish *wish, int obj
 	char own[32];
 
 	if (isle_guide_path_of_object(object, view, sizeof(view)) < 0)
-		return;
+		return 0;
 	auto_fd int upper = open_upper(guide, view, &layer);
 	if (upper < 0)
-		return;
+		return 0;
 	snprintf(key, sizeof(key), "%s%s", isle_layer_xattr(layer), ISLE_OWNER_NOTE);
-	if (isle_xattr_get(upper, "", key, owner, sizeof(owner)) <= 0)
-		return;
-	format_owner(wish, upper, key, owner, sizeof(owner));
 	snprintf(own, sizeof(own), "%u:%u", geteuid(), getegid());
+	if (isle_xattr_get(upper, "", key, owner, sizeof(owner)) <= 0) {
+		bool whole = wish->uid != (uid_t)-1 && wish->gid != (gid_t)-1;
+
+		return whole && has_no_attribute(upper) ? note_owner(guide, call, view, own) : 0;
+	}
+	format_owner(wish, upper, key, owner, sizeof(owner));
 	if (strcmp(owner, own) == 0)
 		isle_ignore(isle_xattr_remove(upper, "", key));
 	else
 		isle_ignore(isle_xattr_set(upper, "", key, owner, strlen(owner)));
+	return 0;
 }
 
 int isle_repair_owner(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
@@ -193,10 +207,8 @@ int isle_repair_owner(struct isle_guide *guide, const struct isle_call *call, st
 	auto_fd int object = open_object(guide, call, &wish);
 	if (object < 0 || !isle_guide_waits(guide, call))
 		return 0;
-	if (can_be_held(&wish)) {
-		take_back(guide, &wish, object);
-		return 0;
-	}
+	if (can_be_held(&wish))
+		return take_back(guide, call, &wish, object);
 	struct statvfs fs;
 	int r = -EPERM;
 	if (fstatvfs(object, &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0)

@@ -126,12 +126,12 @@ ln linked other
 isle run -q -n notes -- sh -c 'echo 2 >linked; echo x >own; chmod 444 own'
 rm -rf "$ISLE_HOME/isles/$(basename "$(readlink "$ISLE_HOME/names/notes")")/events"
 hasnt "$(isle status notes || true)" "owner wanted"
-printf 'note\t1\t1\t%s/linked\t\nnote\t1\t2\t%s/own\t0:0\n' "$H" "$H" | "$make_log" notes
+printf 'note\t1\t1\t%s/linked\t\nnote\t1\t2\t%s/own\t12:34\n' "$H" "$H" | "$make_log" notes
 has "$(isle status notes || true)" "$H/linked  (1 other name on the host keeps the old content)"
-has "$(isle status notes || true)" "$H/own  (owner wanted: 0:0)"
+has "$(isle status notes || true)" "$H/own  (owner wanted: 12:34)"
 has "$(isle diff notes || true)" "#   1 other name on the host keeps the old content"
-has "$(isle diff notes || true)" "#   owner wanted: 0:0"
+has "$(isle diff notes || true)" "#   owner wanted: 12:34"
 (isle status --json notes || true) >"$T/json"
-same "$(json '[(c.get("links_left"), c.get("owner_wanted")) for c in d["changes"]]' <"$T/json")" "[(1, None), (None, '0:0')]"
+same "$(json '[(c.get("links_left"), c.get("owner_wanted")) for c in d["changes"]]' <"$T/json")" "[(1, None), (None, '12:34')]"
 (isle diff notes || true) >"$T/patch"
 (cd / && patch --dry-run -p1 <"$T/patch" >/dev/null) || fail "the patch does not apply"

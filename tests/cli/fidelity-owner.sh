@@ -83,14 +83,24 @@ echo old >"$P/old"
 echo kept >"$P/kept"
 # shellcheck disable=SC2016
 isle run -q -n fake --fake-owner -- sh -c 'cd "$1"; chown 0:0 old; echo new >new; chown 12:34 new; chgrp 56 new; mkdir d; chown -R 7:8 d; mv new d/moved
-	chown 1:1 kept; chown "$2" kept; ln -s x link; chown -h 9:9 link; ! chown 1 /etc/passwd; ! chown 1 missing' . "$P" "$(id -u):$(id -g)" 2>/dev/null
-same "$(owners fake)" "d create 7:8
+	chown 1:1 kept; chown "$2" kept; ln -s x link; chown -h 9:9 link
+	ln -s x back; chown -h 9:9 back; chown -h "$2" back; echo >ro; chmod 400 ro; chown 6:6 ro; chown "$2" ro; ! chown 1 /etc/passwd; ! chown 1 missing' . "$P" "$(id -u):$(id -g)" 2>/dev/null
+same "$(owners fake)" "back create $(id -u):$(id -g)
+d create 7:8
 moved create 12:56
 link create $(id -u):$(id -g)
-old metadata 0:0"
+old metadata 0:0
+ro create $(id -u):$(id -g)"
 text=$(status_is 3 isle status fake)
 has "$text" " -> root(0):root(0)"
 has "$text" "link  (owner wanted: 9:9)"
+same "$(grep -c "owner wanted" <<<"$text")" 3
+same "$(status_is 3 isle diff fake | grep "owner wanted" | sort -u)" "#   owner wanted: 0:0
+#   owner wanted: 12:56
+#   owner wanted: 7:8
+#   owner wanted: 9:9"
+same "$(status_is 3 isle status --json --all fake | python3 -c 'import json, sys
+print(*sorted(c["owner_wanted"] for c in json.load(sys.stdin)["changes"] if "owner_wanted" in c))')" "0:0 12:56 7:8 9:9"
 has "$(grep 'project/d/' <<<"$text")" "(owner wanted: "
 # As commands; a name that could be taken for something else by a shell or a terminal is not one.
 isle run -q -n fake --fake-owner -- sh -c 'cd "$1"; touch "it'"'"'s \$(x) \`y\`"; chown 3:4 it*; touch "$(printf "e\\033[m")"; chown 5:6 e*' . "$P" 2>/dev/null
