@@ -44,21 +44,42 @@ static const char *verb_of(const struct isle_action *action)
 	return "";
 }
 
+enum { PRINT_PART = 1 << 16 };
+
+static void add_padded(struct isle_buf *buf, const char *verb)
+{
+	static const char spaces[] = "          ";
+	size_t size = strlen(verb);
+
+	isle_buf_add(buf, verb, size);
+	isle_buf_adds(buf, spaces + (size < sizeof(spaces) - 2 ? size : sizeof(spaces) - 2));
+}
+
+static int print_part(struct isle_buf *buf, FILE *out)
+{
+	if (isle_buf_error(buf) < 0)
+		return -ENOMEM;
+	if (buf->size > 0 && fwrite(buf->data, buf->size, 1, out) != 1)
+		return -EIO;
+	isle_buf_clear(buf);
+	return 0;
+}
+
 int isle_plan_print(const struct isle_plan *plan, FILE *out)
 {
 	auto_free char *summary = isle_summary_text(&plan->summary);
 	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
 	size_t i;
+	int r = 0;
 
 	if (!summary)
 		return -ENOMEM;
-	for (i = 0; i < plan->action_count; i++) {
+	for (i = 0; i < plan->action_count && r >= 0; i++) {
 		const struct isle_action *action = &plan->actions[i];
 
 		if (action->flags & ISLE_ACTION_HIDDEN)
 			continue;
-		isle_buf_clear(&buf);
-		isle_buf_addf(&buf, "%-9s ", verb_of(action));
+		add_padded(&buf, verb_of(action));
 		if (action->kind == ISLE_ACTION_PLACE) {
 			isle_quote_add(&buf, action->from);
 			isle_buf_adds(&buf, " -> ");
@@ -66,11 +87,14 @@ int isle_plan_print(const struct isle_plan *plan, FILE *out)
 		isle_quote_add(&buf, action->path);
 		if (S_ISDIR(action->new.mode ? action->new.mode : action->old.mode))
 			isle_buf_adds(&buf, "/");
-		if (isle_buf_error(&buf) < 0)
-			return -ENOMEM;
-		if (fprintf(out, "%s\n", buf.data) < 0)
-			return -EIO;
+		isle_buf_addc(&buf, '\n');
+		if (buf.size >= PRINT_PART)
+			r = print_part(&buf, out);
 	}
+	if (r >= 0)
+		r = print_part(&buf, out);
+	if (r < 0)
+		return r;
 	if (fprintf(out, "plan %s: %s\n", plan->id, summary) < 0 || fflush(out) != 0)
 		return -EIO;
 	return 0;

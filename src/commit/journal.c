@@ -15,27 +15,58 @@
 
 static const char magic[] = "isle-plan 3\n";
 
-enum { STRING_LIMIT = 1 << 20, COUNT_LIMIT = 1 << 28, HASH_PART = 1 << 16 };
+enum { STRING_LIMIT = 1 << 20, COUNT_LIMIT = 1 << 28, STAGE_SIZE = 16384, NUMBER_SIZE = 10 };
 
 enum mode { WRITE, READ };
 
 struct coder {
 	enum mode mode;
 	struct isle_buf *out;
-	struct isle_sha256 *sha; /* set: out is only on its way into this */
+	struct isle_sha256 *sha; /* instead of out */
 	const unsigned char *at, *end;
+	unsigned char *stage; /* STAGE_SIZE: what is written goes by way of this, since most of it are single bytes */
+	size_t staged;
 	int error;
 };
 
+static void hand_over(struct coder *c, const void *data, size_t size)
+{
+	if (c->sha)
+		isle_sha256_add(c->sha, data, size);
+	else if (isle_buf_add(c->out, data, size) < 0)
+		c->error = isle_buf_error(c->out);
+}
+
+/* To be called at the end. */
+static void flush(struct coder *c)
+{
+	hand_over(c, c->stage, c->staged);
+	c->staged = 0;
+}
+
+static void write_bytes(struct coder *c, const void *data, size_t size)
+{
+	if (size > STAGE_SIZE - c->staged)
+		flush(c);
+	if (size > STAGE_SIZE) {
+		hand_over(c, data, size);
+	} else if (size > 0) {
+		memcpy(c->stage + c->staged, data, size);
+		c->staged += size;
+	}
+}
+
 static void write_u64(struct coder *c, uint64_t value)
 {
-	unsigned char bytes[10];
-	size_t size = 0;
+	unsigned char *to;
 
+	if (c->staged > STAGE_SIZE - NUMBER_SIZE)
+		flush(c);
+	to = c->stage + c->staged;
 	for (; value >= 128; value >>= 7)
-		bytes[size++] = (unsigned char)(value | 128);
-	bytes[size++] = (unsigned char)value;
-	c->error = isle_buf_add(c->out, bytes, size);
+		*to++ = (unsigned char)(value | 128);
+	*to++ = (unsigned char)value;
+	c->staged = (size_t)(to - c->stage);
 }
 
 static void code_u64(struct coder *c, uint64_t *value)
@@ -95,7 +126,7 @@ static void code_view(struct coder *c, void **data, size_t *size)
 	if (c->error)
 		return;
 	if (c->mode == WRITE) {
-		c->error = isle_buf_add(c->out, *data, *size);
+		write_bytes(c, *data, *size);
 		return;
 	}
 	*data = (void *)c->at;
@@ -113,7 +144,7 @@ static void code_string(struct coder *c, char **string)
 		return;
 	}
 	if (c->mode == WRITE) {
-		c->error = isle_buf_add(c->out, *string, size - 1);
+		write_bytes(c, *string, size - 1);
 		return;
 	}
 	if (size > STRING_LIMIT || size - 1 > (uint64_t)(c->end - c->at) || memchr(c->at, '\0', size - 1)) {
@@ -171,7 +202,7 @@ static void code_xattrs(struct coder *c, struct isle_xattr **list, size_t *count
 		size_t size = c->mode == WRITE ? strlen(x->name) + 1 : 0;
 
 		code_view(c, &name, &size);
-		if (c->mode == READ && (c->error || size == 0 || ((char *)name)[size - 1] != '\0')) {
+		if (c->mode == READ && (c->error || !name || size == 0 || ((char *)name)[size - 1] != '\0')) {
 			*count = i;
 			c->error = c->error ? c->error : -EBADMSG;
 			return;
@@ -330,12 +361,6 @@ static void *new_list(struct coder *c, size_t count, size_t size)
 	return list;
 }
 
-static void hash_part(struct coder *c)
-{
-	isle_sha256_add(c->sha, c->out->data, c->out->size);
-	isle_buf_clear(c->out);
-}
-
 static void code_lists(struct coder *c, struct isle_plan *plan)
 {
 	size_t i, count = plan->site_count;
@@ -353,11 +378,8 @@ static void code_lists(struct coder *c, struct isle_plan *plan)
 		plan->actions = new_list(c, count, sizeof(*plan->actions));
 		plan->action_count = plan->action_room = plan->actions ? count : 0;
 	}
-	for (i = 0; i < plan->action_count && !c->error; i++) {
+	for (i = 0; i < plan->action_count && !c->error; i++)
 		code_action(c, &plan->actions[i]);
-		if (c->sha && c->out->size >= HASH_PART)
-			hash_part(c);
-	}
 }
 
 static void code_summary(struct coder *c, struct isle_summary *summary)
@@ -392,15 +414,15 @@ static void hash_hex(const void *data, size_t size, char ret_hex[ISLE_SHA256_HEX
 
 int isle_plan_identify(struct isle_plan *plan)
 {
-	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+	unsigned char stage[STAGE_SIZE];
 	struct isle_sha256 sha;
-	struct coder c = {.mode = WRITE, .out = &buf, .sha = &sha};
+	struct coder c = {.mode = WRITE, .sha = &sha, .stage = stage};
 
 	isle_sha256_init(&sha);
 	code_core(&c, plan);
 	if (c.error)
 		return c.error;
-	hash_part(&c);
+	flush(&c);
 	isle_sha256_hex(&sha, plan->id);
 	return 0;
 }
@@ -408,7 +430,8 @@ int isle_plan_identify(struct isle_plan *plan)
 int isle_plan_write(const struct isle_plan *plan, struct isle_buf *buf)
 {
 	struct isle_plan *writable = (struct isle_plan *)plan;
-	struct coder c = {.mode = WRITE, .out = buf};
+	unsigned char stage[STAGE_SIZE];
+	struct coder c = {.mode = WRITE, .out = buf, .stage = stage};
 	char hex[ISLE_SHA256_HEX];
 	int64_t stamp = plan->stamp, end = plan->end;
 
@@ -417,6 +440,7 @@ int isle_plan_write(const struct isle_plan *plan, struct isle_buf *buf)
 	code_notes(&c, writable);
 	code_i64(&c, &stamp);
 	code_i64(&c, &end);
+	flush(&c);
 	if (c.error)
 		return c.error;
 	isle_buf_add(buf, plan->id, ISLE_SHA256_HEX - 1);

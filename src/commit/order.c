@@ -73,6 +73,17 @@ static void permute(struct isle_plan *plan, uint32_t *place)
 	}
 }
 
+/* As it is where the plan comes from a sorted list of changes of one kind. */
+static bool is_sorted(const struct order *orders, size_t count)
+{
+	size_t i;
+
+	for (i = 1; i < count; i++)
+		if (compare_order(&orders[i - 1], &orders[i]) > 0)
+			return false;
+	return true;
+}
+
 static int sort(struct isle_plan *plan)
 {
 	size_t n = plan->action_count, i;
@@ -83,8 +94,9 @@ static int sort(struct isle_plan *plan)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		orders[i] = (struct order){phase_of(&plan->actions[i]), (uint32_t)i, &plan->actions[i]};
-	if (n > 1)
-		qsort(orders, n, sizeof(*orders), compare_order);
+	if (is_sorted(orders, n))
+		return 0;
+	qsort(orders, n, sizeof(*orders), compare_order);
 	for (i = 0; i < n; i++)
 		place[orders[i].index] = (uint32_t)i;
 	for (i = 0; i < n; i++)
