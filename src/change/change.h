@@ -79,6 +79,8 @@ struct isle_change {
 	bool blind;	   /* the upper directory could not be read (mode 0000): what is in it is not known */
 	bool noted; /* notes has all attributes of the overlay that upper has; perhaps not the value of an origin,
 		     * see ISLE_SCAN_NOTES */
+	bool brief; /* diff does not say whether the host's file has attributes that upper lacks: its data are others,
+		     * neither has another name, and the host has not changed it */
 	struct isle_xattrs notes;
 	unsigned tree;	     /* of a new directory: enum isle_tree */
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
@@ -114,6 +116,7 @@ enum isle_scan_flags {
 	ISLE_SCAN_ALL = 1 << 0,	  /* each object inside new and deleted directories is a change of its own */
 	ISLE_SCAN_TIMES = 1 << 1, /* what differs in its times alone is a change, too */
 	ISLE_SCAN_NOTES = 1 << 2, /* the notes of all changes have their values, so that they can be restored */
+	ISLE_SCAN_BRIEF = 1 << 3, /* for putting files in the place of others: see brief in struct isle_change */
 };
 
 int isle_changes_scan(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,

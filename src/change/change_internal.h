@@ -124,11 +124,11 @@ unsigned isle_path_marks(const char *path, uint32_t mode);
 
 /* What the scan knows of a change beyond the change itself, until renames are settled. */
 struct isle_candidate {
-	bool inside;	 /* of a new, deleted or replaced directory */
-	bool origin;	 /* the upper object was copied up once */
-	bool host_quiet; /* the host has removed nothing from that directory since */
-	struct isle_note_handle handle;
-	struct isle_stat data; /* of the host's file at change->data */
+	bool inside;			 /* of a new, deleted or replaced directory */
+	bool origin;			 /* the upper object was copied up once */
+	bool host_quiet;		 /* the host has removed nothing from that directory since */
+	struct isle_note_handle *handle; /* CREATE: of the object that it was copied from, heap; or NULL */
+	struct isle_stat *data;		 /* of the host's file at change->data, heap; or NULL */
 };
 
 /* Tells a directory whose metadata the host has changed from one in which it only made or removed names

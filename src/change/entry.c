@@ -65,6 +65,7 @@ static ssize_t add_difference(struct isle_scan *scan, const struct isle_seen *se
 	if (i < 0)
 		return i;
 	scan->changes.list[i].diff = diff;
+	scan->changes.list[i].brief = seen->brief;
 	if (!(diff & ISLE_META_XATTR))
 		scan->changes.list[i].marks &= ~ISLE_MARK_XATTR;
 	return i;
@@ -83,12 +84,21 @@ static int compare_with_shadow(struct isle_scan *scan, struct isle_seen *seen, u
 			    0, ret_diff);
 }
 
+static bool is_brief(const struct isle_scan *scan, const struct isle_seen *seen)
+{
+	return (scan->flags & ISLE_SCAN_BRIEF) && seen->notes.plain && !seen->notes.metacopy &&
+	       S_ISREG(seen->st.stx_mode) && S_ISREG(seen->host.stx_mode) && seen->st.stx_size != seen->host.stx_size &&
+	       seen->st.stx_nlink == 1 && seen->host.stx_nlink == 1 && !isle_later(&seen->host.stx_ctime, &seen->base);
+}
+
 static int compare_sides(struct isle_scan *scan, struct isle_seen *seen, unsigned *ret_diff)
 {
+	struct isle_object host = host_object(scan, seen);
+
 	if (scan->layer->kind == ISLE_LAYER_SHADOW)
 		return compare_with_shadow(scan, seen, ret_diff);
-	return isle_compare(upper_object(scan, seen), host_object(scan, seen),
-			    seen->notes.metacopy ? ISLE_COMPARE_NO_DATA : 0, ret_diff);
+	seen->brief = host.plain = is_brief(scan, seen);
+	return isle_compare(upper_object(scan, seen), host, seen->notes.metacopy ? ISLE_COMPARE_NO_DATA : 0, ret_diff);
 }
 
 /* What vanished while we looked is no failure: the next scan sees how it ended. */
@@ -355,6 +365,7 @@ ssize_t isle_scan_metacopy(struct isle_scan *scan, const struct isle_seen *seen)
 	enum isle_change_kind kind = ISLE_CREATE;
 	auto_free char *target = NULL;
 	struct statx there = {0};
+	struct isle_stat *data;
 	ssize_t i;
 	int r = isle_scan_redirect(scan, &seen->notes, &target);
 
@@ -373,8 +384,12 @@ ssize_t isle_scan_metacopy(struct isle_scan *scan, const struct isle_seen *seen)
 	i = isle_scan_add(scan, kind, seen);
 	if (i < 0 || !target)
 		return i;
+	data = malloc(sizeof(*data));
+	if (!data)
+		return -ENOMEM;
+	isle_stat_from(&there, data);
+	scan->infos[i].data = data;
 	scan->changes.list[i].data = ptr_take(&target);
-	isle_stat_from(&there, &scan->infos[i].data);
 	return i;
 }
 

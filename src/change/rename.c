@@ -175,11 +175,11 @@ static int pair_metacopy(struct pairing *p, struct isle_change *made, const stru
 
 	if (r < 0)
 		return r;
-	if (!above || info->data.mode == 0 || (deleted && p->drop[deleted - p->changes]))
+	if (!above || !info->data || info->data->mode == 0 || (deleted && p->drop[deleted - p->changes]))
 		return 0;
 	/* Deleted by itself, or with a directory above it. */
 	made->from = ptr_take(&made->data);
-	made->before = info->data;
+	made->before = *info->data;
 	make_rename(p, made, deleted, stat_diff(&made->after, &made->before));
 	return 0;
 }
@@ -285,8 +285,8 @@ static int pair_file(struct pairing *p, struct isle_change *made, const struct i
 	struct isle_change *deleted = NULL;
 	unsigned diff = 0;
 
-	if (info->handle.size && within) {
-		deleted = find_by_handle(p, made, &info->handle);
+	if (info->handle && within) {
+		deleted = find_by_handle(p, made, info->handle);
 		if (deleted && compare_files(p, made, deleted, &diff) < 0)
 			diff = stat_diff(&made->after, &deleted->before) | ISLE_DIFF_CONTENT;
 	}
@@ -334,12 +334,12 @@ static bool host_lost_it(const struct pairing *p, const struct isle_change *made
 	if (made->metacopy)
 		return true;
 	/* A further name of what still stands at another is none that the host has lost. */
-	if (!info->handle.size)
+	if (!info->handle)
 		return !info->host_quiet && !(layer->user && made->link_group && was_met(p->met, made->link_group));
 	root = isle_layer_open_host(layer);
 	if (root < 0)
 		return false;
-	return !isle_handle_alive(root, &info->handle, &ino) || (ino != 0 && !was_met(p->met, ino));
+	return !isle_handle_alive(root, info->handle, &ino) || (ino != 0 && !was_met(p->met, ino));
 }
 
 static bool is_new_object(const struct isle_change *change, const struct isle_candidate *info)

@@ -100,16 +100,31 @@ static void set_sides(struct isle_change *change, const struct isle_seen *seen)
 		change->moved = ISLE_MOVED_CREATED;
 }
 
+/* The handle counts only where the host has lost the object, or has it at another name. */
+static int set_info(struct isle_candidate *info, enum isle_change_kind kind, const struct isle_upper *notes)
+{
+	info->origin = notes->origin;
+	if (kind != ISLE_CREATE || notes->handle.size == 0)
+		return 0;
+	info->handle = malloc(sizeof(*info->handle));
+	if (!info->handle)
+		return -ENOMEM;
+	*info->handle = notes->handle;
+	return 0;
+}
+
 ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const struct isle_seen *seen)
 {
 	struct isle_change change = {.kind = kind, .layer = scan->layer->number};
-	struct isle_candidate info = {.origin = seen->notes.origin, .handle = seen->notes.handle};
+	struct isle_candidate info = {0};
 	int r = make_room(scan);
 
 	if (r >= 0)
 		r = set_paths(scan, &change);
 	if (r >= 0)
 		r = set_notes(&change, &seen->notes);
+	if (r >= 0)
+		r = set_info(&info, kind, &seen->notes);
 	if (r < 0) {
 		isle_change_done(&change);
 		return r;
@@ -117,6 +132,7 @@ ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const 
 	set_sides(&change, seen);
 	scan->infos[scan->changes.count] = info;
 	scan->changes.list[scan->changes.count++] = change;
+	scan->info_count = scan->changes.count;
 	return (ssize_t)scan->changes.count - 1;
 }
 
@@ -332,6 +348,12 @@ static void note_unseen(struct isle_scan *scan)
 		isle_scan_top(scan)->sums.tree |= ISLE_TREE_UNSEEN;
 }
 
+/* Each name can be a change of its own. */
+static bool needs_order(const struct isle_frame *frame)
+{
+	return frame->kind == ISLE_FRAME_MERGED || frame->kind == ISLE_FRAME_HIDES;
+}
+
 static int fill_frame(struct isle_scan *scan, struct isle_frame *frame)
 {
 	const struct isle_frame *below = scan->depth ? isle_scan_top(scan) : NULL;
@@ -341,6 +363,9 @@ static int fill_frame(struct isle_scan *scan, struct isle_frame *frame)
 		r = open_host_side(scan, below, frame);
 	if (r >= 0)
 		r = isle_names_read(frame->has_upper ? frame->upper : frame->host, &frame->names);
+	/* In the order that the list is wanted in. */
+	if (r >= 0 && (needs_order(frame) || (scan->flags & ISLE_SCAN_ALL)))
+		isle_names_sort(&frame->names);
 	if (r == -EACCES && frame->has_upper && frame->change != ISLE_NO_CHANGE)
 		scan->changes.list[frame->change].blind = true;
 	return r;
@@ -418,7 +443,6 @@ static int turn_to_host(struct isle_frame *frame)
 		if (!is_harmless(r))
 			return r;
 	}
-	isle_names_sort(&frame->names);
 	for (size_t i = 0; i < names.count; i++)
 		if (!isle_names_has(&frame->names, isle_names_get(&names, i)))
 			names.at[kept++] = names.at[i];
@@ -564,6 +588,17 @@ static int compare_changes(const void *a, const void *b)
 	return order ? order : (y->kind == ISLE_DELETE) - (x->kind == ISLE_DELETE);
 }
 
+/* Names are met in order, so that little is left to do. */
+static void sort(struct isle_changes *changes)
+{
+	size_t i = 1;
+
+	while (i < changes->count && compare_changes(&changes->list[i - 1], &changes->list[i]) <= 0)
+		i++;
+	if (i < changes->count)
+		qsort(changes->list, changes->count, sizeof(*changes->list), compare_changes);
+}
+
 static int settle(struct isle_scan *scan)
 {
 	int r = isle_renames_settle(scan->isle, scan->layers, &scan->changes, scan->infos, &scan->met);
@@ -573,15 +608,25 @@ static int settle(struct isle_scan *scan)
 	r = isle_directories_settle(scan->isle, scan->layers, &scan->changes);
 	if (r < 0)
 		return isle_err_errno(scan->err, r, "cannot compare directories");
-	if (scan->changes.count > 1)
-		qsort(scan->changes.list, scan->changes.count, sizeof(*scan->changes.list), compare_changes);
+	sort(&scan->changes);
 	return 0;
+}
+
+static void infos_done(struct isle_scan *scan)
+{
+	for (size_t i = 0; i < scan->info_count; i++) {
+		free(scan->infos[i].handle);
+		free(scan->infos[i].data);
+	}
+	free(scan->infos);
+	scan->infos = NULL;
+	scan->info_count = 0;
 }
 
 static void scan_done(struct isle_scan *scan)
 {
 	isle_changes_done(&scan->changes);
-	free(scan->infos);
+	infos_done(scan);
 	free(scan->met.list);
 	free(scan->frames);
 	isle_buf_done(&scan->path);
@@ -608,6 +653,7 @@ int isle_changes_scan(const struct isle_store *store, const struct isle *isle, c
 
 	if (r >= 0 && scan.moved_count > 0) {
 		isle_changes_done(&scan.changes);
+		infos_done(&scan);
 		scan.room = 0;
 		qsort(scan.moved, scan.moved_count, sizeof(*scan.moved), compare_strings);
 		scan.second_pass = true;

@@ -57,6 +57,7 @@ struct isle_scan {
 	struct isle_err *err;
 	struct isle_changes changes;
 	struct isle_candidate *infos; /* one for each change */
+	size_t info_count;	      /* also when changes have been dropped */
 	struct isle_met met;
 	size_t room;
 	struct isle_frame *frames;
@@ -74,6 +75,7 @@ struct isle_seen {
 	const char *name;
 	struct statx st;
 	struct isle_upper notes;
+	bool brief;		     /* as in struct isle_change */
 	struct statx_timestamp base; /* a host object that changed later is not what the isle saw */
 	bool on_host;
 	struct statx host;
