@@ -86,9 +86,17 @@ static void obey_rules(struct isle_builder *b)
 		}
 }
 
-static int scan(struct isle_builder *b)
+static unsigned scan_flags(const struct isle_builder *b)
 {
 	unsigned flags = ISLE_SCAN_TIMES | (b->all ? ISLE_SCAN_ALL : 0) | (b->plan.shown ? 0 : ISLE_SCAN_NOTES);
+
+	/* What is written in place, or made of both sides', takes the attributes over one by one. */
+	return b->options->hunks || b->options->replace == ISLE_REPLACE_WRITE ? flags : flags | ISLE_SCAN_BRIEF;
+}
+
+static int scan(struct isle_builder *b)
+{
+	unsigned flags = scan_flags(b);
 	int r;
 
 	isle_choice_done(&b->choice);

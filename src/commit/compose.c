@@ -141,7 +141,7 @@ static int compose_metadata(const struct isle_change *change, const struct isle_
 	const unsigned unknown = ISLE_META_OWNER | ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS;
 	uint32_t then = base->then.mode & 07777, now = change->before.mode & 07777, isle = change->after.mode & 07777;
 
-	if (change->diff & unknown)
+	if (change->brief || (change->diff & unknown))
 		return 0;
 	if (isle != then && now != then && isle != now)
 		return 0;

@@ -75,6 +75,18 @@ static int copy_string(const char *text, char **ret_copy)
 	return text && !*ret_copy ? -ENOMEM : 0;
 }
 
+static int set_paths(struct isle_action *action, const struct isle_change *change, const char *path)
+{
+	action->path = strdup(path);
+	if (!action->path)
+		return -ENOMEM;
+	if (path != change->path || !change->upper)
+		return copy_string(change->upper, &action->upper);
+	action->upper = action->path + (change->upper - change->path);
+	action->upper_in_path = true;
+	return 0;
+}
+
 /* A new action for this change with what all kinds have in common. */
 static struct isle_action *new_action(struct isle_builder *b, const struct isle_change *change,
 				      enum isle_action_kind kind, const char *path)
@@ -97,8 +109,7 @@ static struct isle_action *new_action(struct isle_builder *b, const struct isle_
 	if (S_ISREG(action->old.mode) && action->old.nlink > 1)
 		action->flags |= ISLE_ACTION_SHARED;
 	action->new = change->after;
-	action->path = strdup(path);
-	if (!action->path || copy_string(change->upper, &action->upper) < 0) {
+	if (set_paths(action, change, path) < 0) {
 		isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", path);
 		return NULL;
 	}
@@ -202,9 +213,10 @@ static int find_index(struct isle_builder *b, const struct isle_change *change, 
 	return copy_string(name + strlen("index/"), &action->index);
 }
 
-/* The overlay's attributes of the source: as the scan has read them, or once more. */
+/* The overlay's attributes of the source: taken over from the scan, or read once more. */
 static int add_notes(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
+	struct isle_change *own = &b->changes.list[change - b->changes.list];
 	const char *name;
 	int dir;
 
@@ -212,7 +224,10 @@ static int add_notes(struct isle_builder *b, const struct isle_change *change, s
 		dir = isle_builder_upper(b, change->layer, change->upper, &name);
 		return dir < 0 ? dir : isle_overlay_read(dir, name, &action->overlay);
 	}
-	return isle_xattrs_copy(&change->notes, &action->overlay);
+	action->overlay = own->notes;
+	own->notes = (struct isle_xattrs){0};
+	own->noted = false;
+	return 0;
 }
 
 /* Overlay attributes and index link of the source. */
@@ -624,6 +639,8 @@ static int emit_write(struct isle_builder *b, const struct isle_change *change)
 	if (r < 0 || (action->flags & ISLE_ACTION_FILE))
 		return r;
 	action->what |= what_writing_drops(action->new_meta);
+	if (change->brief)
+		action->what |= what_of(isle_meta_compare(action->old_meta, action->new_meta));
 	if (change->from && copy_string(change->from, &action->from) < 0)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", change->path);
 	if (change->metacopy)
@@ -681,8 +698,7 @@ static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 		return -ENOMEM;
 	take->flags |= ISLE_ACTION_WHITEOUT | ISLE_ACTION_HIDDEN;
 	take->new = (struct isle_stat){0};
-	free(take->upper);
-	take->upper = upper_of(b, change, change->from);
+	isle_action_upper(take, upper_of(b, change, change->from));
 	take->from = strdup(change->path);
 	if (!take->upper || !take->from)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan '%s'", change->path);

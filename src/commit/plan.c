@@ -5,11 +5,19 @@
 #include <inttypes.h>
 #include <string.h>
 
+void isle_action_upper(struct isle_action *action, char *upper)
+{
+	if (!action->upper_in_path)
+		free(action->upper);
+	action->upper = upper;
+	action->upper_in_path = false;
+}
+
 void isle_action_done(struct isle_action *action)
 {
+	isle_action_upper(action, NULL);
 	free(action->path);
 	free(action->from);
-	free(action->upper);
 	free(action->park);
 	free(action->index);
 	free(action->linked);

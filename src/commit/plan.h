@@ -84,7 +84,8 @@ struct isle_action {
 	char *path;  /* the target on the host at the time of the action; absolute */
 	char *from;  /* see isle_prepare; TAKE: where the object goes, PLACE: where it was; REMOVE in an undo: another
 		      * name that the file keeps on the host, so that nothing of it needs keeping */
-	char *upper; /* below upper; undo: a name in the other operation's parking; NULL: none */
+	char *upper; /* below upper; undo: a name in the other operation's parking; NULL: none. isle_action_upper() */
+	bool upper_in_path; /* it is the end of path, and not freed */
 	char *park;  /* CROSS: a path in the host's directory that parks, one that no action moves; NULL: the own one */
 	char *hunks; /* HUNKS: their numbers */
 	char *index; /* name in work/index of the link that the index has to the upper object, or NULL */
@@ -127,6 +128,8 @@ struct isle_plan {
 void isle_plan_done(struct isle_plan *plan);
 #define auto_plan __attribute__((cleanup(isle_plan_done)))
 void isle_action_done(struct isle_action *action);
+/* Another upper, heap or NULL. */
+void isle_action_upper(struct isle_action *action, char *upper);
 
 /* Adds a zeroed action; NULL when out of memory. The pointer is good until the next one. */
 struct isle_action *isle_plan_add(struct isle_plan *plan);

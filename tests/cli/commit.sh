@@ -38,6 +38,9 @@ seed() {
 	echo five >"$1/e/f5"
 	ln -s f1 "$1/link"
 	mkfifo "$1/pipe"
+	echo attributes >"$1/attributes"
+	setfattr -n user.seed -v 1 "$1/attributes"
+	setfacl -m u:12:r "$1/attributes"
 	echo linked >"$1/h1"
 	ln "$1/h1" "$1/h2"
 	head -c 3000000 /dev/zero >"$1/big"
@@ -89,7 +92,7 @@ try() { # NAME SCRIPT
 	state "$H/host" >"$T/during"
 	diff "$T/before" "$T/during" >&2 || fail "$name: the host changed before the commit"
 	operations=$("$ISLE" log | wc -l)
-	(cd "$H/host" && "$ISLE" commit -q --yes --allow=all "case$count") || fail "$name: commit failed"
+	(cd "$H/host" && "$ISLE" commit -q --yes --allow=all ${options:+"$options"} "case$count") || fail "$name: commit failed"
 	shape "$N/native" >"$T/want"
 	shape "$H/host" >"$T/got"
 	diff "$T/want" "$T/got" >&2 || fail "$name: the host is not as natively"
@@ -133,6 +136,8 @@ try replace-file-by-dir 'rm f1; mkdir f1; echo in >f1/in'
 try replace-dir-by-file 'rm -r d; echo file >d'
 try replace-dir-by-link 'rm -r d; ln -s e d'
 try replace-link 'rm link; echo real >link'
+try replace-attributes 'echo more >>attributes; setfattr -x user.seed attributes; setfacl -b attributes'
+options=--replace=write try replace-in-place 'echo more >>attributes; setfattr -x user.seed attributes; setfacl -b attributes'
 try relink 'ln -sf f2 link'
 try opaque 'rm -r d; mkdir d; echo only >d/only; mkdir d/sub; echo n >d/sub/n'
 try hardlink-write 'echo through >>h1'

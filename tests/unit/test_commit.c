@@ -67,6 +67,56 @@ static void test_plan_is_read_as_written(void **state)
 	assert_memory_equal(one.data, two.data, one.size);
 }
 
+/* Strings around the size of the part by which a plan is written, and longer than that. */
+static void test_large_plan_is_read_as_written(void **state)
+{
+	enum { LONGEST = 100000 };
+	auto_plan struct isle_plan plan = ISLE_PLAN_INIT, again = ISLE_PLAN_INIT;
+	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
+	auto_free char *path = malloc(LONGEST + 1);
+	size_t i, size;
+
+	(void)state;
+	assert_non_null(path);
+	make_plan(&plan);
+	for (size = 1; size < 20000; size += 97) {
+		memset(path, 'a' + (int)(size % 26), size);
+		path[size] = '\0';
+		add(&plan, ISLE_ACTION_META, path, S_IFDIR | 0700)->old.ino = size << 40;
+	}
+	memset(path, 'z', LONGEST);
+	path[LONGEST] = '\0';
+	add(&plan, ISLE_ACTION_META, path, S_IFDIR | 0700);
+	assert_int_equal(isle_plan_identify(&plan), 0);
+	assert_int_equal(isle_plan_write(&plan, &buf), 0);
+	assert_int_equal(isle_plan_read(buf.data, buf.size, &again), 0);
+	assert_int_equal(again.action_count, plan.action_count);
+	for (i = 0; i < plan.action_count; i++) {
+		assert_string_equal(again.actions[i].path, plan.actions[i].path);
+		assert_int_equal(again.actions[i].old.ino, plan.actions[i].old.ino);
+	}
+	assert_int_equal(isle_plan_identify(&again), 0);
+	assert_string_equal(again.id, plan.id);
+}
+
+static void test_upper_may_be_the_end_of_path(void **state)
+{
+	auto_plan struct isle_plan plan = ISLE_PLAN_INIT;
+	struct isle_action *action = isle_plan_add(&plan);
+
+	(void)state;
+	assert_non_null(action);
+	action->path = strdup("/d/name");
+	action->upper = action->path + 3;
+	action->upper_in_path = true;
+	isle_action_upper(action, strdup("other"));
+	assert_string_equal(action->path, "/d/name");
+	assert_string_equal(action->upper, "other");
+	isle_action_upper(action, NULL);
+	assert_null(action->upper);
+	assert_false(action->upper_in_path);
+}
+
 static void test_damaged_plan_is_refused(void **state)
 {
 	auto_plan struct isle_plan plan;
@@ -330,6 +380,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plan_is_read_as_written),
+		cmocka_unit_test(test_large_plan_is_read_as_written),
+		cmocka_unit_test(test_upper_may_be_the_end_of_path),
 		cmocka_unit_test(test_damaged_plan_is_refused),
 		cmocka_unit_test(test_id_stands_for_host_states),
 		cmocka_unit_test(test_order),
