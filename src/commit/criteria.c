@@ -92,6 +92,7 @@ bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change 
 {
 	const struct isle_read_path *one = isle_reads_find(&b->reads, change->path);
 	const struct isle_stat *now = &change->before;
+	const struct isle_read_state *kept;
 
 	if (b->criteria == ISLE_CRITERIA_WRITE || b->reads.untracked > 0 || b->reads.lost > 0 || !one)
 		return false;
@@ -101,9 +102,16 @@ bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change 
 		return false;
 	if (one->write != ISLE_WRITE_TRUNCATE && one->write != ISLE_WRITE_RENAME)
 		return false;
+	kept = one->kept;
 	/* All but its content is as it was: the isle's file has that from the old one. */
-	return one->kept.mode == now->mode && one->kept.links == now->nlink && one->kept.uid == now->uid &&
-	       one->kept.gid == now->gid;
+	return kept && kept->then.mode == now->mode && kept->then.links == now->nlink && kept->then.uid == now->uid &&
+	       kept->then.gid == now->gid;
+}
+
+/* The host had a file there when the isle wrote to it. */
+static bool is_kept(const struct isle_read_path *one)
+{
+	return one->kept && one->kept->then.mode != 0;
 }
 
 /* The isle has removed it, and the host still has there what the isle saw. */
@@ -123,7 +131,7 @@ bool isle_criteria_renamed(const struct isle_builder *b, const struct isle_chang
 		return false;
 	if (b->reads.untracked > 0 || b->reads.lost > 0)
 		return false;
-	for (int i = 0; one && one->from && one->kept.mode == 0 && i < CHAIN_MAX; i++) {
+	for (int i = 0; one && one->from && !is_kept(one) && i < CHAIN_MAX; i++) {
 		one = one->from;
 		if (is_deleted(b, one->path))
 			return true;
@@ -253,10 +261,10 @@ static bool same_names(const struct isle_builder *b, const char *path, const str
 	uint64_t hash = 0;
 
 	if (!S_ISDIR(now->mode))
-		return one->list.mode == now->mode;
+		return one->list->then.mode == now->mode;
 	if (b->criteria == ISLE_CRITERIA_LOOKUP)
 		return true;
-	if (same_object(b, &one->list, now) && same_ctime(b, &one->list, now))
+	if (same_object(b, &one->list->then, now) && same_ctime(b, &one->list->then, now))
 		return true;
 	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return one->names != 0 && dir >= 0 && isle_names_hash(dir, &hash) >= 0 && hash == one->names;
@@ -271,18 +279,18 @@ static bool same_lookup(const struct isle_identity *then, const struct isle_stat
 static const char *broken(const struct isle_builder *b, const char *path, const struct isle_read_path *one,
 			  const struct isle_stat *now, struct isle_identity *ret_then)
 {
-	if (one->lookup_time != 0 && !same_lookup(&one->lookup, now)) {
-		*ret_then = one->lookup;
-		if (one->lookup.mode == 0)
+	if (one->lookup && !same_lookup(&one->lookup->then, now)) {
+		*ret_then = one->lookup->then;
+		if (one->lookup->then.mode == 0)
 			return "read-created";
 		return now->mode == 0 ? "read-deleted" : "read-changed";
 	}
-	if (one->content_time != 0 && !same_content(b, &one->content, now)) {
-		*ret_then = one->content;
+	if (one->content && !same_content(b, &one->content->then, now)) {
+		*ret_then = one->content->then;
 		return now->mode == 0 ? "read-deleted" : "read-changed";
 	}
-	if (one->list_time != 0 && !same_names(b, path, one, now)) {
-		*ret_then = one->list;
+	if (one->list && !same_names(b, path, one, now)) {
+		*ret_then = one->list->then;
 		return now->mode == 0 ? "read-deleted" : "read-listed";
 	}
 	return NULL;

@@ -115,10 +115,8 @@ static void fold_done(struct fold *fold)
 
 void isle_reads_done(struct isle_reads *reads)
 {
-	for (size_t i = 0; i < reads->paths.room; i++)
-		if (reads->paths.slots[i].key)
-			free(reads->paths.slots[i].value);
 	isle_map_done(&reads->paths);
+	isle_pool_done(&reads->pool);
 	*reads = ISLE_READS_INIT;
 }
 
@@ -133,14 +131,12 @@ static struct isle_read_path *get(struct isle_reads *reads, const char *path)
 
 	if (one)
 		return one;
-	one = calloc(1, sizeof(*one) + strlen(path) + 1);
+	one = isle_pool_alloc(&reads->pool, sizeof(*one) + strlen(path) + 1);
 	if (!one)
 		return NULL;
 	memcpy(one->path, path, strlen(path) + 1);
-	if (isle_map_set(&reads->paths, one->path, one) < 0) {
-		free(one);
+	if (isle_map_set(&reads->paths, one->path, one) < 0)
 		return NULL;
-	}
 	if (!reads->last)
 		reads->last = &reads->first;
 	*reads->last = one;
@@ -148,17 +144,26 @@ static struct isle_read_path *get(struct isle_reads *reads, const char *path)
 	return one;
 }
 
-static void take_first(struct isle_identity *first, int64_t *first_time, const struct isle_event *event)
+static int set_state(struct isle_reads *reads, const struct isle_event *event, struct isle_read_state **state)
 {
-	if (*first_time != 0 && *first_time <= event->time)
-		return;
-	*first = event->then;
-	*first_time = event->time;
+	if (!*state)
+		*state = isle_pool_alloc(&reads->pool, sizeof(**state));
+	if (!*state)
+		return -ENOMEM;
+	(*state)->then = event->then;
+	(*state)->time = event->time;
+	return 0;
+}
+
+static int take_first(struct isle_reads *reads, const struct isle_event *event, struct isle_read_state **first)
+{
+	return *first && (*first)->time <= event->time ? 0 : set_state(reads, event, first);
 }
 
 static int fold_read(struct fold *fold, const struct isle_events_run *run, const struct isle_event *event)
 {
 	struct isle_read_path *one;
+	int r = 0;
 
 	if (is_settled(&fold->settled, event->path, event->time))
 		return 0;
@@ -171,12 +176,12 @@ static int fold_read(struct fold *fold, const struct isle_events_run *run, const
 	}
 	one->how |= event->how;
 	if (event->how & (ISLE_READ_CONTENT | ISLE_READ_EXEC | ISLE_READ_LINK | ISLE_READ_STAT))
-		take_first(&one->content, &one->content_time, event);
-	if (event->how & ISLE_READ_LIST)
-		take_first(&one->list, &one->list_time, event);
-	if (event->how & ISLE_READ_LOOKUP)
-		take_first(&one->lookup, &one->lookup_time, event);
-	return 0;
+		r = take_first(fold->reads, event, &one->content);
+	if (r >= 0 && (event->how & ISLE_READ_LIST))
+		r = take_first(fold->reads, event, &one->list);
+	if (r >= 0 && (event->how & ISLE_READ_LOOKUP))
+		r = take_first(fold->reads, event, &one->lookup);
+	return r;
 }
 
 static int fold_write(struct fold *fold, const struct isle_event *event)
@@ -225,9 +230,7 @@ static int fold_event(const struct isle_events_run *run, const struct isle_event
 		return 0;
 	case ISLE_EVENT_KEPT:
 		one = get(fold->reads, event->path);
-		if (one)
-			one->kept = event->then;
-		return one ? 0 : -ENOMEM;
+		return one ? set_state(fold->reads, event, &one->kept) : -ENOMEM;
 	default:
 		return 0;
 	}

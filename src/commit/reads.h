@@ -8,25 +8,31 @@
 #include "events.h"
 #include "map.h"
 #include "plan.h"
+#include "pool.h"
+
+struct isle_read_state {
+	int64_t time;
+	struct isle_identity then;
+};
 
 struct isle_read_path {
-	struct isle_read_path *next;  /* in the order of first reads, which goes through directories one by one */
-	unsigned how;		      /* enum isle_read */
-	struct isle_identity content; /* CONTENT, EXEC, LINK, STAT: at the first of these */
-	struct isle_identity list;    /* LIST */
-	struct isle_identity lookup;  /* LOOKUP */
-	uint64_t names;		      /* of the directory when it was first listed; 0: not known */
-	int64_t content_time, list_time, lookup_time;
-	uint32_t run, process;		   /* who was first; run 0 is the first of the isle */
+	struct isle_read_path *next;	   /* in the order of first reads, which goes through directories one by one */
+	unsigned how;			   /* enum isle_read */
 	unsigned write;			   /* enum isle_write: the first one; 0: none */
 	const struct isle_read_path *from; /* write is RENAME: what the name was given to; else NULL */
-	struct isle_identity kept;	   /* before the last run that wrote to it did so; mode 0: not known */
+	uint32_t run, process;		   /* who was first; run 0 is the first of the isle */
+	uint64_t names;			   /* of the directory when it was first listed; 0: not known */
+	struct isle_read_state *content;   /* CONTENT, EXEC, LINK, STAT: at the first of these; NULL: none */
+	struct isle_read_state *list;	   /* LIST */
+	struct isle_read_state *lookup;	   /* LOOKUP */
+	struct isle_read_state *kept;	   /* before the last run that wrote to it did so; NULL: not known */
 	char path[];
 };
 
 struct isle_reads {
 	struct isle_read_path *first, **last;
-	struct isle_map paths; /* host path (of the value) -> struct isle_read_path, heap */
+	struct isle_map paths; /* host path (of the value) -> struct isle_read_path */
+	struct isle_pool pool; /* which has them */
 	unsigned runs;	       /* logs */
 	unsigned untracked;    /* runs that were not recorded, with --no-track */
 	unsigned lost;	       /* runs whose record is not complete */

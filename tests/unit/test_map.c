@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hash map and the hash of plans. */
+/* The hash map, the pool, and the hash of plans. */
 #include "map.h"
+#include "pool.h"
 #include "sha256.h"
 #include "unit.h"
 #include <stdio.h>
@@ -69,6 +70,33 @@ static void test_map_grows(void **state)
 	}
 }
 
+static void test_pool(void **state)
+{
+	static const size_t sizes[] = {1, 16, 17, 1000, 65536, 70000, 0, 3};
+	auto_free char **made = calloc(1000, sizeof(*made));
+	struct isle_pool pool = ISLE_POOL_INIT;
+
+	(void)state;
+	assert_non_null(made);
+	for (size_t i = 0; i < 1000; i++) {
+		size_t size = sizes[i % ARRAY_SIZE(sizes)];
+
+		made[i] = isle_pool_alloc(&pool, size);
+		assert_non_null(made[i]);
+		assert_int_equal((uintptr_t)made[i] % 16, 0);
+		for (size_t k = 0; k < size; k++)
+			assert_int_equal(made[i][k], 0);
+		memset(made[i], (int)(i % 100 + 1), size);
+	}
+	for (size_t i = 0; i < 1000; i++)
+		for (size_t k = 0; k < sizes[i % ARRAY_SIZE(sizes)]; k++)
+			assert_int_equal(made[i][k], i % 100 + 1);
+	assert_null(isle_pool_alloc(&pool, SIZE_MAX));
+	isle_pool_done(&pool);
+	assert_null(pool.pieces);
+	isle_pool_done(&pool);
+}
+
 static void assert_sha256(const char *text, unsigned times, const char *expected)
 {
 	char hex[ISLE_SHA256_HEX];
@@ -101,10 +129,8 @@ static void test_sha256(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_map),
-		cmocka_unit_test(test_map_borrows),
-		cmocka_unit_test(test_map_grows),
-		cmocka_unit_test(test_sha256),
+		cmocka_unit_test(test_map),  cmocka_unit_test(test_map_borrows), cmocka_unit_test(test_map_grows),
+		cmocka_unit_test(test_pool), cmocka_unit_test(test_sha256),
 	};
 
 	return cmocka_run_group_tests_name("map", tests, NULL, NULL);
