@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many changed files: their commit, beside a program that only renames them into place with the same two syncs; taking it
-back; and the plan of ten times as many. All of a round is measured one after the other, the rounds are medians."""
+back; the plan of ten times as many; and what is said about as many that were only read. All of a round is measured one after the other, the rounds are medians."""
 import os
+import statistics
 
 import keeping
 import measure
@@ -9,6 +10,7 @@ import report
 import trees
 
 LARGEST = 2000
+LOOKS = ("check", "trace")
 NAMES = ("commit", "undo", "rename", "exchange")
 
 
@@ -16,6 +18,16 @@ def _change(place, name, tree):
     """An isle in which every file of the tree has a line more. It works in there, since it has read what it listed."""
     script = "find . -type f -exec sh -c 'for f; do echo more >>\"$f\"; done' - {} +"
     place.call([place.isle, "run", "-q", "--keep", "-n", name, "--", "sh", "-c", script], cwd=tree)
+
+
+def _read(place, name, tree):
+    """An isle that has read every file of the tree, and made one."""
+    script = "find . -type f -exec cat {} + >/dev/null; echo one >made"
+    place.call([place.isle, "run", "-q", "--keep", "-n", name, "--", "sh", "-c", script], cwd=tree)
+
+
+def _median(place, command, rounds=5):
+    return statistics.median(_good(place, command) for _ in range(rounds))
 
 
 def _make(place, name, count):
@@ -64,10 +76,13 @@ class Changing:
             tell(f"{place.name}: commit of {self.files} changed files, {turn + 1} of {rounds}")
             _round(place, turn, self.files, self.samples)
         _change(place, "traced", _make(place, "traced", self.files))
-        self.traced = keeping.commit(place, "traced", keeping.SYNCS)
+        self.traced = keeping.commit(place, "traced")
         tell(f"{place.name}: plan of {self.plan_files} changes")
         _change(place, "planned", _make(place, "planned", self.plan_files))
         self.plan, self.plan_peak = measure.time_and_peak(place, [place.isle, "plan", "planned"])
+        tell(f"{place.name}: check and trace of {self.plan_files} files read")
+        _read(place, "read", place.path("planned"))
+        self.looks = {verb: _median(place, [place.isle, verb, "read"]) for verb in LOOKS}
 
     def ratio(self, name, base):
         return self.samples.ratio(name, base)
@@ -85,6 +100,11 @@ def table(changing):
         before = one.traced.before_sync()
         rows.append([f"isle commit, {one.files} files, without its {one.traced.syncs} syncs", place,
                      measure.milliseconds(before), "-", f"{one.files / before:.0f}"])
+        cpu = one.traced.cpu_before_sync
+        rows.append(["the same in processor time", place, measure.milliseconds(cpu), "-", f"{one.files / cpu:.0f}"])
         rows.append([f"isle plan, {one.plan_files} changes, {one.plan_peak} MB", place, measure.milliseconds(one.plan), "-",
                      f"{one.plan_files / one.plan:.0f}"])
+        for verb, seconds in one.looks.items():
+            rows.append([f"isle {verb}, {one.plan_files} files read", place, measure.milliseconds(seconds), "-",
+                         f"{one.plan_files / seconds:.0f}"])
     return report.table(rows)

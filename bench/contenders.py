@@ -23,6 +23,7 @@ class Place:
         self.isle = os.path.join(build, "src/cli/isle")
         self.bare = os.path.join(build, "bench/bench-bare")
         self.rename = os.path.join(build, "bench/bench-rename")
+        self.syncs = os.path.join(build, "bench/bench-syncs")
         self.timeit = os.path.join(build, "bench/bench-timeit")
         self.environment = dict(os.environ, ISLE_HOME=os.path.join(directory, "store"), HOME=directory,
                                 LC_ALL="C.UTF-8", GIT_CONFIG_GLOBAL="/dev/null")

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What comes after a run: status, commit and discard of isles with many new files. strace tells what the syncs took and
-how many renames there were; it stops the program at those calls only."""
+"""What comes after a run: status, commit and discard of isles with many new files. bench/syncs.c tells what the syncs took
+and how many renames there were; it stops the program at those calls only (strace does so also at those it does not know)."""
 import os
-import re
 import shlex
+import subprocess
 
 import measure
 import report
 import trees
 
-SYNCS = "sync,syncfs,fsync,fdatasync,sync_file_range"
 PENDING = 3 << 8  # the exit status of `status` where there are changes
-RENAMES = "rename,renameat,renameat2"
 
 
 class Commit:
-    def __init__(self, seconds, syncs, sync_seconds, renames):
-        self.seconds = seconds
-        self.syncs = syncs
-        self.sync_seconds = sync_seconds
-        self.renames = renames
+    """Seconds by the clock and of processor time, and those of both that the syncs took."""
+
+    def __init__(self, line):
+        fields = line.split()
+        self.seconds, self.sync_seconds, cpu, sync_cpu = (int(f) / 1e9 for f in fields[:4])
+        self.syncs, self.renames, self.status = (int(f) for f in fields[4:])
+        self.cpu_before_sync = max(cpu - sync_cpu, 1e-6)
 
     def before_sync(self):
         return max(self.seconds - self.sync_seconds, 1e-6)
@@ -46,29 +46,14 @@ def status(place, count, rounds):
     return samples.median("isle")
 
 
-def commit(place, name, calls=f"{SYNCS},{RENAMES}"):
-    """Commits an isle, and counts these calls; what it wrote is on disk already, as it would be some seconds after a run."""
+def commit(place, name, *options):
+    """Commits an isle; what it wrote is on disk already, as it would be some seconds after a run. -r counts renames."""
     os.sync()
-    trace = place.path(f"trace-{name}")
     command = _isle(place, "commit", "--yes", name)
-    seconds = measure.time_one(place, ["strace", "-f", "--seccomp-bpf", "-T", "-e", f"trace={calls}", "-o", trace] +
-                                command)
-    if seconds is None:
+    result = Commit(place.call([place.syncs, *options] + command, stdout=subprocess.PIPE).stdout)
+    if result.status != 0:
         raise RuntimeError(f"the commit of {name} fails: {place.call(command, check=False).stderr}")
-    syncs = renames = 0
-    sync_seconds = 0.0
-    with open(trace, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            took = re.search(r"<([0-9.]+)>$", line.strip())
-            call = re.match(r"(?:\d+ +)?(?:<\.\.\. )?(\w+)", line)
-            if not took or not call:
-                continue
-            if call[1] in RENAMES.split(","):
-                renames += 1
-            elif call[1] in SYNCS.split(","):
-                syncs += 1
-                sync_seconds += float(took[1])
-    return Commit(seconds, syncs, sync_seconds, renames)
+    return result
 
 
 def commit_new_tree(place, count, times=1):
@@ -80,7 +65,7 @@ def commit_new_tree(place, count, times=1):
     place.call(_isle(place, "run", "-q", "--keep", "-n", name, "--", "sh", "-c", script, "-", source, target, str(times)))
     os.sync()
     check = measure.time_one(place, _isle(place, "check", name))
-    result = commit(place, name)
+    result = commit(place, name, "-r")
     if not os.path.isdir(target):
         raise RuntimeError("the commit did not bring the tree")
     return result, check

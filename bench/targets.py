@@ -13,6 +13,7 @@ STATUS_LIMIT = 0.100
 CHANGED_RATE = 50000
 RENAME_LIMIT, UNDO_LIMIT = 1.3, 1.3
 PLAN_LIMIT, PLAN_FILES, PLAN_MEMORY = 1.0, 100000, 200
+LOOK_LIMIT = 0.300  # check and trace of PLAN_FILES files that were read
 DISCARD_GROWTH, DISCARD_NOISE = 1.5, 0.002  # constant time: no more than noise above that of a few files
 START_LIMITS = {"user": 0.003, "root": 0.002}
 JOIN_LIMIT = 0.0015
@@ -96,6 +97,10 @@ def _changing(results, slack):
         out.append(Target(f"plan of {one.plan_files} changes, {place}", f"{milliseconds(limit)} ms, {PLAN_MEMORY} MB",
                           f"{milliseconds(one.plan)} ms, {one.plan_peak} MB",
                           one.plan <= limit and one.plan_peak <= PLAN_MEMORY))
+        limit = one.plan_files / PLAN_FILES * LOOK_LIMIT * slack + noise
+        for verb, measured in one.looks.items():
+            out.append(Target(f"{verb} of {one.plan_files} files read, {place}", f"{milliseconds(limit)} ms",
+                              f"{milliseconds(measured)} ms", measured <= limit))
     return out
 
 
