@@ -219,6 +219,17 @@ static int close_choice(struct isle_builder *b)
 	return 0;
 }
 
+/* Some change is of a directory with all that is in it: a full list has more. */
+static bool stands_for_more(const struct isle_builder *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->changes.count; i++)
+		if (b->changes.list[i].entries > 0)
+			return true;
+	return false;
+}
+
 /* Finds the conflicts and notes what they were found in. 1: they stand against it. */
 static int decide(struct isle_builder *b)
 {
@@ -242,10 +253,11 @@ static int decide(struct isle_builder *b)
 	if (stop < 0 || b->result->conflicts.count == 0 || !listing)
 		return stop;
 	/* Choices are made from a full list, whatever they come to. */
-	if (!b->all)
-		b->need_all = true;
-	else
-		isle_seen(b, before);
+	b->need_all = !b->all && stands_for_more(b);
+	if (b->need_all)
+		return stop;
+	b->all = true;
+	isle_seen(b, before);
 	return stop;
 }
 
