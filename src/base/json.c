@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is not printable ASCII of JSON's own, or is hidden on a terminal (utf8.h), goes out as \uXXXX: the stream is
- * the same data, and harmless to look at.
+ * the same data, and harmless to look at. One thread writes, so the stream is not locked for each of its parts.
  */
 #include "json.h"
 #include "quote.h"
@@ -26,6 +26,12 @@ static void put_unicode(FILE *out, uint32_t c)
 	}
 }
 
+/* Nearly all there is. */
+static bool is_plain(char c)
+{
+	return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 /* Puts what text[0..size) says between quotes; suffix belongs to it. */
 static void put_string(FILE *out, const char *text, size_t size, const char *suffix)
 {
@@ -33,14 +39,19 @@ static void put_string(FILE *out, const char *text, size_t size, const char *suf
 	unsigned length;
 	uint32_t c;
 
-	putc('"', out);
+	putc_unlocked('"', out);
 	for (size_t i = 0; i < size; i += length) {
+		if (is_plain(text[i])) {
+			length = 1;
+			plain++;
+			continue;
+		}
 		length = isle_utf8_decode(text + i, size - i, &c);
 		if (length > 0 && c != '"' && c != '\\' && !isle_utf8_hidden(c)) {
 			plain += length;
 			continue;
 		}
-		fwrite(text + i - plain, 1, plain, out);
+		fwrite_unlocked(text + i - plain, 1, plain, out);
 		plain = 0;
 		if (length == 0) {
 			c = 0xfffd;
@@ -49,26 +60,26 @@ static void put_string(FILE *out, const char *text, size_t size, const char *suf
 		if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", (char)c);
 		else if (c == '\n')
-			fputs("\\n", out);
+			fputs_unlocked("\\n", out);
 		else if (c == '\t')
-			fputs("\\t", out);
+			fputs_unlocked("\\t", out);
 		else
 			put_unicode(out, c);
 	}
-	fwrite(text + size - plain, 1, plain, out);
-	fputs(suffix, out);
-	putc('"', out);
+	fwrite_unlocked(text + size - plain, 1, plain, out);
+	fputs_unlocked(suffix, out);
+	putc_unlocked('"', out);
 }
 
 /* The comma before a value, and its key. */
 static void put_key(struct isle_json *j, const char *key, const char *suffix)
 {
 	if (j->some[j->depth])
-		putc(',', j->out);
+		putc_unlocked(',', j->out);
 	j->some[j->depth] = true;
 	if (key) {
 		put_string(j->out, key, strlen(key), suffix);
-		putc(':', j->out);
+		putc_unlocked(':', j->out);
 	}
 }
 
@@ -76,7 +87,7 @@ static void begin(struct isle_json *j, const char *key, char open, char close)
 {
 	assert(j->depth + 1 < ISLE_JSON_DEPTH);
 	put_key(j, key, "");
-	putc(open, j->out);
+	putc_unlocked(open, j->out);
 	j->depth++;
 	j->some[j->depth] = false;
 	j->close[j->depth] = close;
@@ -95,7 +106,7 @@ void isle_json_array(struct isle_json *j, const char *key)
 void isle_json_end(struct isle_json *j)
 {
 	assert(j->depth > 0);
-	putc(j->close[j->depth], j->out);
+	putc_unlocked(j->close[j->depth], j->out);
 	j->depth--;
 }
 
@@ -111,20 +122,30 @@ void isle_json_str(struct isle_json *j, const char *key, const char *value)
 
 void isle_json_int(struct isle_json *j, const char *key, int64_t value)
 {
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	char digits[20];
+	size_t at = sizeof(digits);
+
 	put_key(j, key, "");
-	fprintf(j->out, "%" PRId64, value);
+	do {
+		digits[--at] = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (value < 0)
+		putc_unlocked('-', j->out);
+	fwrite_unlocked(digits + at, 1, sizeof(digits) - at, j->out);
 }
 
 void isle_json_bool(struct isle_json *j, const char *key, bool value)
 {
 	put_key(j, key, "");
-	fputs(value ? "true" : "false", j->out);
+	fputs_unlocked(value ? "true" : "false", j->out);
 }
 
 void isle_json_null(struct isle_json *j, const char *key)
 {
 	put_key(j, key, "");
-	fputs("null", j->out);
+	fputs_unlocked("null", j->out);
 }
 
 static void put_base64(FILE *out, const char *bytes, size_t size)
@@ -134,18 +155,18 @@ static void put_base64(FILE *out, const char *bytes, size_t size)
 	uint32_t group;
 	size_t left;
 
-	putc('"', out);
+	putc_unlocked('"', out);
 	for (size_t i = 0; i < size; i += 3) {
 		left = size - i;
 		group = (uint32_t)s[i] << 16;
 		group |= left > 1 ? (uint32_t)s[i + 1] << 8 : 0;
 		group |= left > 2 ? (uint32_t)s[i + 2] : 0;
-		putc(digits[group >> 18], out);
-		putc(digits[group >> 12 & 63], out);
-		putc(left > 1 ? digits[group >> 6 & 63] : '=', out);
-		putc(left > 2 ? digits[group & 63] : '=', out);
+		putc_unlocked(digits[group >> 18], out);
+		putc_unlocked(digits[group >> 12 & 63], out);
+		putc_unlocked(left > 1 ? digits[group >> 6 & 63] : '=', out);
+		putc_unlocked(left > 2 ? digits[group & 63] : '=', out);
 	}
-	putc('"', out);
+	putc_unlocked('"', out);
 }
 
 void isle_json_bytes(struct isle_json *j, const char *key, const char *value, size_t size)
@@ -172,7 +193,7 @@ void isle_json_path(struct isle_json *j, const char *key, const char *path)
 int isle_json_done(struct isle_json *j)
 {
 	assert(j->depth == 0);
-	putc('\n', j->out);
+	putc_unlocked('\n', j->out);
 	if (fflush(j->out) != 0)
 		return errno > 0 ? -errno : -EIO;
 	return ferror(j->out) ? -EIO : 0;
