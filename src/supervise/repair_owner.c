@@ -159,8 +159,8 @@ static int keep_owner(struct isle_guide *guide, const struct isle_call *call, co
 	return 0;
 }
 
-/* It is in the log alone. */
-static bool has_no_attribute(int upper)
+/* Without an attribute the log is asked (isle_noted_owner()). */
+static bool goes_by_log(int upper)
 {
 	struct stat st;
 
@@ -184,17 +184,16 @@ static int take_back(struct isle_guide *guide, const struct isle_call *call, con
 		return 0;
 	snprintf(key, sizeof(key), "%s%s", isle_layer_xattr(layer), ISLE_OWNER_NOTE);
 	snprintf(own, sizeof(own), "%u:%u", geteuid(), getegid());
-	if (isle_xattr_get(upper, "", key, owner, sizeof(owner)) <= 0) {
-		bool whole = wish->uid != (uid_t)-1 && wish->gid != (gid_t)-1;
-
-		return whole && has_no_attribute(upper) ? note_owner(guide, call, view, own) : 0;
-	}
+	bool noted = isle_xattr_get(upper, "", key, NULL, 0) > 0;
 	format_owner(wish, upper, key, owner, sizeof(owner));
-	if (strcmp(owner, own) == 0)
-		isle_ignore(isle_xattr_remove(upper, "", key));
-	else
+	if (noted && strcmp(owner, own) != 0) {
 		isle_ignore(isle_xattr_set(upper, "", key, owner, strlen(owner)));
-	return 0;
+		return 0;
+	}
+	if (noted)
+		isle_ignore(isle_xattr_remove(upper, "", key));
+	bool whole = wish->uid != (uid_t)-1 && wish->gid != (gid_t)-1;
+	return (noted || whole) && goes_by_log(upper) ? note_owner(guide, call, view, own) : 0;
 }
 
 int isle_repair_owner(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
