@@ -66,9 +66,20 @@ static void show(const struct ending *e, int (*how)(const struct isle_review *re
 
 static void say_findings(const struct isle_findings *findings, const char *what)
 {
-	for (size_t i = 0; i < findings->count && i < 10; i++)
-		fprintf(stderr, "  %s: %s\n", isle_quote(findings->list[i].path),
-			findings->list[i].why == NULL ? what : findings->list[i].why);
+	for (size_t i = 0; i < findings->count && i < 10; i++) {
+		const struct isle_finding *finding = &findings->list[i];
+		const char *separator = ":";
+
+		fprintf(stderr, "  %s", isle_quote(finding->path));
+		for (unsigned bit = 1; bit <= ISLE_MARKS_FLAGGED; bit <<= 1)
+			if (finding->marks & bit) {
+				fprintf(stderr, "%s %s", separator, isle_mark_name((enum isle_mark)bit));
+				separator = ",";
+			}
+		if (separator[0] == ':')
+			fprintf(stderr, ": %s", finding->why == NULL ? what : finding->why);
+		fputc('\n', stderr);
+	}
 	if (findings->count > 10)
 		fprintf(stderr, "  and %zu more\n", findings->count - 10);
 }

@@ -143,6 +143,16 @@ static int note_writing(struct isle_guide *guide, const struct isle_call *call, 
 	return r;
 }
 
+/* An ordinary user's process has the rights of this one. What it learns of what it may not read are the metadata. */
+static bool is_closed(const struct isle_guide *guide, const struct isle_sight *sight)
+{
+	if (!guide->user || (sight->mode & S_IROTH) != 0)
+		return false;
+	auto_fd int fd = isle_guide_open(guide, sight->view, O_NOFOLLOW);
+	return fd >= 0 && faccessat(fd, "", R_OK, AT_EACCESS | AT_EMPTY_PATH) < 0 && errno == EACCES;
+}
+
+/* 1: it is to be looked at again the next time, since it may be open to the program by then. */
 static int note_opening(struct isle_guide *guide, const struct isle_call *call, const struct opening *o,
 			const struct isle_sight *sight)
 {
@@ -154,9 +164,14 @@ static int note_opening(struct isle_guide *guide, const struct isle_call *call, 
 		return note_writing(guide, call, o, sight);
 	if (sight->mode == 0 && (o->flags & O_CREAT) != 0)
 		return isle_guide_write(guide, call, sight->view, ISLE_WRITE_CREATE, NULL);
-	if (S_ISDIR(sight->mode))
-		return isle_guide_read(guide, call, sight, ISLE_READ_LIST);
-	return isle_guide_read(guide, call, sight, S_ISREG(sight->mode) ? ISLE_READ_CONTENT : ISLE_READ_LOOKUP);
+	if (!S_ISDIR(sight->mode) && !S_ISREG(sight->mode))
+		return isle_guide_read(guide, call, sight, ISLE_READ_LOOKUP);
+	if (is_closed(guide, sight)) {
+		int r = isle_guide_read(guide, call, sight, ISLE_READ_STAT);
+
+		return r < 0 ? r : 1;
+	}
+	return isle_guide_read(guide, call, sight, S_ISDIR(sight->mode) ? ISLE_READ_LIST : ISLE_READ_CONTENT);
 }
 
 int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)
@@ -192,7 +207,7 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 		/* A name that is made by this call is looked at again. */
 		if (r >= 0 && sight.mode == 0 && (o.flags & O_CREAT) != 0)
 			return 0;
-		if (r >= 0 && bits != SEEN_PATH)
+		if (r == 0 && bits != SEEN_PATH)
 			r = isle_guide_refused_device(guide, call, &sight);
 	} else if (r == -ENODATA) {
 		r = isle_guide_refused_by_view(guide, call, wanted_of_view(&o));

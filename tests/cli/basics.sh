@@ -68,7 +68,7 @@ has "$(cat "$T/err")" "unknown protection"
 mkdir "$T/home2"
 HOME=$T/home2 isle run -q -n refused --commit -- sh -c 'echo : >>~/.bashrc' 2>"$T/err"
 has "$(cat "$T/err")" "isle: not committed, these need a yes of their own:
-  $T/home2/.bashrc"
+  $T/home2/.bashrc: autostart"
 has "$(cat "$T/err")" "hint: say it with: isle commit refused --allow=KIND"
 isle run -q -n untracked --no-track -- touch "$T/untracked"
 has "$(isle check untracked)" "note: what 1 of the isle's runs read is not known"

@@ -213,6 +213,15 @@ isle run -q -n live -- ./script .ssh/id_rsa || true
 isle trace --json live >"$T/json"
 same "$(json 'd["runs"][0]["command"], d["runs"][0]["track"], d["runs"][0]["complete"]' <"$T/json")" "(['./script', '.ssh/id_rsa'], 'reads', True)"
 same "$(json '[r["path"] for r in d["reads"] if r["secret"]]' <"$T/json")" "['$H/.ssh/id_rsa']"
+
+# What could not be read was not read.
+if ! is_root && [ ! -r /etc/shadow ]; then
+	isle run -q -n closed -- sh -c 'cat /etc/shadow; ls /root; exit 0' 2>/dev/null
+	isle trace --json closed >"$T/closed"
+	same "$(json '[r["path"] for r in d["reads"] if r["secret"]]' <"$T/closed")" "[]"
+	same "$(json '[(r["path"], r["how"]) for r in d["reads"] if r["path"] in ("/etc/shadow", "/root")]' <"$T/closed")" \
+		"[('/etc/shadow', ['stat']), ('/root', ['stat'])]"
+fi
 same "$(json '[r["how"] for r in d["reads"] if r["path"] == "'"$H"'/src"][0]' <"$T/json")" "['list']"
 same "$(json '[r["existed"] for r in d["reads"] if r["path"] == "'"$H"'/absent"]' <"$T/json")" "[False]"
 same "$(json '[(w["path"], w["how"]) for w in d["writes"]]' <"$T/json")" "[('$H/made', 'create')]"
