@@ -18,7 +18,7 @@ on_a_disk_in_memory() {
 	# On /mnt, in a mount namespace of its own: around it nothing else comes and goes while the tests run.
 	unshare -m --propagation private bash -eu -c '
 		image=/dev/shm/isle-operations.$$ directory=/mnt script=$1
-		truncate -s 400M $image
+		truncate -s 2G $image
 		mkfs.ext4 -q $image
 		mount -o loop,barrier=0 $image "$directory" || { rm $image; exit 77; }
 		rm $image
