@@ -4,11 +4,13 @@
  * `isle commit --user USER`: root lets USER commit an isle of USER's and then gives the owners that were asked for in
  * it.
  *
- *   root, as_user.c                               USER, for_root.c
- *   starts `isle commit-for-root ...` as USER --> plans with the locks held, like any commit
- *   reads, checks, shows, asks               <--  standard output: what is committed, which owners are wished
- * (wishes.h) 'y', or the end                          -->  standard input: commits, or does nothing says each line for
- * USER                  <--  standard error, and the exit status isle_owners_give() (owners.h)
+ *   1. as_user.c, as root, starts `isle commit-for-root ...` as USER.
+ *   2. for_root.c, as USER, plans with the locks held, like any commit, and writes to its standard output what is
+ *      committed and which owners are wished (wishes.h).
+ *   3. Root's side reads it, checks it, shows it, and asks.
+ *   4. It answers 'y' on the other's standard input, or closes that. USER's side commits, or does nothing.
+ *   5. Root's side prints each line of USER's standard error as USER's, takes the exit status, and gives the owners:
+ *      isle_owners_give() (owners.h).
  *
  * Whatever has USER's id, that process too, is USER's to control. So all that comes from it is no more than a wish:
  * root relies on what root has shown, and on the host.
