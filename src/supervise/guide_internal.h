@@ -170,6 +170,9 @@ bool isle_guide_is_missing(int r);
 /* The record proves nothing from now on; said once. */
 int isle_guide_lose(struct isle_guide *guide, const char *why);
 
+/* The isle changes the metadata of it and so gets a copy: what is read of that from now on is the host's. */
+void isle_guide_copied(struct isle_guide *guide, const struct isle_sight *sight);
+
 /* Records a read, once for each path and bit. */
 int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
 		    unsigned how);

@@ -14,7 +14,11 @@
 #include "names.h"
 
 /* Bits of isle_known_slot beside enum isle_read. */
-enum { WRITTEN = 1 << 8, MOVED = 1 << 9 };
+enum {
+	WRITTEN = 1 << 8,
+	MOVED = 1 << 9,
+	COPIED = 1 << 10, /* the isle's own, but the content is the host's still */
+};
 
 static struct isle_known_slot *slot_of(struct isle_guide *guide, const char *path)
 {
@@ -81,13 +85,40 @@ static bool is_stale(const struct isle_sight *sight)
 	return sight->origin == ISLE_ORIGIN_HOST && (sight->mode == 0) != (sight->then.mode == 0);
 }
 
+void isle_guide_copied(struct isle_guide *guide, const struct isle_sight *sight)
+{
+	struct isle_known_slot *slot = NULL;
+
+	if (sight->origin == ISLE_ORIGIN_HOST && S_ISREG(sight->mode))
+		slot = slot_of(guide, sight->host);
+	if (slot != NULL)
+		slot->bits |= COPIED;
+}
+
+/* The isle's own file of which the content is the host's. */
+static bool is_copied(const struct isle_guide *guide, const struct isle_sight *sight, unsigned how)
+{
+	const struct isle_known_slot *slot;
+
+	if (sight->mode == 0 || (how & (ISLE_READ_CONTENT | ISLE_READ_EXEC)) == 0)
+		return false;
+	slot = isle_known_find(&guide->recorded, isle_siphash(&guide->key, sight->host, strlen(sight->host)));
+	return slot != NULL && (slot->bits & COPIED) != 0;
+}
+
 int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
 		    unsigned how)
 {
-	struct isle_event event = {.type = ISLE_EVENT_READ, .path = sight->host, .then = sight->then};
+	struct isle_event event = {.type = ISLE_EVENT_READ, .path = sight->host};
+	struct isle_identity then = sight->then;
+	struct statx st;
 
-	if (sight->origin == ISLE_ORIGIN_OWN)
-		return 0;
+	if (sight->origin == ISLE_ORIGIN_OWN) {
+		if (!is_copied(guide, sight, how) || isle_statx(AT_FDCWD, sight->host, &st) < 0)
+			return 0;
+		isle_identity_from(&st, &then);
+	}
+	event.then = then;
 	if (sight->mode == 0) {
 		how = ISLE_READ_LOOKUP;
 		/* The view says that it is missing, so that is what was seen. */
@@ -96,7 +127,7 @@ int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, cons
 	struct isle_known_slot *slot = slot_of(guide, sight->host);
 	if (slot == NULL)
 		return isle_guide_lose(guide, "too many paths");
-	uint32_t state = state_of(guide, &sight->then);
+	uint32_t state = state_of(guide, &then);
 	if (slot->state == 0)
 		slot->state = state;
 	if (slot->state != state || is_stale(sight)) {
@@ -136,6 +167,8 @@ int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, con
 	guide->wrote = true;
 	if (slot == NULL)
 		return isle_guide_lose(guide, "too many paths");
+	if (how != ISLE_WRITE_METADATA && how != ISLE_WRITE_OPEN && how != ISLE_WRITE_APPEND)
+		slot->bits &= ~(uint32_t)COPIED;
 	if ((slot->bits & WRITTEN) != 0)
 		return 0;
 	slot->bits |= WRITTEN;

@@ -236,6 +236,7 @@ int isle_handle_metadata(struct isle_guide *guide, const struct isle_call *call,
 		r = isle_guide_read(guide, call, &sight, ISLE_READ_CONTENT);
 		if (r >= 0)
 			r = isle_guide_keep(guide, &sight);
-	}
+	} else
+		isle_guide_copied(guide, &sight);
 	return r < 0 ? r : isle_guide_write(guide, call, sight.view, shape->how, NULL);
 }

@@ -214,6 +214,14 @@ isle trace --json live >"$T/json"
 same "$(json 'd["runs"][0]["command"], d["runs"][0]["track"], d["runs"][0]["complete"]' <"$T/json")" "(['./script', '.ssh/id_rsa'], 'reads', True)"
 same "$(json '[r["path"] for r in d["reads"] if r["secret"]]' <"$T/json")" "['$H/.ssh/id_rsa']"
 
+# A file of which the isle has changed the metadata alone has the host's content; one that it has written anew has not.
+printf 'chmod 640 .ssh/id_rsa\ncat .ssh/id_rsa\nchmod 640 other\necho x >other\ncat other\n' >"$H/changes"
+echo o >"$H/other"
+isle run -q -n modes -- sh ./changes >/dev/null
+isle trace --json modes >"$T/modes"
+same "$(json '[(r["path"], r["how"]) for r in d["reads"] if r["path"].startswith("'"$H"'/") and "content" in r["how"]]' <"$T/modes")" \
+	"[('$H/changes', ['content']), ('$H/.ssh/id_rsa', ['content'])]"
+
 # What could not be read was not read.
 if ! is_root && [ ! -r /etc/shadow ]; then
 	isle run -q -n closed -- sh -c 'cat /etc/shadow; ls /root; exit 0' 2>/dev/null
