@@ -540,7 +540,7 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 		return isle_err_errno(tx->err, r, "cannot note what was touched");
 	if (tx->isle)
 		isle_reads_settle(tx->isle, tx->plan, tx->id);
-	*ret_end = isle_stamp_pass(record, "plan");
+	*ret_end = isle_stamp_pass(record, "plan", true);
 	r = isle_tx_note_applied(tx, record, *ret_end);
 	return r < 0 ? isle_err_errno(tx->err, r, "cannot note that the operation is applied") : 0;
 }

@@ -316,8 +316,7 @@ static void handle_exited(struct supervisor *s, struct isle_wire_message *m)
 	if (s->guide != NULL)
 		isle_guide_end(s->guide, wait_status(s->result));
 	/* What the host changes from now on is to have a later time than what the run has changed (layer.h). */
-	if (s->guide == NULL || isle_guide_has_written(s->guide))
-		isle_stamp_pass(s->isle->dir, "layers");
+	isle_stamp_pass(s->isle->dir, "layers", s->guide == NULL || isle_guide_has_written(s->guide));
 	s->result->nesting = s->guide == NULL ? 0 : isle_guide_nesting(s->guide);
 	isle_terminal_end(&s->terminal);
 	say_leftovers(&exited, m->data + sizeof(exited));

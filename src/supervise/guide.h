@@ -64,7 +64,7 @@ void isle_guide_lost(struct isle_guide *guide, const char *why);
 /* Notes the end of the command: as wait(2) has it. */
 void isle_guide_end(struct isle_guide *guide, int32_t status);
 
-/* False: the run has changed nothing that is seen in the view, for sure. */
+/* False: the run has changed nothing by any path of the view, for sure. */
 bool isle_guide_has_written(const struct isle_guide *guide);
 
 enum isle_nesting {

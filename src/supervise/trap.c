@@ -91,10 +91,10 @@ static void add_unlinkat(struct program *p, unsigned traps)
 	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_REMOVEDIR, TO_NOTIFY, TO_ALLOW));
 }
 
-/* fchown(2): all that make a record, else only what gives ids that a user's namespace does not have. */
+/* fchown(2): all that make a full record, else only what gives ids that a user's namespace does not have. */
 static void add_fchown(struct program *p, unsigned traps)
 {
-	if ((traps & ISLE_TRAP_READS) != 0) {
+	if ((traps & ISLE_TRAP_STATS) != 0) {
 		if_equal(p, SYS_fchown, TO_NOTIFY, 0);
 		return;
 	}
@@ -105,6 +105,15 @@ static void add_fchown(struct program *p, unsigned traps)
 	load(p, argument(2));
 	if_equal(p, getegid(), TO_ALLOW, 0);
 	if_equal(p, (unsigned)-1, TO_ALLOW, TO_NOTIFY);
+}
+
+/* utimensat(2): without a path it is futimens(3), which only a full record has. */
+static void add_utimensat(struct program *p, unsigned traps)
+{
+	if ((traps & ISLE_TRAP_STATS) != 0)
+		if_equal(p, SYS_utimensat, TO_NOTIFY, 0);
+	else
+		add_with_argument(p, SYS_utimensat, 1);
 }
 
 /* clone(2) into a mount namespace of its own. clone3(2), whose flags lie in memory, is refused. */
@@ -145,10 +154,12 @@ unsigned isle_trap_program(unsigned traps, struct sock_filter *code)
 		add_fstatat(&p);
 	if ((traps & (ISLE_TRAP_READS | ISLE_TRAP_NAMES)) != 0)
 		add_unlinkat(&p, traps);
-	if ((traps & (ISLE_TRAP_READS | ISLE_TRAP_OWNERS)) != 0)
+	if ((traps & (ISLE_TRAP_STATS | ISLE_TRAP_OWNERS)) != 0)
 		add_fchown(&p, traps);
-	if ((traps & ISLE_TRAP_READS) != 0)
+	if ((traps & ISLE_TRAP_READS) != 0) {
+		add_utimensat(&p, traps);
 		add_with_argument(&p, SYS_sendto, 4); /* an address */
+	}
 	if ((traps & ISLE_TRAP_MOUNTS) != 0)
 		add_clone(&p);
 	if ((traps & ISLE_TRAP_NET) != 0)

@@ -11,7 +11,7 @@
 enum isle_trap {
 	ISLE_TRAP_NET = 1 << 0,	   /* socket(2) for the internet and netlink families */
 	ISLE_TRAP_READS = 1 << 1,  /* opens, programs, links, directories; changes of names; connections */
-	ISLE_TRAP_STATS = 1 << 2,  /* stat and access as well (--track=full) */
+	ISLE_TRAP_STATS = 1 << 2,  /* stat and access, and metadata through descriptors, as well (--track=full) */
 	ISLE_TRAP_NAMES = 1 << 3,  /* rename, link, rmdir, which an ordinary user's view cannot do to all (repair.h) */
 	ISLE_TRAP_NODES = 1 << 4,  /* mknod, which the isle's root cannot do */
 	ISLE_TRAP_OWNERS = 1 << 5, /* chown to owners that an ordinary user's view cannot hold */

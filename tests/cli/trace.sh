@@ -365,7 +365,7 @@ assert libc.syscall(utimensat, -100, None, None, 0) == -1 and ctypes.get_errno()
 assert libc.fchmod(-1, 0o600) == -1 and ctypes.get_errno() == errno.EBADF
 socket.socket(socket.AF_UNIX).bind("socket")
 PY
-isle run -q -n metadata -- python3 try.py
+isle run -q -n metadata --track=full -- python3 try.py
 same "$(isle trace --json metadata | json '[(w["path"][len("'"$H"'/"):], w["how"]) for w in d["writes"] if w["path"].startswith("'"$H"'/")]')" \
 	"[('times', 'metadata'), ('by-name', 'metadata'), ('set', 'metadata'), ('removed', 'metadata'), ('whole', 'create'), ('whole2', 'create'), ('opened', 'metadata'), ('mode-of-open', 'metadata'), ('owner-of-open', 'metadata'), ('times-of-open', 'metadata'), ('set-of-open', 'metadata'), ('gone', 'create'), ('socket', 'node')]"
 for name in whole opened mode-of-open times-of-open; do has "$(isle explain metadata $name)" "python3 try.py"; done
