@@ -269,6 +269,8 @@ static int build_once(struct isle_builder *b)
 	r = plan_init(b);
 	if (r >= 0)
 		r = scan(b);
+	if (r >= 0 && dirty_choice(b))
+		r = isle_criteria_pair(b);
 	if (r >= 0)
 		r = close_choice(b);
 	if (r < 0)

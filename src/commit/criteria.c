@@ -114,29 +114,54 @@ static bool is_kept(const struct isle_read_path *one)
 	return one->kept && one->kept->then.mode != 0;
 }
 
-/* The isle has removed it, and the host still has there what the isle saw. */
-static bool is_deleted(const struct isle_builder *b, const char *path)
+/* What the isle has renamed to this name, in one step or several: the deletion of it, or -1. The host still has
+ * something there then. */
+static ssize_t find_source(const struct isle_builder *b, const struct isle_read_path *one)
 {
-	ssize_t i = isle_changes_find(&b->changes, path);
+	enum { CHAIN_MAX = 64 }; /* a file can have been renamed back and forth */
 
-	return i >= 0 && b->changes.list[i].kind == ISLE_DELETE && b->changes.list[i].moved == ISLE_MOVED_NO;
+	for (int i = 0; one && one->from && !is_kept(one) && i < CHAIN_MAX; i++) {
+		one = one->from;
+		ssize_t found = isle_changes_find(&b->changes, one->path);
+
+		if (found >= 0 && b->changes.list[found].kind == ISLE_DELETE)
+			return found;
+	}
+	return -1;
 }
 
 bool isle_criteria_renamed(const struct isle_builder *b, const struct isle_change *change)
 {
-	enum { CHAIN_MAX = 64 }; /* a file can have been renamed back and forth */
-	const struct isle_read_path *one = isle_reads_find(&b->reads, change->path);
-
 	if (change->kind != ISLE_MODIFY || change->moved != ISLE_MOVED_DELETED)
 		return false;
 	if (b->reads.untracked > 0 || b->reads.lost > 0)
 		return false;
-	for (int i = 0; one && one->from && !is_kept(one) && i < CHAIN_MAX; i++) {
-		one = one->from;
-		if (is_deleted(b, one->path))
-			return true;
+	ssize_t source = find_source(b, isle_reads_find(&b->reads, change->path));
+	return source >= 0 && b->changes.list[source].moved == ISLE_MOVED_NO;
+}
+
+/* Or is taken for what the host has deleted since. */
+static bool is_made(const struct isle_change *change)
+{
+	return change->kind == ISLE_CREATE || (change->kind == ISLE_MODIFY && change->moved == ISLE_MOVED_DELETED);
+}
+
+int isle_criteria_pair(struct isle_builder *b)
+{
+	int r = 0;
+
+	if (criteria(b) != ISLE_CRITERIA_NONE && b->reads.runs == 0)
+		r = isle_reads_load(b->isle, &b->reads, b->err);
+	for (const struct isle_read_path *one = b->reads.first; one && r >= 0; one = one->next) {
+		ssize_t made = one->from ? isle_changes_find(&b->changes, one->path) : -1;
+		ssize_t source = made >= 0 ? find_source(b, one) : -1;
+
+		if (source < 0 || !is_made(&b->changes.list[made]))
+			continue;
+		if (isle_choice_pair(&b->choice, (size_t)made, (size_t)source) < 0)
+			r = isle_err_errno(b->err, -ENOMEM, "cannot select changes");
 	}
-	return false;
+	return r;
 }
 
 static void stat_of(const struct isle_identity *then, struct isle_stat *ret)

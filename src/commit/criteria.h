@@ -14,6 +14,9 @@
 
 int isle_criteria_load(struct isle_builder *b) isle_must_check;
 
+/* For a partial commit: the ends of each rename that the layers show as a deletion and a creation go together. */
+int isle_criteria_pair(struct isle_builder *b) isle_must_check;
+
 /* True where what looks like a file that the host has deleted since has never been the host's: the isle renamed one of
  * another name to it, which the host still has. As an ordinary user the layer alone cannot tell. */
 bool isle_criteria_renamed(const struct isle_builder *b, const struct isle_change *change);

@@ -4,6 +4,7 @@
  *
  *   - what lies in a directory that is new, of another type, or renamed, needs that directory;
  *   - all names of one file need each other;
+ *   - what a user's isle has renamed, a deletion and a creation in its layer, needs both;
  *   - a rename onto an existing name needs the deletion of what was there;
  *   - what takes the place of a renamed object needs the rename;
  *   - the deletion (or change of type) of a directory needs each deletion below it, and each rename out of it.
@@ -86,6 +87,7 @@ void isle_choice_done(struct isle_choice *choice)
 	free(choice->chosen);
 	free(choice->forbidden);
 	free(choice->next_in_group);
+	free(choice->other_end);
 	isle_map_done(&choice->groups);
 	isle_map_done(&choice->moved_from);
 	*choice = (struct isle_choice){0};
@@ -157,6 +159,17 @@ void isle_choice_forbid(struct isle_choice *choice, size_t i)
 {
 	choice->forbidden[i] = 1;
 	choice->chosen[i] = 0;
+}
+
+int isle_choice_pair(struct isle_choice *choice, size_t i, size_t j)
+{
+	if (!choice->other_end)
+		choice->other_end = calloc(choice->changes->count + 1, sizeof(*choice->other_end));
+	if (!choice->other_end)
+		return -ENOMEM;
+	choice->other_end[i] = j + 1;
+	choice->other_end[j] = i + 1;
+	return 0;
 }
 
 /* The first index whose path is not less than path (+ extra). */
@@ -312,9 +325,15 @@ static int need_below(struct isle_choice *choice, size_t i)
 	return r < 0 ? r : moved;
 }
 
+static int need_other_end(struct isle_choice *choice, size_t i)
+{
+	return choice->other_end && choice->other_end[i] > 0 ? need(choice, i, choice->other_end[i] - 1) : 0;
+}
+
 int isle_choice_close(struct isle_choice *choice)
 {
-	int (*const rules[])(struct isle_choice *, size_t) = {need_ancestors, need_names, need_place, need_below};
+	int (*const rules[])(struct isle_choice *, size_t) = {need_ancestors, need_names, need_place, need_below,
+							      need_other_end};
 	int moved;
 
 	do {

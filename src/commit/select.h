@@ -13,6 +13,7 @@ struct isle_choice {
 	struct isle_map groups;	    /* link group -> index + 1 of its first member */
 	size_t *next_in_group;	    /* per change: index + 1 of the next member, 0: last */
 	struct isle_map moved_from; /* path -> index + 1 of the RENAME that takes its object away */
+	size_t *other_end;	    /* per change: index + 1 of what goes with it, 0: nothing; NULL: for none */
 	struct isle_findings *notes;
 };
 
@@ -28,6 +29,9 @@ int isle_choice_init(const struct isle_changes *changes, const struct isle_selec
 
 /* Forbids one change; the next closure leaves out what needs it. */
 void isle_choice_forbid(struct isle_choice *choice, size_t i);
+
+/* These two are the ends of one rename, and go together. -ENOMEM. */
+int isle_choice_pair(struct isle_choice *choice, size_t i, size_t j) isle_must_check;
 
 /* Adds what the chosen ones need, and leaves out those that need what is forbidden, until nothing moves. */
 int isle_choice_close(struct isle_choice *choice) isle_must_check;

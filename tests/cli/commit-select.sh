@@ -160,6 +160,22 @@ fresh into 'mkdir -p made/in; mv a made/in/a'
 isle discard -q --yes into "$D/made" "$D/a"
 isle run -q -n into -- sh -c "[ -f '$D/a' ] && [ ! -e '$D/made' ]"
 
+# Both ends of a rename go together, also where the layers show a deletion and a creation.
+fresh ends 'mv old new; echo z >new/z; mv a r; echo more >>r; mv r s; echo 2 >b; echo own >own; mv own mine'
+isle commit --yes ends "$D/new" 2>"$T/err"
+absent "$D/old"
+content "$D/new/x" old/x
+content "$D/new/z" z
+same "$(cat "$D/a" "$D/b")" $'a\nb'
+isle commit --yes ends "$D/s" 2>"$T/err"
+absent "$D/a"
+content "$D/s" $'a\nmore'
+content "$D/b" b
+isle commit --yes ends "$D/mine" 2>"$T/err"
+hasnt "$(cat "$T/err")" "pulled in"
+content "$D/mine" own
+same "$(changes ends)" "M  $D/b"
+
 # A directory that was renamed onto another one's name, and one that has become a symbolic link: each is dropped once.
 fresh onto ':'
 mkdir "$D/empty"
