@@ -64,5 +64,7 @@ int isle_readlink(int dir, const char *name, char **ret_target) isle_must_check;
  * followed. What is mounted inside is left alone: -EBUSY or -EXDEV. Never follows symbolic links; makes directories of
  * one's own accessible first (overlay work directories have mode 0). 0 or the first error, having gone on after it. */
 int isle_remove_tree(int dir, const char *name) isle_must_check;
-/* The same; 0 where there is nothing of this name. */
+/* What is in a directory that is open for reading. */
+int isle_remove_content(int top) isle_must_check;
+/* isle_remove_tree(), but 0 where there is nothing of this name. */
 int isle_remove_if_there(int dir, const char *name) isle_must_check;

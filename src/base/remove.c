@@ -146,17 +146,12 @@ static void remove_content(struct removal *removal, int fd, unsigned depth)
 		note_error(removal, -errno);
 }
 
-/* Removes a directory that is not empty: dir/name, one component. */
-static int remove_full(int dir, const char *name)
+int isle_remove_content(int top)
 {
-	struct removal removal = {.top = -1};
-	auto_fd int top = open_directory(dir, name);
+	struct removal removal = {.top = top};
 	unsigned before;
 	int fd;
 
-	if (top < 0)
-		return top;
-	removal.top = top;
 	do {
 		before = removal.moved;
 		fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -164,9 +159,19 @@ static int remove_full(int dir, const char *name)
 			return -errno;
 		remove_content(&removal, fd, 1);
 	} while (removal.moved != before);
-	if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
-		note_error(&removal, -errno);
 	return removal.error;
+}
+
+/* Removes a directory that is not empty: dir/name, one component. */
+static int remove_full(int dir, const char *name)
+{
+	auto_fd int top = open_directory(dir, name);
+	int r;
+
+	if (top < 0)
+		return top;
+	r = isle_remove_content(top);
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT && r == 0 ? -errno : r;
 }
 
 int isle_remove_tree(int dir, const char *name)

@@ -404,13 +404,13 @@ static int compose(struct isle_transaction *tx, const struct isle_action *action
 	return r < 0 ? r : replace_content(sides->host, &text);
 }
 
-static int give_metadata(const struct isle_action *action, const struct isle_meta *host, const struct isle_spot *to)
+static int give_metadata(const struct isle_action *action, const struct isle_meta *host, int to)
 {
 	struct isle_meta meta = *host; /* borrows the attributes */
 
 	if (action->what & ISLE_APPLY_MODE)
 		meta.st.stx_mode = action->new_meta->st.stx_mode;
-	return isle_meta_apply(to->dir, to->name, &meta, ISLE_APPLY_OWNER | ISLE_APPLY_MODE | ISLE_APPLY_XATTRS);
+	return isle_meta_apply(to, "", &meta, ISLE_APPLY_OWNER | ISLE_APPLY_MODE | ISLE_APPLY_XATTRS);
 }
 
 int isle_compose_prepare(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
@@ -420,17 +420,21 @@ int isle_compose_prepare(struct isle_transaction *tx, const struct isle_action *
 	auto_sides struct sides sides = {-1, -1};
 	auto_fd int now = -1;
 	struct isle_spot host, source;
+	struct isle_stat st = {0};
 	int r = isle_spot_target(tx, action, &host);
 
+	if (r >= 0) {
+		now = openat(host.dir, host.name, O_RDONLY | plain);
+		r = now < 0 ? -errno : isle_look(now, "", &st);
+	}
 	if (r >= 0)
-		r = isle_meta_read(host.dir, host.name, &meta);
+		r = isle_same_object(&st, &action->old) ? isle_meta_read(now, "", &meta) : -ESTALE;
 	if (r >= 0)
 		r = isle_spot_source(tx, action, &source);
 	if (r < 0)
 		return r;
-	now = openat(host.dir, host.name, O_RDONLY | plain);
 	sides.isle = openat(source.dir, source.name, O_RDONLY | plain);
-	if (now < 0 || sides.isle < 0)
+	if (sides.isle < 0)
 		return -errno;
 	sides.host = openat(to->dir, to->name, O_RDWR | O_CREAT | O_EXCL | plain, 0600);
 	if (sides.host < 0)
@@ -438,5 +442,5 @@ int isle_compose_prepare(struct isle_transaction *tx, const struct isle_action *
 	r = isle_copy_data(now, sides.host);
 	if (r >= 0)
 		r = compose(tx, action, &sides);
-	return r < 0 ? r : give_metadata(action, &meta, to);
+	return r < 0 ? r : give_metadata(action, &meta, sides.host);
 }

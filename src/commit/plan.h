@@ -67,6 +67,7 @@ enum isle_action_flags {
 	ISLE_ACTION_WITHIN = 1 << 7,   /* EXCHANGE: source lies in a layer that an earlier LAYER or CARRY has parked
 					* whole, and changes places with target at once: it is its own parking */
 	ISLE_ACTION_KEEP = 1 << 8,     /* the isle keeps its object, of which a part is committed */
+	ISLE_ACTION_LOST = 1 << 9,     /* somebody has put something else in the place of what was prepared */
 };
 
 struct isle_action {

@@ -156,7 +156,7 @@ static int refresh_file(struct isle_transaction *tx, size_t i)
 		if (r >= 0)
 			r = isle_remove_if_there(record.dir, record.name);
 		if (r >= 0)
-			r = isle_subtree_copy(source.dir, source.name, record.dir, record.name);
+			r = isle_subtree_copy(source.dir, source.name, NULL, record.dir, record.name, NULL);
 		if (r >= 0 && unlinkat(source.dir, "stamp", 0) < 0 && errno != ENOENT)
 			r = -errno;
 		/* The copy with the stamp it would have had, so that it counts as unwritten. */
@@ -197,7 +197,7 @@ static int renew_kept(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_remove_if_there(copy.dir, copy.name);
 	if (r >= 0)
-		r = isle_subtree_copy(upper.dir, upper.name, copy.dir, copy.name);
+		r = isle_subtree_copy(upper.dir, upper.name, NULL, copy.dir, copy.name, NULL);
 	snprintf(key, sizeof(key), "%sorigin", isle_site_prefix(&tx->plan->sites[action->site]));
 	if (r >= 0)
 		r = isle_xattr_set(copy.dir, copy.name, key, "", 0);

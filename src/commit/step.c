@@ -123,41 +123,60 @@ static int verify(struct isle_transaction *tx, const struct isle_action *action,
 
 /* --- preparing --- */
 
-static int note_prepared(struct isle_action *action, const struct isle_spot *at)
+static int note_prepared(struct isle_action *action, int dir, const char *name)
 {
-	int r = isle_look(at->dir, at->name, &action->new);
+	int r = isle_look(dir, name, &action->new);
 
 	return r < 0 ? r : r == 0 ? -ENOENT : 0;
 }
 
-static int prepare_mkdir(const struct isle_action *action, const struct isle_spot *at)
+static int prepare_mkdir(struct isle_action *action, const struct isle_spot *at)
 {
 	struct isle_meta meta = *action->new_meta;
+	auto_fd int made = -1;
+	int r;
 
 	if (mkdirat(at->dir, at->name, 0700) < 0)
 		return -errno;
+	made = isle_open_made(at->dir, at->name, S_IFDIR);
+	if (made < 0)
+		return made;
 	meta.st.stx_mode = (meta.st.stx_mode & S_IFMT) | ((meta.st.stx_mode | 0700) & 0777);
-	return isle_meta_apply(at->dir, at->name, &meta, ISLE_APPLY_OWNER | ISLE_APPLY_MODE);
+	r = isle_meta_apply(made, "", &meta, ISLE_APPLY_OWNER | ISLE_APPLY_MODE);
+	return r < 0 ? r : note_prepared(action, made, "");
 }
 
 /* The data are the host's, the metadata the isle's. */
-static int copy_metacopy(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+static int copy_metacopy(struct isle_transaction *tx, struct isle_action *action, const struct isle_spot *to)
 {
 	auto_meta struct isle_meta meta = ISLE_META_INIT;
+	auto_fd int in = -1, out = -1;
 	struct isle_spot data, source;
-	int r;
+	struct isle_stat st;
+	int r = isle_spot_source(tx, action, &source);
 
-	r = isle_spot_host(tx, action->from, &data);
-	if (r >= 0)
-		r = isle_subtree_copy(data.dir, data.name, to->dir, to->name);
-	if (r >= 0)
-		r = isle_spot_source(tx, action, &source);
 	if (r >= 0)
 		r = isle_meta_read(source.dir, source.name, &meta);
-	return r < 0 ? r : isle_meta_apply(to->dir, to->name, &meta, ISLE_APPLY_ALL);
+	if (r >= 0)
+		r = isle_spot_host(tx, action->from, &data);
+	if (r >= 0)
+		r = in = isle_open_own(data.dir, data.name, O_RDONLY);
+	if (r >= 0)
+		r = isle_look(in, "", &st);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(st.mode))
+		return -ESTALE;
+	out = openat(to->dir, to->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (out < 0)
+		return -errno;
+	r = isle_copy_data(in, out);
+	if (r >= 0)
+		r = isle_meta_apply(out, "", &meta, ISLE_APPLY_ALL);
+	return r < 0 ? r : note_prepared(action, out, "");
 }
 
-static int prepare_copy(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+static int prepare_copy(struct isle_transaction *tx, struct isle_action *action, const struct isle_spot *to)
 {
 	struct isle_spot source;
 	int r;
@@ -170,7 +189,7 @@ static int prepare_copy(struct isle_transaction *tx, const struct isle_action *a
 	/* A copy leaves overlay attributes behind, but would take whiteouts for devices. */
 	if (action->flags & ISLE_ACTION_SCRUB)
 		r = isle_subtree_scrub(source.dir, source.name, isle_site_prefix(&tx->plan->sites[action->site]));
-	return r < 0 ? r : isle_subtree_copy(source.dir, source.name, to->dir, to->name);
+	return r < 0 ? r : isle_subtree_copy(source.dir, source.name, NULL, to->dir, to->name, &action->new);
 }
 
 static int prepare_link(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
@@ -190,6 +209,15 @@ static int prepare_link(struct isle_transaction *tx, const struct isle_action *a
 	if (r < 0)
 		return r;
 	return linkat(from.dir, from.name, own, to->name, 0) < 0 ? -errno : 0;
+}
+
+/* What came to have the further name is what was to have it. */
+static bool is_planned_link(const struct isle_transaction *tx, const struct isle_action *action)
+{
+	if (action->prepare == ISLE_PREPARE_LINK)
+		return isle_same_object(&action->new, &tx->plan->actions[action->pair].new);
+	return action->prepare != ISLE_PREPARE_HOST || !action->linked ||
+	       isle_same_object(&action->new, action->linked);
 }
 
 /* The host's file must be the planned one before and after it was read. */
@@ -218,7 +246,7 @@ static int prepare_backup(struct isle_transaction *tx, size_t i, const struct is
 	if (r >= 0)
 		r = verify(tx, action, &target);
 	if (r >= 0)
-		r = isle_subtree_copy(target.dir, target.name, to->dir, to->name);
+		r = isle_subtree_copy(target.dir, target.name, &action->old, to->dir, to->name, NULL);
 	if (r < 0 || action->compose == ISLE_COMPOSE_NONE)
 		return r;
 	r = isle_spot_record(tx, i, ISLE_COMPOSED, &made);
@@ -234,21 +262,30 @@ static int prepare(struct isle_transaction *tx, size_t i, const struct isle_spot
 	case ISLE_PREPARE_NONE:
 		return 0;
 	case ISLE_PREPARE_MKDIR:
-		r = prepare_mkdir(action, at);
-		break;
+		return prepare_mkdir(action, at);
 	case ISLE_PREPARE_COPY:
-		r = action->compose ? prepare_composed(tx, action, at) : prepare_copy(tx, action, at);
-		break;
+		if (!action->compose)
+			return prepare_copy(tx, action, at);
+		r = prepare_composed(tx, action, at);
+		return r < 0 ? r : note_prepared(action, at->dir, at->name);
 	case ISLE_PREPARE_LINK:
 	case ISLE_PREPARE_HOST:
 		r = prepare_link(tx, action, at);
-		break;
+		if (r >= 0)
+			r = note_prepared(action, at->dir, at->name);
+		return r >= 0 && !is_planned_link(tx, action) ? -ESTALE : r;
 	case ISLE_PREPARE_BACKUP:
 		return prepare_backup(tx, i, at);
 	default:
 		return -EINVAL;
 	}
-	return r < 0 ? r : note_prepared(action, at);
+}
+
+/* What was prepared, or what it is made of, is another object by now. */
+static int lost(struct isle_transaction *tx, struct isle_action *action)
+{
+	action->flags |= ISLE_ACTION_LOST;
+	return tx->err->code ? -ESTALE : moved(tx, action, action->old.mode ? &action->old : &action->new);
 }
 
 int isle_step_prepare(struct isle_transaction *tx, size_t i)
@@ -272,7 +309,7 @@ int isle_step_prepare(struct isle_transaction *tx, size_t i)
 		r = dir < 0 ? -errno : prepare(tx, i, &again);
 	}
 	if (r == -ESTALE)
-		return r;
+		return lost(tx, action);
 	return r < 0 ? failed(tx, action, r) : 0;
 }
 

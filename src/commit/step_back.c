@@ -306,6 +306,28 @@ int isle_step_rollback(struct isle_transaction *tx, size_t i)
 	return -EINVAL;
 }
 
+/* Beside the host's files somebody can have put something else in its place, and a directory is removed with all that
+ * is in it. Of an operation that was killed while it prepared only the owner tells. */
+static int remove_beside(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *parking)
+{
+	static const struct isle_stat none;
+	const struct isle_stat *wanted = &action->new;
+	struct isle_stat now;
+	int r = isle_look(parking->dir, parking->name, &now);
+
+	if (r <= 0)
+		return r;
+	if (action->flags & ISLE_ACTION_LOST)
+		wanted = &none;
+	else if (tx->plan->stamp == 0 && (now.uid == geteuid() || now.uid == action->new.uid))
+		wanted = &now;
+	if (action->prepare != ISLE_PREPARE_MKDIR || !S_ISDIR(now.mode))
+		return isle_subtree_remove(parking->dir, parking->name, wanted);
+	if (unlinkat(parking->dir, parking->name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
 int isle_step_unprepare(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
@@ -331,6 +353,8 @@ int isle_step_unprepare(struct isle_transaction *tx, size_t i)
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
+	if ((action->flags & ISLE_ACTION_CROSS) && action->kind != ISLE_ACTION_WRITE)
+		return remove_beside(tx, action, &parking);
 	return isle_remove_if_there(parking.dir, parking.name);
 }
 

@@ -45,8 +45,17 @@ int isle_subtree_quiet(int dir, const char *name, const struct statx_timestamp *
 		       const struct isle_touched *touched, char **ret_path) isle_must_check;
 
 /* Copies an object of any type with its metadata and all below it; hard links inside stay hard links. to must not
- * exist. Overlay attributes are left behind. What was made is removed again on failure. */
-int isle_subtree_copy(int from_dir, const char *from, int to_dir, const char *to) isle_must_check;
+ * exist. Overlay attributes are left behind. What was made is removed again on failure. wanted: the object that it has
+ * to be, or NULL. ret_made: the copy, or NULL. -ESTALE: it is another one, or somebody has put another one in the place
+ * of the copy. */
+int isle_subtree_copy(int from_dir, const char *from, const struct isle_stat *wanted, int to_dir, const char *to,
+		      struct isle_stat *ret_made) isle_must_check;
+
+/* Removes dir/name. A directory only if it is this one: who may write to dir can put another in its place. */
+int isle_subtree_remove(int dir, const char *name, const struct isle_stat *wanted) isle_must_check;
+
+/* A descriptor for an object of this type that was just made at dir/name. -ESTALE: something else is there now. */
+int isle_open_made(int dir, const char *name, mode_t type) isle_must_check;
 
 /* Renames, also a directory that its owner may not write to. flags as renameat2(2). */
 int isle_move(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) isle_must_check;

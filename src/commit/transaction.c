@@ -31,6 +31,7 @@
  * 7. On the host everything is (directory descriptor, one component); directories are reached by a walk that follows no
  *    symbolic link. What a program did to the tree in the isle, or a user does to it outside, can make a step fail,
  *    but not go elsewhere.
+ *    What is prepared beside the host's files is held from the moment it was made, and removed only if it is that.
  * 8. Between the look at an object and its rename lies one system call. For an exchange a second look follows, and it
  *    is taken back if something else came out. For a removal, the object that came out is the one that is kept.
  * 9. Where a commit leaves nothing of a layer behind, its first step parks the layer as a whole and puts a fresh one in
@@ -304,7 +305,8 @@ int isle_tx_save(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_remove_if_there(copy.dir, copy.name);
 	if (r >= 0)
-		r = isle_subtree_copy(parked.dir, parked.name, copy.dir, copy.name);
+		r = isle_subtree_copy(parked.dir, parked.name, original ? &action->old : NULL, copy.dir, copy.name,
+				      NULL);
 	if (r >= 0)
 		r = isle_renameat2(copy.dir, copy.name, record.dir, record.name, RENAME_NOREPLACE);
 	if (r < 0)
@@ -357,7 +359,7 @@ static int unpark(struct isle_transaction *tx, size_t i, bool *touches)
 		r = isle_look(parked.dir, emptied, &st);
 	if (r <= 0 || !isle_same_object(&st, &action->old))
 		return r < 0 ? r : 0;
-	return isle_remove_tree(parked.dir, emptied);
+	return isle_subtree_remove(parked.dir, emptied, &action->old);
 }
 
 /* From APPLIED to DONE; repeatable. */

@@ -297,7 +297,7 @@ static void test_copies_are_whole(void **state)
 	assert_int_equal(linkat(dir, "t/f", dir, "t/g", 0), 0);
 	assert_int_equal(symlinkat("nowhere", dir, "t/l"), 0);
 	assert_int_equal(mkfifoat(dir, "t/p", 0600), 0);
-	assert_int_equal(isle_subtree_copy(dir, "t", dir, "c"), 0);
+	assert_int_equal(isle_subtree_copy(dir, "t", NULL, dir, "c", NULL), 0);
 	unit_assert_content(dir, "c/f", "content");
 	assert_int_equal(isle_look(dir, "c/f", &a), 1);
 	assert_int_equal(isle_look(dir, "c/g", &b), 1);
@@ -309,7 +309,7 @@ static void test_copies_are_whole(void **state)
 	assert_int_equal(isle_look(dir, "c", &a), 1);
 	assert_int_equal(a.mode, S_IFDIR | 0750);
 	/* What is there is neither overwritten nor removed. */
-	assert_int_equal(isle_subtree_copy(dir, "t", dir, "c"), -EEXIST);
+	assert_int_equal(isle_subtree_copy(dir, "t", NULL, dir, "c", NULL), -EEXIST);
 	unit_assert_content(dir, "c/f", "content");
 }
 
