@@ -337,10 +337,23 @@ static int clean(struct isle_transaction *tx, const struct isle_action *action, 
 	return r < 0 ? r : isle_overlay_strip(at->dir, at->name, &action->overlay);
 }
 
+/* What came to `to` is the object that was to be renamed; else it goes back, and *ret_out tells of it. 1 or 0. */
+static int took(const struct isle_spot *from, const struct isle_spot *to, const struct isle_stat *wanted,
+		struct isle_stat *ret_out)
+{
+	int r = isle_look(to->dir, to->name, ret_out);
+
+	if (r < 0 || isle_same_object(ret_out, wanted))
+		return r < 0 ? r : 1;
+	r = isle_move(to->dir, to->name, from->dir, from->name, RENAME_NOREPLACE);
+	return r < 0 ? r : 0;
+}
+
 static int apply_remove(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, parking;
+	struct isle_stat out;
 	int r = isle_spot_target(tx, action, &target);
 
 	if (r >= 0)
@@ -351,6 +364,9 @@ static int apply_remove(struct isle_transaction *tx, size_t i)
 	if (r < 0)
 		return r;
 	r = isle_move(target.dir, target.name, parking.dir, parking.name, RENAME_NOREPLACE);
+	/* Where it goes may be nothing of whom its old directory belongs to. */
+	if (r >= 0 && action->kind == ISLE_ACTION_TAKE && took(&target, &parking, &action->old, &out) == 0)
+		return moved(tx, action, &out);
 	forget_if_directory(tx, &action->old);
 	return r < 0 ? failed(tx, action, r) : 0;
 }

@@ -65,6 +65,35 @@ race symlinkat 0 "ln -s x l; chown -h $uid l" "$swap_dir"
 race symlinkat 0 "ln -s x l; chown -h $uid l" "$swap_file"
 race mknodat 0 "mkfifo p; chown $uid p" "$swap_file"
 race fchownat 0 "echo 1 >a; chown $uid a; ln a b" "$swap_file"
+
+# Between the look at what is to be renamed and the renaming, something else gets its name: it does not come to the new one.
+in_renameat2() {
+	local tracer=$1 child
+	child=$(cat "/proc/$tracer/task/$tracer/children") && grep -q "^$call " "/proc/${child% }/syscall"
+}
+case $(uname -m) in
+x86_64) call=316 ;;
+aarch64 | riscv64) call=276 ;;
+*) call= ;;
+esac
+if [ "$call" ]; then
+	echo planned >from
+	echo other >other
+	chown "$uid" . other
+	isle run -q -n take --criteria write -- sh -c "mkdir new; mv from new/name"
+	strace -qq -o "$T/strace" -e trace=renameat2 -e inject=renameat2:delay_enter=700000 "$ISLE" commit --yes --allow=all take >"$T/said" 2>&1 &
+	pid=$!
+	for _ in $(seq 200); do
+		in_renameat2 "$pid" 2>/dev/null && as_user sh -c "cd '$P' && mv from .from && mv other from" && break
+		sleep 0.02
+	done
+	status=0
+	wait "$pid" || status=$?
+	same "$status" 4 "status ($(cat "$T/said"))"
+	same "$(cat from)" other
+	same "$(cat .from)" planned
+	absent new
+fi
 cd /
 umount "$P"
 nothing_left
