@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 struct copy {
 	const struct isle_stat *wanted; /* what is to be copied, or NULL */
@@ -31,6 +32,23 @@ struct copy {
 };
 
 static int copy_object(struct copy *copy, int from_dir, const char *from, int to_dir, const char *to);
+
+/* File systems of which all objects belong to whom the mount or a server says: FAT, exFAT, NTFS, SMB, 9p, FUSE, and NFS
+ * where it takes root for nobody (statfs(2)). */
+static bool has_own_owners(int dir, uid_t uid)
+{
+	static const long types[] = {0x4d44,	       0x2011bab0, 0x5346544e, 0x7366746e, (long)0xff534d42,
+				     (long)0xfe534d42, 0x517b,	   0x01021997, 0x65735546};
+	enum { NFS = 0x6969, NOBODY = 65534 };
+	struct statfs fs;
+
+	if (fstatfs(dir, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if ((uint32_t)fs.f_type == (uint32_t)types[i])
+			return true;
+	return fs.f_type == NFS && uid == NOBODY;
+}
 
 /* What was made at dir/name a moment ago, held: who may write to dir can have put something else there. A directory is
  * opened for reading, anything else not at all. -ESTALE: it cannot be what was made, which belongs to who made it, has
@@ -47,7 +65,9 @@ int isle_open_made(int dir, const char *name, mode_t type)
 	r = isle_look(fd, "", &st);
 	if (r < 0)
 		return r;
-	if ((st.mode & S_IFMT) != type || st.uid != geteuid() || (type != S_IFDIR && st.nlink != 1))
+	if ((st.mode & S_IFMT) != type || (type != S_IFDIR && st.nlink != 1))
+		return -ESTALE;
+	if (st.uid != geteuid() && !has_own_owners(dir, st.uid))
 		return -ESTALE;
 	if (type == S_IFDIR) {
 		auto_dir DIR *stream = isle_open_entries(fd, ".", &r);

@@ -96,4 +96,16 @@ if [ "$call" ]; then
 fi
 cd /
 umount "$P"
+
+# A file system that says itself whose everything is, as FAT does, is no swap.
+mkdir "$T/below"
+bindfs -o attr_timeout=0,entry_timeout=0 --force-user=nobody --force-group=nogroup --chown-ignore --chgrp-ignore "$T/below" "$P"
+cd "$P"
+isle run -q -n forced -- sh -c 'mkdir d; echo f >d/f; ln -s d l; mkfifo p'
+isle commit -q --yes forced
+same "$(cat d/f)" f
+same "$(stat -c %U d)" nobody
+[ -L l ] && [ -p p ] || fail "not all of it is there"
+cd /
+umount "$P"
 nothing_left
