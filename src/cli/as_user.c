@@ -53,28 +53,6 @@ static void peer_done(struct peer *peer)
 
 /* --- what it is started with --- */
 
-void isle_as_user_done(struct isle_as_user *as)
-{
-	for (size_t i = 0; i < as->count; i++)
-		free((char *)as->options[i]);
-	free(as->options);
-	*as = ISLE_AS_USER_INIT;
-}
-
-static int add_option(struct isle_as_user *as, char *text)
-{
-	const char **more = text ? reallocarray(as->options, as->count + 2, sizeof(*more)) : NULL;
-
-	if (!more) {
-		free(text);
-		return -ENOMEM;
-	}
-	more[as->count++] = text;
-	more[as->count] = NULL;
-	as->options = more;
-	return 0;
-}
-
 static const char *option_name(const struct isle_verb *verb, int id)
 {
 	const struct isle_option *option = verb->options;
@@ -111,29 +89,30 @@ int isle_as_user_option(struct isle_as_user *as, const struct isle_args *args, i
 	}
 	if (asprintf(&text, value ? "--%s=%s" : "--%s", name, value) < 0)
 		text = NULL;
-	return add_option(as, text);
+	return isle_operands_take(&as->options, text);
 }
 
 /* The verb, the options, "--" and the operands: a list whose strings are borrowed, but for the paths that were made
  * absolute, which the options get. */
 static const char **command_line(struct isle_as_user *as, const struct isle_args *args)
 {
-	size_t options = as->count, at = 0;
+	size_t options = as->options.count, at = 0;
 	const char **argv;
 	int r = 0;
 
 	for (int i = 0; i < args->operand_count && r >= 0; i++)
-		r = add_option(as, strchr(args->operands[i], '/') ? isle_path_absolute(args->operands[i])
-								  : strdup(args->operands[i]));
-	argv = r < 0 ? NULL : calloc(as->count + 4, sizeof(*argv));
+		r = isle_operands_take(&as->options, strchr(args->operands[i], '/')
+							     ? isle_path_absolute(args->operands[i])
+							     : strdup(args->operands[i]));
+	argv = r < 0 ? NULL : calloc(as->options.count + 4, sizeof(*argv));
 	if (!argv)
 		return NULL;
 	argv[at++] = "isle";
 	argv[at++] = isle_verb_for_root.name;
-	for (size_t i = 0; i < as->count; i++) {
+	for (size_t i = 0; i < as->options.count; i++) {
 		if (i == options)
 			argv[at++] = "--";
-		argv[at++] = as->options[i];
+		argv[at++] = as->options.list[i];
 	}
 	return argv;
 }
@@ -326,8 +305,8 @@ static int ask(const struct isle_keep *keep, const struct peer *peer, const stru
 		fprintf(stderr, "isle: nothing was done: there is no terminal to ask on\nhint: say --yes\n");
 		return ISLE_EXIT_FAILED;
 	}
-	return isle_ask("commit %s on '%s' as %s, and give %zu owners?", wishes->summary, wishes->isle, peer->user,
-			wishes->count)
+	return isle_ask("commit %s on '%s' as %s, and give %zu owner%s?", wishes->summary, wishes->isle, peer->user,
+			wishes->count, wishes->count == 1 ? "" : "s")
 		       ? 0
 		       : ISLE_EXIT_FAILED;
 }
@@ -339,8 +318,9 @@ static int tell(const struct isle_commit_result *result)
 	isle_keep_tell(result);
 	switch (result->outcome) {
 	case ISLE_OUTCOME_DONE:
-		isle_note("gave %" PRIu64 " owners (operation %" PRIu64 "; 'isle undo' takes them back)",
-			  result->summary.metadata, result->operation);
+		isle_note("gave %" PRIu64 " owner%s (operation %" PRIu64 "; 'isle undo' takes %s back)",
+			  result->summary.metadata, result->summary.metadata == 1 ? "" : "s", result->operation,
+			  result->summary.metadata == 1 ? "it" : "them");
 		return ISLE_EXIT_OK;
 	case ISLE_OUTCOME_CONFLICT:
 		fputs("isle: the changes are committed, but no owner was given: these are not as they were shown\n"

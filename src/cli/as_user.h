@@ -18,14 +18,16 @@
 #include "keep.h"
 
 struct isle_as_user {
-	const char *user;     /* --user; NULL: not given */
-	const char **options; /* the others, to be passed on; owned, NULL-terminated */
-	size_t count;
+	const char *user;	      /* --user; NULL: not given */
+	struct isle_operands options; /* the others, to be passed on */
 };
 
 #define ISLE_AS_USER_INIT ((struct isle_as_user){0})
 
-void isle_as_user_done(struct isle_as_user *as);
+static inline void isle_as_user_done(struct isle_as_user *as)
+{
+	isle_operands_done(&as->options);
+}
 #define auto_as_user __attribute__((cleanup(isle_as_user_done)))
 
 /* Takes note of an option, as it means the same in any directory. */

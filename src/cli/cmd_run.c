@@ -94,6 +94,7 @@ enum {
 static const struct isle_option run_options[] = {RUN_OPTIONS};
 
 /* A growing NULL-terminated list of strings that are borrowed. */
+/* Borrowed. */
 struct strings {
 	const char **list;
 	size_t count;
@@ -102,7 +103,7 @@ struct strings {
 struct request {
 	const struct isle_verb *verb;
 	const char *name;
-	struct strings hide, write; /* these own their strings */
+	struct isle_operands hide, write;
 	struct strings environment; /* --env */
 	struct strings all;	    /* the whole environment of CMD */
 	char *isle_variable;	    /* one of `all` */
@@ -119,17 +120,10 @@ struct request {
 	struct isle_run_options run;
 };
 
-static void free_owned(struct strings *s)
-{
-	for (size_t i = 0; i < s->count; i++)
-		free((char *)s->list[i]);
-	free(s->list);
-}
-
 static void request_done(struct request *q)
 {
-	free_owned(&q->hide);
-	free_owned(&q->write);
+	isle_operands_done(&q->hide);
+	isle_operands_done(&q->write);
 	free(q->environment.list);
 	free(q->all.list);
 	free(q->isle_variable);
@@ -224,19 +218,16 @@ static int out_of_memory(void)
 	return ISLE_EXIT_NOT_STARTED;
 }
 
-static int set_path(struct strings *list, const char *path)
+static int set_path(struct isle_operands *list, const char *path)
 {
-	auto_free char *absolute = NULL;
+	char *absolute = NULL;
 	struct isle_err err = ISLE_ERR_INIT;
 
 	if (isle_operand_path(path, &absolute, &err) < 0) {
 		isle_err_print(&err);
 		return ISLE_EXIT_NOT_STARTED;
 	}
-	if (add_string(list, absolute) < 0)
-		return out_of_memory();
-	(void)ptr_take(&absolute);
-	return 0;
+	return isle_operands_take(list, absolute) < 0 ? out_of_memory() : 0;
 }
 
 static int set_flag(struct request *q, int id)

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,17 +38,17 @@ static int copy_object(struct copy *copy, int from_dir, const char *from, int to
  * where it takes root for nobody (statfs(2)). */
 static bool has_own_owners(int dir, uid_t uid)
 {
-	static const long types[] = {0x4d44,	       0x2011bab0, 0x5346544e, 0x7366746e, (long)0xff534d42,
-				     (long)0xfe534d42, 0x517b,	   0x01021997, 0x65735546};
-	enum { NFS = 0x6969, NOBODY = 65534 };
+	enum { NTFS = 0x5346544e, NTFS3 = 0x7366746e, NOBODY = 65534 };
+	static const unsigned types[] = {MSDOS_SUPER_MAGIC, EXFAT_SUPER_MAGIC, NTFS,	   NTFS3,
+					 CIFS_SUPER_MAGIC,  SMB2_SUPER_MAGIC,  V9FS_MAGIC, FUSE_SUPER_MAGIC};
 	struct statfs fs;
 
 	if (fstatfs(dir, &fs) < 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if ((uint32_t)fs.f_type == (uint32_t)types[i])
+		if ((unsigned)fs.f_type == types[i])
 			return true;
-	return fs.f_type == NFS && uid == NOBODY;
+	return fs.f_type == NFS_SUPER_MAGIC && uid == NOBODY;
 }
 
 /* What was made at dir/name a moment ago, held: who may write to dir can have put something else there. A directory is

@@ -130,20 +130,18 @@ static ssize_t find_source(const struct isle_builder *b, const struct isle_read_
 	return -1;
 }
 
+/* The isle's file comes from one that the host has no more, as far as the layer tells. */
+static bool seems_deleted(const struct isle_change *change)
+{
+	return change->kind == ISLE_MODIFY && change->moved == ISLE_MOVED_DELETED;
+}
+
 bool isle_criteria_renamed(const struct isle_builder *b, const struct isle_change *change)
 {
-	if (change->kind != ISLE_MODIFY || change->moved != ISLE_MOVED_DELETED)
-		return false;
-	if (b->reads.untracked > 0 || b->reads.lost > 0)
+	if (!seems_deleted(change) || b->reads.untracked > 0 || b->reads.lost > 0)
 		return false;
 	ssize_t source = find_source(b, isle_reads_find(&b->reads, change->path));
 	return source >= 0 && b->changes.list[source].moved == ISLE_MOVED_NO;
-}
-
-/* Or is taken for what the host has deleted since. */
-static bool is_made(const struct isle_change *change)
-{
-	return change->kind == ISLE_CREATE || (change->kind == ISLE_MODIFY && change->moved == ISLE_MOVED_DELETED);
 }
 
 int isle_criteria_pair(struct isle_builder *b)
@@ -156,7 +154,7 @@ int isle_criteria_pair(struct isle_builder *b)
 		ssize_t made = one->from ? isle_changes_find(&b->changes, one->path) : -1;
 		ssize_t source = made >= 0 ? find_source(b, one) : -1;
 
-		if (source < 0 || !is_made(&b->changes.list[made]))
+		if (source < 0 || (b->changes.list[made].kind != ISLE_CREATE && !seems_deleted(&b->changes.list[made])))
 			continue;
 		if (isle_choice_pair(&b->choice, (size_t)made, (size_t)source) < 0)
 			r = isle_err_errno(b->err, -ENOMEM, "cannot select changes");

@@ -66,7 +66,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum { PLAN_LIMIT = 1 << 30 };
 

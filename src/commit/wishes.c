@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wishes.h"
 #include "path.h"
+#include "store.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/limits.h>
@@ -10,7 +11,7 @@
 
 static const char magic[] = "isle owners 1";
 
-enum { NAME_LENGTH_MAX = 64, SUMMARY_LENGTH_MAX = 256 };
+enum { SUMMARY_LENGTH_MAX = 256 };
 
 void isle_wishes_done(struct isle_wishes *wishes)
 {
@@ -84,13 +85,6 @@ static const char *next(struct reader *reader)
 		return NULL;
 	reader->at = nul + 1;
 	return record;
-}
-
-static bool is_isle_name(const char *name)
-{
-	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+@-");
-
-	return length > 0 && length <= NAME_LENGTH_MAX && name[length] == '\0' && name[0] != '-' && name[0] != '.';
 }
 
 static bool is_plain(const char *text)
@@ -182,7 +176,7 @@ int isle_wishes_read(const char *data, size_t size, struct isle_wishes *ret_wish
 	struct reader reader = {data, data + size};
 	const char *first = size <= ISLE_WISHES_BYTES_MAX ? next(&reader) : NULL;
 	const char *isle = first && strcmp(first, magic) == 0 ? next(&reader) : NULL;
-	const char *summary = isle && is_isle_name(isle) ? next(&reader) : NULL;
+	const char *summary = isle && isle_name_valid(isle) ? next(&reader) : NULL;
 	const char *record = NULL;
 	int r = summary && is_plain(summary) ? 0 : -EBADMSG;
 

@@ -38,7 +38,7 @@ static const char *const nouns[] = {
 	"plover", "reef",  "sail",  "seal",   "shell", "shoal", "spray",  "swell", "tern", "tide",  "wave",
 };
 
-static bool name_valid(const char *name)
+bool isle_name_valid(const char *name)
 {
 	size_t size = strlen(name);
 
@@ -141,7 +141,7 @@ int isle_create(struct isle_store *store, const char *name, struct isle **ret_is
 	char buffer[80];
 	int r;
 
-	if (name != NULL && !name_valid(name)) {
+	if (name != NULL && !isle_name_valid(name)) {
 		isle_err_text(err, -EINVAL, "%s cannot be the name of an isle", isle_quote(name));
 		isle_err_hint(err, "use up to 64 letters, digits and ._+@-, not starting with '-' or '.'");
 		return -EINVAL;
@@ -175,7 +175,7 @@ int isle_find_exact(struct isle_store *store, const char *name, struct isle **re
 {
 	char id[17];
 
-	if (!name_valid(name))
+	if (!isle_name_valid(name))
 		return -ENOENT;
 	int r = read_id(store, name, id);
 	if (r == -ENOENT)
@@ -224,7 +224,7 @@ int isle_list(struct isle_store *store, struct isle_entries *ret_entries, struct
 	const struct dirent *e;
 
 	while ((e = isle_next_entry(dir, &r)) != NULL) {
-		if (name_valid(e->d_name))
+		if (isle_name_valid(e->d_name))
 			r = add_entry(store, e->d_name, &entries, &room);
 	}
 	if (r < 0)
@@ -299,7 +299,7 @@ int isle_find(struct isle_store *store, const char *name, struct isle **ret_isle
 
 int isle_rename(struct isle_store *store, const char *name, const char *new_name, struct isle_err *err)
 {
-	if (!name_valid(new_name)) {
+	if (!isle_name_valid(new_name)) {
 		isle_err_text(err, -EINVAL, "%s cannot be the name of an isle", isle_quote(new_name));
 		isle_err_hint(err, "use up to 64 letters, digits and ._+@-, not starting with '-' or '.'");
 		return -EINVAL;

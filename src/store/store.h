@@ -54,8 +54,10 @@ static inline void isle_cleanup_isle(struct isle **isle)
 }
 #define auto_isle __attribute__((cleanup(isle_cleanup_isle)))
 
-/* A new isle. name NULL: a fresh readable one. -EEXIST when the name is taken, -EINVAL when it is no name:
- * 1..64 of [A-Za-z0-9._+@-], not starting with '-' or '.'. */
+/* 1..64 of [A-Za-z0-9._+@-], not starting with '-' or '.'. */
+bool isle_name_valid(const char *name);
+
+/* A new isle. name NULL: a fresh readable one. -EEXIST when the name is taken, -EINVAL when it is no name. */
 int isle_create(struct isle_store *store, const char *name, struct isle **ret_isle,
 		struct isle_err *err) isle_must_check;
 
