@@ -7,7 +7,9 @@
  * 2. Files of the host that share an inode (hard links) would be split by that: their second name is linked to the
  * first one's copy.
  * 3. What could not be removed at the old place afterwards is found before anything is in place: directories of others.
- * 4. Bounded: DEPTH_MAX levels, two descriptors each. With ISLE_CARRY_FEW also in time.
+ * 4. A directory that its owner has closed to himself is opened for as long as it is carried: natively nobody looks
+ * into what is renamed.
+ * 5. Bounded: DEPTH_MAX levels, two descriptors each. With ISLE_CARRY_FEW also in time.
  */
 #include "repair.h"
 
@@ -179,16 +181,36 @@ static bool can_be_emptied(int dir, const struct statx *st)
 	return (st->stx_mode & S_ISVTX) == 0 && faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0;
 }
 
-static int carry_directory(struct carry *c, const struct statx *st, int from_dir, const char *from, int to_dir,
-			   const char *to)
+static bool is_closed(const struct statx *st)
+{
+	return st->stx_uid == geteuid() && (st->stx_mode & (S_IRUSR | S_IXUSR)) != (S_IRUSR | S_IXUSR);
+}
+
+/* A descriptor of the directory; of one that is_closed() with rights that have to be taken back. */
+static int open_directory(const struct statx *st, int dir, const char *name)
+{
+	auto_fd int fd = -1;
+
+	if (is_closed(st)) {
+		auto_fd int path = isle_walk(dir, name, O_PATH | O_DIRECTORY);
+		char proc[64];
+
+		if (path < 0)
+			return path;
+		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", path);
+		if (chmod(proc, (st->stx_mode & 07777) | S_IRUSR | S_IXUSR) < 0)
+			return -errno;
+	}
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd_take(&fd);
+}
+
+static int carry_opened(struct carry *c, const struct statx *st, int in, int to_dir, const char *to)
 {
 	auto_meta struct isle_meta meta = ISLE_META_INIT;
-	auto_fd int in = openat(from_dir, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	auto_fd int out = -1;
 	bool top = c->top < 0;
 
-	if (in < 0)
-		return -errno;
 	if (!can_be_emptied(in, st) || c->depth >= DEPTH_MAX)
 		return -EXDEV;
 	int r = isle_meta_read(in, "", &meta);
@@ -206,7 +228,25 @@ static int carry_directory(struct carry *c, const struct statx *st, int from_dir
 	c->depth--;
 	if (top)
 		c->top = -1;
-	return r < 0 ? r : isle_meta_apply(to_dir, to, &meta, ISLE_APPLY_ALL);
+	if (r >= 0)
+		r = isle_meta_apply(to_dir, to, &meta, ISLE_APPLY_ALL);
+	/* Last, since it is the owner's entry of an access control list, too. */
+	if (r >= 0 && is_closed(st) && fchmod(out, st->stx_mode & 07777) < 0)
+		r = -errno;
+	return r;
+}
+
+static int carry_directory(struct carry *c, const struct statx *st, int from_dir, const char *from, int to_dir,
+			   const char *to)
+{
+	auto_fd int in = open_directory(st, from_dir, from);
+
+	if (in < 0)
+		return in;
+	int r = carry_opened(c, st, in, to_dir, to);
+	if (is_closed(st))
+		isle_ignore(fchmod(in, st->stx_mode & 07777));
+	return r;
 }
 
 static int carry_object(struct carry *c, int from_dir, const char *from, int to_dir, const char *to)

@@ -3,7 +3,7 @@
 # Renames of directories, and renames and links between the layers of an isle, end inside as they do on the host.
 # runs-as: root user
 . "$(dirname "$0")/../lib.sh"
-need python3
+need python3 setfacl setfattr
 
 helpers=$(readlink -f "$(dirname "$0")/../helpers")
 cp "$helpers/renames.py" "$T/renames.py"
@@ -31,6 +31,50 @@ if ! is_root; then
 	same "$(cd "$D/review" && find . | sort | xargs)" ". ./f ./f/sub ./f/sub/f"
 	isle undo -q --yes
 	same "$(cd "$D/review" && find . | sort | xargs)" ". ./d ./d/sub ./d/sub/f"
+fi
+
+# A rename does not look into what it moves: its owner may have closed it to himself.
+cat >"$T/closed.sh" <<'SH'
+set -eu
+cd "$1"
+python3 - <<'PY'
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for old, new, flags in ('d1', 'new', 0), ('t/d2', 't/new', 0), ('d3', 'd4', 2), ('d5', 'f', 2), ('d6', 't/d6', 0):
+    error = ctypes.get_errno() if libc.renameat2(-100, old.encode(), -100, new.encode(), flags) < 0 else 0
+    print(old, new, os.strerror(error))
+PY
+look() { find . -printf '%p %y %m %s\n' 2>/dev/null | sed -E 's/ d ([0-9]+) .*/ d \1/' | sort; }
+look
+getfacl new 2>/dev/null
+chmod -R u+rwX . || true
+getfattr -d new
+look
+SH
+if ! is_root; then
+	for where in native isle; do
+		mkdir -p "$D/shut/$where/t"
+		cd "$D/shut/$where"
+		mkdir -p d1/in/er t/d2/in d3/in d4/in d5 d6
+		tee d1/f d1/in/f t/d2/f d3/f d4/f d5/f d6/f f <<<text >/dev/null
+		setfattr -n user.x -v 1 d1
+		setfacl -m "u:$(id -u):rx" d1/in
+		setfacl -m "g:$(id -g):rx" d1
+		chmod 000 d1/in/er
+		chmod 0500 d1/in
+		chmod u= d1
+		chmod 0200 t/d2
+		chmod 0640 d3
+		chmod 0 d5 d6
+		cd "$T"
+	done
+	modes=$(cd "$D/shut/isle" && stat -c '%n %a' d1 t/d2 d3 d5 d6)
+	bash "$T/closed.sh" "$D/shut/native" >"$T/native"
+	isle run -q -n shut -- bash "$T/closed.sh" "$D/shut/isle" >"$T/inside"
+	diff "$T/native" "$T/inside" >&2 || fail "closed directories are renamed differently inside"
+	has "$(cat "$T/native")" "d5 f Success"
+	same "$(cd "$D/shut/isle" && stat -c '%n %a' d1 t/d2 d3 d5 d6)" "$modes" "what the host has"
+	chmod -R u+rwX "$D/shut"
 fi
 
 # While a large tree is moved other programs go on; what is made in it meanwhile is not lost.
