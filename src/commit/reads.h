@@ -3,7 +3,7 @@
 /*
  * What an isle has read, folded from the logs of its runs (events.h): for each path of the host the state it had when
  * the isle first read it. Reads of before a commit that took all of the isle, or of a path that was committed on its
- * own, do not count any more (isle_reads_settle()).
+ * own, do not count any more (settled.h).
  */
 #include "events.h"
 #include "map.h"
@@ -49,7 +49,3 @@ const struct isle_read_path *isle_reads_find(const struct isle_reads *reads, con
 
 /* The command line of a process of a run, as text for people; heap. -ENOENT. */
 int isle_reads_command(const struct isle *isle, uint32_t run, uint32_t process, char **ret_command) isle_must_check;
-
-/* After the steps of an operation: what a commit put on the host is not what the isle read there any more, and nothing
- * is left that came from what was read before a discard of everything. A failure costs conflicts, nothing else. */
-void isle_reads_settle(const struct isle *isle, const struct isle_plan *plan, int64_t operation);

@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "io.h"
 #include "quote.h"
-#include "reads.h"
+#include "settled.h"
 #include "talk.h"
 #include "touching.h"
 #include "transaction_internal.h"
@@ -99,7 +99,7 @@ static int confirm_applied(struct isle_transaction *tx, int record, bool noted, 
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "cannot note what was touched");
 	if (tx->isle)
-		isle_reads_settle(tx->isle, tx->plan, tx->id);
+		isle_settled_add(tx->isle, tx->plan, tx->id);
 	return isle_tx_note_applied(tx, record, *end);
 }
 

@@ -51,8 +51,8 @@
 #include "kernel.h"
 #include "path.h"
 #include "quote.h"
-#include "reads.h"
 #include "select.h"
+#include "settled.h"
 #include "stamp.h"
 #include "subtree.h"
 #include "talk.h"
@@ -540,7 +540,7 @@ static int carry_out(struct isle_transaction *tx, struct isle_catalog *catalog, 
 	if (r < 0)
 		return isle_err_errno(tx->err, r, "cannot note what was touched");
 	if (tx->isle)
-		isle_reads_settle(tx->isle, tx->plan, tx->id);
+		isle_settled_add(tx->isle, tx->plan, tx->id);
 	*ret_end = isle_stamp_pass(record, "plan", true);
 	r = isle_tx_note_applied(tx, record, *ret_end);
 	return r < 0 ? isle_err_errno(tx->err, r, "cannot note that the operation is applied") : 0;
