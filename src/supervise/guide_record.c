@@ -18,6 +18,7 @@ enum {
 	WRITTEN = 1 << 8,
 	MOVED = 1 << 9,
 	COPIED = 1 << 10, /* the isle's own, but the content is the host's still */
+	GONE = 1 << 11,	  /* renamed away, and that is on record */
 };
 
 static struct isle_known_slot *slot_of(struct isle_guide *guide, const char *path)
@@ -157,19 +158,33 @@ bool isle_guide_is_written(const struct isle_guide *guide, const char *view)
 	return slot != NULL && (slot->bits & WRITTEN) != 0;
 }
 
+/* A rename that gives a known name takes one away, which nothing else may tell. 1: for the first time. */
+static int note_gone(struct isle_guide *guide, const char *view)
+{
+	struct isle_known_slot *slot = slot_of(guide, view);
+	bool first;
+
+	if (slot == NULL)
+		return -ENOMEM;
+	first = (slot->bits & (WRITTEN | GONE)) == 0;
+	slot->bits |= GONE;
+	return first;
+}
+
 int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, const char *view, unsigned how,
 		     const char *other)
 {
 	struct isle_event event = {.type = ISLE_EVENT_WRITE, .how = how, .path = view, .other = other};
 	const char *changed = how == ISLE_WRITE_RENAME || how == ISLE_WRITE_LINK ? other : view;
+	int gone = how == ISLE_WRITE_RENAME ? note_gone(guide, view) : 0;
 	struct isle_known_slot *slot = slot_of(guide, changed);
 
 	guide->wrote = true;
-	if (slot == NULL)
+	if (slot == NULL || gone < 0)
 		return isle_guide_lose(guide, "too many paths");
 	if (how != ISLE_WRITE_METADATA && how != ISLE_WRITE_OPEN && how != ISLE_WRITE_APPEND)
 		slot->bits &= ~(uint32_t)COPIED;
-	if ((slot->bits & WRITTEN) != 0)
+	if ((slot->bits & WRITTEN) != 0 && !gone)
 		return 0;
 	slot->bits |= WRITTEN;
 	event.process = isle_guide_process(guide, call);
