@@ -32,6 +32,29 @@ const char *isle_change_kind_name(enum isle_change_kind kind)
 	return kind_names[kind];
 }
 
+int isle_change_kind_by_name(const char *name)
+{
+	for (int kind = ISLE_CREATE; kind <= ISLE_READ_ONLY; kind++)
+		if (strcmp(kind_names[kind], name) == 0)
+			return kind;
+	return -EINVAL;
+}
+
+int isle_change_kinds_add(const char *words, unsigned *kinds)
+{
+	auto_free char *copy = strdup(words);
+	char *rest = copy, *word;
+
+	while (copy && (word = strsep(&rest, ","))) {
+		int kind = isle_change_kind_by_name(word);
+
+		if (kind < 0 || kind == ISLE_READ_ONLY)
+			return -EINVAL;
+		*kinds |= 1U << kind;
+	}
+	return copy ? 0 : -ENOMEM;
+}
+
 const char *isle_type_name(uint32_t mode)
 {
 	switch (mode & S_IFMT) {

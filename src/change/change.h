@@ -141,6 +141,10 @@ bool isle_change_owner(const struct isle_change *change, uint32_t *ret_uid, uint
 
 /* "create", ... as in the JSON. */
 const char *isle_change_kind_name(enum isle_change_kind kind);
+/* The kind of this name, or -EINVAL. */
+int isle_change_kind_by_name(const char *name);
+/* "create,modify": adds 1 << kind for each to *kinds. -EINVAL where one is no kind of change, -ENOMEM. */
+int isle_change_kinds_add(const char *words, unsigned *kinds) isle_must_check;
 /* "file", "directory", ...; the type bits of the mode count. */
 const char *isle_type_name(uint32_t mode);
 /* "setuid", ...; one bit. */

@@ -11,6 +11,8 @@
 static const struct isle_option options[] = {
 	ISLE_KEEP_OPTION_YES,
 	ISLE_KEEP_OPTION_EXCEPT,
+	ISLE_KEEP_OPTION_KIND,
+	ISLE_KEEP_OPTION_BY,
 	ISLE_KEEP_OPTION_ALLOW,
 	ISLE_KEEP_OPTION_CONFLICT,
 	ISLE_KEEP_OPTION_CRITERIA,
@@ -55,9 +57,15 @@ static int commit_plan(struct isle_keep *keep, const char *path)
 		r = isle_find_exact(keep->store, file.isle, &keep->isle, &err);
 	if (r == -ENOENT && !err.code)
 		isle_err_text(&err, r, "the isle of the plan is gone");
+	if (r >= 0)
+		r = isle_keep_select(keep,
+				     &(struct isle_select){.paths = file.paths.list,
+							   .except = file.except.list,
+							   .by = file.by.list,
+							   .kinds = file.kinds},
+				     &err);
 	if (r < 0)
 		return isle_fail(&err);
-	keep->options.select = (struct isle_select){.paths = file.paths.list, .except = file.except.list};
 	isle_ways_apply(&file.ways, &keep->options);
 	keep->options.answers = file.answers.count > 0 ? &file.answers : NULL;
 	keep->options.plan_id = file.id;
@@ -79,8 +87,9 @@ static int read_options(struct isle_args *args, struct isle_keep *keep, struct i
 		else if (id == 'q')
 			isle_talk_set(ISLE_TALK_QUIET);
 	}
-	if (*ret_plan && (args->operand_count || keep->except.count || keep->options.on_conflict ||
-			  keep->ways.replace || isle_ways_says_logs(&keep->ways) || keep->ways.hunks)) {
+	if (*ret_plan &&
+	    (args->operand_count || keep->except.count || keep->by.count || keep->options.select.kinds ||
+	     keep->options.on_conflict || keep->ways.replace || isle_ways_says_logs(&keep->ways) || keep->ways.hunks)) {
 		isle_usage(&isle_verb_commit, "--plan says itself which isle, which changes and how");
 		return ISLE_EXIT_USAGE;
 	}

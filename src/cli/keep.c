@@ -17,6 +17,8 @@ void isle_keep_done(struct isle_keep *keep)
 {
 	isle_operands_done(&keep->paths);
 	isle_operands_done(&keep->except);
+	isle_operands_done(&keep->by);
+	isle_made_done(&keep->made);
 	isle_ways_done(&keep->ways);
 	isle_free(keep->isle);
 	isle_store_free(keep->store);
@@ -61,6 +63,25 @@ static int except(struct isle_keep *keep, const char *pattern)
 	return -EINVAL;
 }
 
+static int kinds(struct isle_keep *keep, const struct isle_verb *verb, const char *words)
+{
+	int r = isle_change_kinds_add(words, &keep->options.select.kinds);
+
+	if (r == -EINVAL)
+		isle_usage(verb, "--kind takes create, modify, delete, rename, replace and metadata, not '%s'",
+			   isle_quote(words));
+	return r < 0 ? r : 1;
+}
+
+static int by(struct isle_keep *keep, const struct isle_verb *verb, const char *process)
+{
+	if (*process == '\0') {
+		isle_usage(verb, "--by takes the id of a process or the name of a program");
+		return -EINVAL;
+	}
+	return isle_operands_take(&keep->by, strdup(process)) < 0 ? -ENOMEM : 1;
+}
+
 static int way(struct isle_keep *keep, const struct isle_args *args, int id)
 {
 	int r = 0;
@@ -90,6 +111,10 @@ int isle_keep_option(struct isle_keep *keep, const struct isle_args *args, int i
 	switch (id) {
 	case 'x':
 		return except(keep, args->value);
+	case 'k':
+		return kinds(keep, args->verb, args->value);
+	case 'b':
+		return by(keep, args->verb, args->value);
 	case 'w':
 		keep->options.flags |= ISLE_COMMIT_WAIT;
 		return 1;
@@ -161,6 +186,23 @@ int isle_keep_settings(struct isle_keep *keep, struct isle_err *err)
 	return r < 0 ? isle_err_errno(err, r, "cannot read the configuration") : 0;
 }
 
+static bool made(const struct isle_change *change, const void *data)
+{
+	return isle_made_has(data, change);
+}
+
+int isle_keep_select(struct isle_keep *keep, const struct isle_select *select, struct isle_err *err)
+{
+	int r = select->by && select->by[0] ? isle_made_load(keep->isle, select->by, &keep->made, err) : 0;
+
+	if (keep->made.unrecorded)
+		isle_note("run %u has no whole record: what is not on it is taken as nobody's", keep->made.unrecorded);
+	keep->options.select = *select;
+	keep->options.select.made = made;
+	keep->options.select.made_data = &keep->made;
+	return r;
+}
+
 int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err)
 {
 	int first = args->operand_count > 0 && !strchr(args->operands[0], '/');
@@ -172,7 +214,13 @@ int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct 
 		r = isle_err_errno(err, -ENOMEM, "cannot read the command line");
 	if (r >= 0)
 		r = isle_find(keep->store, first ? args->operands[0] : NULL, &keep->isle, err);
-	keep->options.select = (struct isle_select){.paths = keep->paths.list, .except = keep->except.list};
+	if (r >= 0)
+		r = isle_keep_select(keep,
+				     &(struct isle_select){.paths = keep->paths.list,
+							   .except = keep->except.list,
+							   .by = keep->by.list,
+							   .kinds = keep->options.select.kinds},
+				     err);
 	keep->options.rest = isle_rest;
 	isle_ways_apply(&keep->ways, &keep->options);
 	return r < 0 ? r : 0;
@@ -327,6 +375,12 @@ static void hint_conflict(const struct isle_keep *keep, const struct isle_findin
 	hint_ways(conflicts);
 }
 
+/* Something was named, so that nothing being of it is worth a complaint. */
+static bool is_narrow(const struct isle_select *select)
+{
+	return (select->paths && select->paths[0]) || select->kinds || (select->by && select->by[0]);
+}
+
 int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done)
 {
 	auto_free char *summary = isle_summary_text(&result->summary);
@@ -341,7 +395,7 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 			  result->operation);
 		return ISLE_EXIT_OK;
 	case ISLE_OUTCOME_NOTHING:
-		if (!keep->paths.count || result->conflicts.count) {
+		if (!is_narrow(&keep->options.select) || result->conflicts.count) {
 			isle_note(result->conflicts.count ? "nothing else to do" : "nothing to do: no changes");
 			return ISLE_EXIT_OK;
 		}

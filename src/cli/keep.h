@@ -5,6 +5,7 @@
  */
 #include "commit.h"
 #include "keep_options.h"
+#include "made.h"
 #include "operands.h"
 #include "plan.h"
 #include "verb.h"
@@ -13,7 +14,8 @@
 struct isle_keep {
 	struct isle_store *store;
 	struct isle *isle;
-	struct isle_operands paths, except;
+	struct isle_operands paths, except, by;
+	struct isle_made made; /* by what is in by */
 	bool yes;
 	bool undo;	 /* the verb is undo: what is in the way of it cannot be decided about */
 	bool for_root;	 /* root asks, through the standard descriptors (as_user.h) */
@@ -31,6 +33,14 @@ void isle_keep_done(struct isle_keep *keep);
 #define ISLE_KEEP_OPTION_EXCEPT                                                                                        \
 	{                                                                                                              \
 		"except", 'x', "GLOB", "leave these out; may be repeated", 'x'                                         \
+	}
+#define ISLE_KEEP_OPTION_KIND                                                                                          \
+	{                                                                                                              \
+		"kind", 0, "KIND[,...]", "only these: create, modify, delete, rename, replace, metadata", 'k'          \
+	}
+#define ISLE_KEEP_OPTION_BY                                                                                            \
+	{                                                                                                              \
+		"by", 0, "PID|COMMAND", "only what this process made, and what it started", 'b'                        \
 	}
 #define ISLE_KEEP_OPTION_WAIT                                                                                          \
 	{                                                                                                              \
@@ -73,6 +83,10 @@ int isle_keep_settings(struct isle_keep *keep, struct isle_err *err) isle_must_c
 
 /* operands: [NAME] [PATH...]; NAME may be left out before a PATH with a slash. Fills options.select. */
 int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct isle_err *err) isle_must_check;
+
+/* options.select becomes this, with `made` from the logs of the isle, which is open. The lists are borrowed. -ESRCH:
+ * told, there was no such process. */
+int isle_keep_select(struct isle_keep *keep, const struct isle_select *select, struct isle_err *err) isle_must_check;
 
 /* One conflict in a line or two, each after `before`. */
 void isle_keep_print_conflict(const struct isle_finding *conflict, const char *before, FILE *out);

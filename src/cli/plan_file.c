@@ -26,6 +26,7 @@ void isle_plan_file_done(struct isle_plan_file *file)
 	free(file->id);
 	isle_plan_names_done(&file->paths);
 	isle_plan_names_done(&file->except);
+	isle_plan_names_done(&file->by);
 	isle_plan_names_done(&file->actions);
 	isle_ways_done(&file->ways);
 	isle_answers_done(&file->answers);
@@ -73,19 +74,9 @@ int isle_plan_file_left_out(struct isle_plan_file *file, const char *path)
 	return path ? isle_map_set(&file->known, path, file) : -EINVAL;
 }
 
-static int change_by_name(const char *name)
-{
-	int kind;
-
-	for (kind = ISLE_CREATE; kind <= ISLE_READ_ONLY; kind++)
-		if (strcmp(name, isle_change_kind_name((enum isle_change_kind)kind)) == 0)
-			return kind;
-	return -EINVAL;
-}
-
 int isle_plan_file_conflict(struct isle_plan_file *file, const char *path, const char *change, const char *choice)
 {
-	int kind = path && change && choice ? change_by_name(change) : -EINVAL;
+	int kind = path && change && choice ? isle_change_kind_by_name(change) : -EINVAL;
 	int how = kind < 0 ? -1 : isle_on_conflict_by_name(choice);
 	int r = how < 0 ? -EINVAL : isle_answers_add(&file->answers, path, (enum isle_change_kind)kind, how);
 
@@ -248,6 +239,10 @@ int isle_plan_file_write(const struct isle_plan *plan, const struct isle_commit_
 	isle_buf_addf(&buf, "id %s\n", isle_plan_key(plan));
 	add_list(&buf, "path", options->select.paths);
 	add_list(&buf, "except", options->select.except);
+	for (int kind = ISLE_CREATE; kind <= ISLE_METADATA; kind++)
+		if (options->select.kinds & 1U << kind)
+			add_line(&buf, "kind", isle_change_kind_name((enum isle_change_kind)kind));
+	add_list(&buf, "by", options->select.by);
 	add_ways(&buf, options);
 	add_findings(&buf, result);
 	isle_buf_addf(&buf, "\n# What is done: %s.\n", summary);
@@ -280,6 +275,10 @@ static int take_words(struct isle_plan_file *file, const char *keyword, const ch
 		return isle_plan_file_name(&file->paths, name);
 	if (strcmp(keyword, "except") == 0)
 		return isle_plan_file_name(&file->except, name);
+	if (strcmp(keyword, "kind") == 0)
+		return isle_change_kinds_add(name, &file->kinds);
+	if (strcmp(keyword, "by") == 0)
+		return isle_plan_file_name(&file->by, name);
 	if (strcmp(keyword, "replace") == 0)
 		return isle_ways_replace(&file->ways, name);
 	if (strcmp(keyword, "append") == 0)

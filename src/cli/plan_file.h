@@ -8,7 +8,7 @@
  *   isle-plan 1
  *   isle NAME
  *   id HEX                           isle_plan_key()
- *   path NAME, except NAME           the selection
+ *   path NAME, except NAME, kind WORD, by NAME       the selection
  *   replace WORD, append NAME, hunk NUMBERS NAME     as the options
  *   conflict CHOICE CHANGE NAME      CHOICE is for the user to change
  *   left-out NAME                    what a conflict keeps back, and comes in when that is decided
@@ -32,7 +32,8 @@ void isle_plan_names_done(struct isle_plan_names *names);
 struct isle_plan_file {
 	char *isle;
 	char *id;
-	struct isle_plan_names paths, except;
+	struct isle_plan_names paths, except, by;
+	unsigned kinds;			/* 1 << enum isle_change_kind; 0: all */
 	struct isle_plan_names actions; /* "KIND PATH" */
 	struct isle_ways ways;
 	struct isle_answers answers;

@@ -99,6 +99,17 @@ static int read_names(const json_t *plan, const char *key, struct isle_plan_name
 	return r;
 }
 
+static int read_kinds(const json_t *plan, struct isle_plan_file *file)
+{
+	struct isle_plan_names names = {0};
+	int r = read_names(plan, "kinds", &names);
+
+	for (size_t i = 0; r >= 0 && i < names.count; i++)
+		r = isle_change_kinds_add(names.list[i], &file->kinds);
+	isle_plan_names_done(&names);
+	return r;
+}
+
 static int read_objects(const json_t *plan, const char *key, struct isle_plan_file *file,
 			int (*each)(struct isle_plan_file *file, const json_t *item, const char *path))
 {
@@ -174,6 +185,10 @@ static int read_all(const json_t *plan, struct isle_plan_file *file)
 		r = read_names(plan, "paths", &file->paths);
 	if (r >= 0)
 		r = read_names(plan, "except", &file->except);
+	if (r >= 0)
+		r = read_kinds(plan, file);
+	if (r >= 0)
+		r = read_names(plan, "by", &file->by);
 	if (r >= 0)
 		r = read_ways(plan, file);
 	if (r >= 0)

@@ -29,6 +29,12 @@ struct isle_select {
 	const char *const *except; /* NULL-terminated; NULL: none */
 	/* Paths are absolute names, whatever bytes are in them; with a slash at the end also for what is below. */
 	bool exact;
+	/* Of what these say, only: */
+	unsigned kinds;	       /* changes of these kinds, 1 << enum isle_change_kind; 0: of all */
+	const char *const *by; /* what these processes made, process ids or patterns for programs; NULL-terminated;
+				* NULL or empty: whoever made it */
+	bool (*made)(const struct isle_change *change, const void *data); /* with by: they made it */
+	const void *made_data;
 };
 
 enum isle_on_conflict {

@@ -221,6 +221,12 @@ int isle_plan_print_json(const struct isle_plan *plan, const struct isle_commit_
 	isle_json_str(&j, "isle_id", plan->isle_id);
 	json_strings(&j, "paths", select->paths);
 	json_strings(&j, "except", select->except);
+	isle_json_array(&j, "kinds");
+	for (int kind = ISLE_CREATE; kind <= ISLE_METADATA; kind++)
+		if (select->kinds & 1U << kind)
+			isle_json_str(&j, NULL, isle_change_kind_name((enum isle_change_kind)kind));
+	isle_json_end(&j);
+	json_strings(&j, "by", select->by);
 	json_ways(&j, options);
 	isle_json_array(&j, "conflicts");
 	for (i = 0; i < result->conflicts.count; i++)

@@ -66,38 +66,10 @@ void isle_rules_free(struct isle_rules *rules)
 
 /* --- reading --- */
 
-static int kind_of(const char *word, size_t size)
-{
-	int kind;
-
-	for (kind = ISLE_CREATE; kind <= ISLE_METADATA; kind++) {
-		const char *name = isle_change_kind_name((enum isle_change_kind)kind);
-
-		if (strlen(name) == size && memcmp(name, word, size) == 0)
-			return kind;
-	}
-	return -EINVAL;
-}
-
 static int read_kinds(const char *words, unsigned *ret_kinds)
 {
-	unsigned kinds = 0;
-
-	if (strcmp(words, "any") == 0) {
-		*ret_kinds = ~0U;
-		return 0;
-	}
-	while (*words) {
-		size_t size = strcspn(words, ",");
-		int kind = kind_of(words, size);
-
-		if (kind < 0)
-			return kind;
-		kinds |= 1U << kind;
-		words += size + (words[size] == ',');
-	}
-	*ret_kinds = kinds;
-	return kinds ? 0 : -EINVAL;
+	*ret_kinds = strcmp(words, "any") == 0 ? ~0U : 0;
+	return *ret_kinds ? 0 : isle_change_kinds_add(words, ret_kinds);
 }
 
 /* The directory's name is a name, whatever bytes are in it; the pattern is one. */

@@ -65,7 +65,12 @@ static bool name_matches(const char *name, const char *path)
 	return strcmp(name, path) == 0;
 }
 
-static bool is_selected(const struct isle_select *select, const struct isle_globs *paths, const char *path)
+static bool has(const char *const *list)
+{
+	return list && list[0];
+}
+
+static bool fits_path(const struct isle_select *select, const struct isle_globs *paths, const char *path)
 {
 	size_t i;
 
@@ -77,9 +82,19 @@ static bool is_selected(const struct isle_select *select, const struct isle_glob
 	return false;
 }
 
+static bool is_selected(const struct isle_select *select, const struct isle_globs *paths,
+			const struct isle_change *change)
+{
+	if (select->kinds && !(select->kinds & 1U << change->kind))
+		return false;
+	if (has(select->by) && !select->made(change, select->made_data))
+		return false;
+	return fits_path(select, paths, change->path);
+}
+
 bool isle_select_partial(const struct isle_select *select)
 {
-	return (select->paths && select->paths[0]) || (select->except && select->except[0]);
+	return has(select->paths) || has(select->except) || select->kinds || has(select->by);
 }
 
 void isle_choice_done(struct isle_choice *choice)
@@ -148,7 +163,7 @@ int isle_choice_init(const struct isle_changes *changes, const struct isle_selec
 		const char *path = changes->list[i].path;
 
 		choice.forbidden[i] = isle_globs_match(&except, path);
-		choice.chosen[i] = !choice.forbidden[i] && is_selected(select, &paths, path);
+		choice.chosen[i] = !choice.forbidden[i] && is_selected(select, &paths, &changes->list[i]);
 	}
 	*ret_choice = choice;
 	choice = (struct isle_choice){0};

@@ -20,7 +20,7 @@ struct isle_choice {
 void isle_choice_done(struct isle_choice *choice);
 #define auto_choice __attribute__((cleanup(isle_choice_done)))
 
-/* True if there is any pattern, so that the scan has to list everything on its own. */
+/* True if there is anything that not every change fits, so that the scan has to list each on its own. */
 bool isle_select_partial(const struct isle_select *select);
 
 /* Chooses by pattern. notes may be NULL. */

@@ -32,8 +32,8 @@ enum isle_trace_kind {
 unsigned isle_trace_kind_by_name(const char *name);
 
 struct isle_trace_options {
-	const char *process; /* only this: a process id, or a pattern for the name of a program; NULL: all. What it
-			      * started is with it */
+	const char *process; /* only this: a process id, or a pattern for the name of a program, with a blank for the
+			      * words of its command line; NULL: all. What it started is with it */
 	const char *path;    /* only what is about such paths: absolute, itself and all below it, '*' is any part; or a
 			      * pattern for the last component; NULL: all */
 	unsigned kinds;	     /* enum isle_trace_kind; 0: all */

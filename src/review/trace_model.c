@@ -347,6 +347,19 @@ static bool fits_name(const char *pattern, const char *path)
 	return fnmatch(pattern, path, 0) == 0 || (slash != NULL && fnmatch(pattern, slash + 1, 0) == 0);
 }
 
+/* "npm install *": of the words of a command line. */
+static bool fits_words(const char *pattern, const char *argv, size_t size)
+{
+	auto_free char *words = malloc(size + 1);
+
+	if (words == NULL || size == 0 || strchr(pattern, ' ') == NULL)
+		return false;
+	for (size_t i = 0; i < size; i++)
+		words[i] = argv[i] == '\0' ? ' ' : argv[i];
+	words[size - 1] = '\0';
+	return fnmatch(pattern, words, 0) == 0;
+}
+
 static bool is_number(const char *text)
 {
 	return *text != '\0' && strspn(text, "0123456789") == strlen(text);
@@ -363,8 +376,10 @@ static bool is_chosen(const struct isle_trace *trace, const struct isle_trace_pr
 	for (uint32_t i = process->first_exec; i != 0; i = trace->execs[i - 1].next) {
 		const struct isle_trace_exec *exec = &trace->execs[i - 1];
 
+		const char *argv = isle_trace_string(trace, exec->argv);
+
 		if (fits_name(pattern, isle_trace_string(trace, exec->path)) ||
-		    (exec->argv_size > 0 && fits_name(pattern, isle_trace_string(trace, exec->argv))))
+		    (exec->argv_size > 0 && fits_name(pattern, argv)) || fits_words(pattern, argv, exec->argv_size))
 			return true;
 	}
 	return false;

@@ -49,6 +49,104 @@ status_is 0 isle status parts >/dev/null
 status_is 1 isle commit --yes parts "$D/nothing-there" 2>"$T/err"
 has "$(cat "$T/err")" "no change matches"
 
+# By kind: each on its own, several, with a path; what they need comes along.
+fresh kinds 'echo 2 >a; touch n; chmod 700 b; rm c'
+planned() { # ISLE OPTION...
+	isle plan "$@" 2>/dev/null | sed -e '$d' -e "s|$D/||g" -e 's/  */ /'
+}
+same "$(planned kinds --kind modify)" "replace a"
+same "$(planned kinds --kind metadata)" "metadata b"
+same "$(planned kinds --kind delete)" "remove c"
+same "$(planned kinds --kind create,modify)" "replace a
+create n"
+same "$(planned kinds --kind create "$D/n" "$D/a")" "create n"
+same "$(planned kinds --kind create --kind modify,delete --except "$D/a")" "remove c
+create n"
+for kinds in "" all read "create," "create,maybe"; do
+	status_is 2 isle plan kinds --kind "$kinds" 2>"$T/err"
+	has "$(cat "$T/err")" "--kind takes create, modify, delete, rename, replace and metadata"
+done
+isle commit -q --yes kinds --kind=delete,metadata
+absent "$D/c"
+same "$(stat -c %a "$D/b")" 700
+content "$D/a" a
+status_is 1 isle commit --yes kinds --kind replace 2>"$T/err"
+has "$(cat "$T/err")" "no change matches"
+isle discard -q --yes kinds --kind create
+same "$(changes kinds)" "M  $D/a"
+
+# A renamed directory: one change of root's layers, two of a user's, which go together.
+fresh moves 'mv old moved; echo 3 >moved/z'
+isle plan moves --kind create >"$T/out" 2>"$T/err"
+has "$(cat "$T/err")" "pulled in: $D/"
+if [ "$(id -u)" = 0 ]; then
+	same "$(planned moves --kind rename)" "rename old -> moved/"
+	same "$(planned moves --by mv)" "rename old -> moved/"
+fi
+isle commit -q --yes moves --by mv
+absent "$D/old"
+exists "$D/moved/x" "$D/moved/y"
+isle commit -q --yes moves --by sh
+exists "$D/moved/z"
+
+# By process: what it and those it started made, by program, command line and number.
+fresh by 'touch one; cp a two; mkdir dir; sh -c "touch dir/three; cp b dir/four"; echo 2 >a; rm c; touch last; mv last b'
+same "$(planned by --by touch)" "create dir/
+create dir/three
+create one"
+same "$(planned by --by rm)" "remove c"
+same "$(planned by --by 'm[kv]*')" "replace b
+create dir/"
+same "$(planned by --by 'sh -c touch dir*')" "create dir/"
+same "$(planned by --by touch --by rm --kind delete)" "remove c"
+pid=$(isle trace --json by | python3 -c 'import json, sys
+trace = json.load(sys.stdin)
+print(next(p["pid"] for p in trace["processes"] if any(e["argv"][:2] == ["cp", "a"] for e in p["execs"])))')
+same "$(planned by --by "$pid")" "create two"
+status_is 1 isle commit --yes by --by nobody 2>"$T/err"
+has "$(cat "$T/err")" "no process of isle 'by' is on record as 'nobody'"
+status_is 2 isle commit --yes by --by '' 2>/dev/null
+isle commit --yes by --by touch 2>"$T/err"
+has "$(cat "$T/err")" "pulled in: $D/dir ($D/dir/three needs it)"
+exists "$D/one" "$D/dir/three"
+absent "$D/two" "$D/dir/four"
+# What was committed is no more what that process made.
+(cd "$D" && isle run -q -n by -- sh -c 'echo 2 >one')
+status_is 1 isle commit --yes by --by touch 2>"$T/err"
+isle discard -q --yes by --by rm
+hasnt "$(changes by)" "D  "
+# A saved plan keeps the selection, in both forms.
+isle plan -o "$T/plan" by --by mv --kind modify,rename >/dev/null
+has "$(cat "$T/plan")" "by mv" "kind modify" "kind rename"
+isle commit -q --yes --plan "$T/plan"
+same "$(cat "$D/b")" ""
+absent "$D/two"
+isle plan --json -o "$T/plan" by --by cp --kind create >/dev/null
+isle commit -q --yes --plan "$T/plan"
+exists "$D/two" "$D/dir/four"
+content "$D/a" a
+status_is 2 isle commit --yes --plan "$T/plan" --by cp 2>/dev/null
+# What is on no record is nobody's, and that is said.
+(cd "$D" && isle run -q --no-track -n by -- touch untold)
+isle commit --yes by --by '*' 2>"$T/err"
+has "$(cat "$T/err")" "run 3 has no whole record"
+content "$D/a" 2
+absent "$D/untold"
+isle discard -q --yes by
+
+# Names that a rename took away, onto one that was known.
+fresh away 'touch n; mv b n; sh -c "echo 2 >b"'
+isle explain away "$D/b" >"$T/out"
+has "$(cat "$T/out")" "mv b n"
+
+# What was read below a directory counts on when only the directory itself was committed.
+fresh below 'cat old/x >a; chmod 700 old'
+isle commit -q --yes below --kind metadata
+echo changed >"$D/old/x"
+status_is 4 isle check below >"$T/out"
+has "$(cat "$T/out")" "$D/old/x"
+isle discard -q --yes below
+
 # Discard by path, and its undo.
 fresh drop 'echo 2 >a; rm b; mkdir new; echo 1 >new/f; chmod 700 old; echo 3 >c'
 isle discard -q --yes drop "$D/a" "$D/b" "$D/new" "$D/old"
