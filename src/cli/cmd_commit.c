@@ -31,13 +31,10 @@ static int commit(struct isle_keep *keep)
 	auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
 	struct isle_err err = ISLE_ERR_INIT;
 
+	isle_keep_callbacks(keep, "commit", !keep->yes);
 	if (keep->for_root) {
 		keep->options.confirm = isle_for_root_confirm;
-		keep->options.data = keep;
 		keep->yes = true; /* no terminal is asked */
-	} else if (!keep->yes) {
-		keep->options.confirm = isle_keep_confirm;
-		keep->options.data = "commit";
 	}
 	if (isle_commit(keep->store, keep->isle, &keep->options, &result, &err) < 0)
 		return isle_fail(&err);

@@ -33,10 +33,7 @@ static int discard_main(int argc, char **argv)
 	if (isle_keep_open(&keep, &args, &err) < 0)
 		return isle_fail(&err);
 	/* It can be undone, so it is only asked about where somebody is there to ask. */
-	if (!keep.yes && isle_can_ask()) {
-		keep.options.confirm = isle_keep_confirm;
-		keep.options.data = "discard";
-	}
+	isle_keep_callbacks(&keep, "discard", !keep.yes && isle_can_ask());
 	if (isle_discard(keep.store, keep.isle, &keep.options, &result, &err) < 0)
 		return isle_fail(&err);
 	return isle_keep_outcome(&keep, &result, "discarded");

@@ -49,10 +49,7 @@ static int undo_main(int argc, char **argv)
 	keep.options.rest = isle_rest;
 	if (isle_store_open(&keep.store, &err) < 0)
 		return isle_fail(&err);
-	if (!keep.yes) {
-		keep.options.confirm = isle_keep_confirm;
-		keep.options.data = "undo:";
-	}
+	isle_keep_callbacks(&keep, "undo:", !keep.yes);
 	if (isle_undo(keep.store, operation, &keep.options, &result, &err) < 0)
 		return isle_fail(&err);
 	return isle_keep_outcome(&keep, &result, "undone:");

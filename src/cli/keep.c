@@ -385,7 +385,9 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 {
 	auto_free char *summary = isle_summary_text(&result->summary);
 
-	isle_keep_tell(result);
+	/* What was not found out since. */
+	if (!keep->told || (result->outcome != ISLE_OUTCOME_DONE && result->outcome != ISLE_OUTCOME_DECLINED))
+		isle_keep_tell(result);
 	switch (result->outcome) {
 	case ISLE_OUTCOME_DONE:
 		isle_note("%s %s (operation %" PRIu64 "; 'isle undo' takes it back)", done,
@@ -428,11 +430,28 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 	return ISLE_EXIT_FAILED;
 }
 
-bool isle_keep_confirm(const struct isle_plan *plan, void *data)
+static void tell(const struct isle_commit_result *result, void *data)
 {
+	struct isle_keep *keep = data;
+
+	isle_keep_tell(result);
+	keep->told = true;
+}
+
+static bool confirm(const struct isle_plan *plan, void *data)
+{
+	const struct isle_keep *keep = data;
 	auto_free char *summary = isle_summary_text(&plan->summary);
 
 	if (!summary || !isle_can_ask())
 		return false;
-	return isle_ask("%s %s (isle '%s')?", (const char *)data, summary, plan->isle_name);
+	return isle_ask("%s %s (isle '%s')?", keep->verb, summary, plan->isle_name);
+}
+
+void isle_keep_callbacks(struct isle_keep *keep, const char *verb, bool ask)
+{
+	keep->verb = verb;
+	keep->options.tell = tell;
+	keep->options.confirm = ask ? confirm : NULL;
+	keep->options.data = keep;
 }

@@ -17,9 +17,11 @@ struct isle_keep {
 	struct isle_operands paths, except, by;
 	struct isle_made made; /* by what is in by */
 	bool yes;
-	bool undo;	 /* the verb is undo: what is in the way of it cannot be decided about */
-	bool for_root;	 /* root asks, through the standard descriptors (as_user.h) */
-	bool allow_root; /* a yes to what is to belong to root */
+	bool undo;	  /* the verb is undo: what is in the way of it cannot be decided about */
+	const char *verb; /* for the question: "commit" */
+	bool told;	  /* isle_keep_told() was called */
+	bool for_root;	  /* root asks, through the standard descriptors (as_user.h) */
+	bool allow_root;  /* a yes to what is to belong to root */
 	struct isle_ways ways;
 	struct isle_commit_options options;
 };
@@ -97,5 +99,6 @@ void isle_keep_tell(const struct isle_commit_result *result);
 /* Tells the outcome in the verb's word ("committed", ...) and returns the exit status. */
 int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done);
 
-/* A confirm callback that prints the plan's summary and asks; data is the question's verb. */
-bool isle_keep_confirm(const struct isle_plan *plan, void *data);
+/* The callbacks of the operation, whose data is the struct isle_keep: what there is to tell is told before anything is
+ * done; where `ask`, the plan's summary is printed then, and the question asked. */
+void isle_keep_callbacks(struct isle_keep *keep, const char *verb, bool ask);

@@ -95,6 +95,8 @@ static int commit_locked(struct isle_store *store, const struct isle *isle, cons
 		result->outcome = ISLE_OUTCOME_TORN;
 		return 0;
 	}
+	if (options->tell)
+		options->tell(result, options->data);
 	if (options->confirm && !options->confirm(&plan, options->data)) {
 		result->outcome = ISLE_OUTCOME_DECLINED;
 		return 0;

@@ -95,6 +95,7 @@ struct isle_hunks {
 int isle_hunk_listed(const char *numbers, size_t number);
 
 struct isle_plan;
+struct isle_commit_result;
 
 struct isle_commit_options {
 	struct isle_select select;
@@ -114,8 +115,10 @@ struct isle_commit_options {
 	/* Asked first: is this the plan that was meant? False: outcome STALE. NULL: not asked. */
 	bool (*fits)(const struct isle_plan *plan, const void *data);
 	const void *fits_data;
-	/* Asked once everything is validated and nothing has been done yet, with the locks held. False: outcome
-	 * DECLINED. NULL: not asked. */
+	/* Told once everything is validated and nothing has been done yet, before confirm is asked: the notes, and the
+	 * conflicts that are decided. NULL: not told. */
+	void (*tell)(const struct isle_commit_result *result, void *data);
+	/* Asked then, with the locks held. False: outcome DECLINED. NULL: not asked. */
 	bool (*confirm)(const struct isle_plan *plan, void *data);
 	void *data;
 };

@@ -349,6 +349,8 @@ int isle_discard(struct isle_store *store, const struct isle *isle, const struct
 		ret_result->outcome = ISLE_OUTCOME_NOTHING;
 		return 0;
 	}
+	if (options->tell)
+		options->tell(ret_result, options->data);
 	if (options->confirm && !options->confirm(&d.plan, options->data)) {
 		ret_result->outcome = ISLE_OUTCOME_DECLINED;
 		return 0;

@@ -689,6 +689,8 @@ static int undo_locked(struct undo *u, const struct isle_commit_options *options
 		result->outcome = ISLE_OUTCOME_NOTHING;
 		return 0;
 	}
+	if (options->tell)
+		options->tell(result, options->data);
 	if (options->confirm && !options->confirm(&u->plan, options->data)) {
 		result->outcome = ISLE_OUTCOME_DECLINED;
 		return 0;

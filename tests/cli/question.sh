@@ -82,3 +82,19 @@ same "$(session "$T/out" '["\x03"]' "$ISLE" commit asked)" 1
 absent asked
 same "$(session "$T/out" '["Yes\n"]' "$ISLE" commit asked)" 0
 exists asked
+
+# What comes along, and what becomes of conflicts, is said before the question, and once.
+isle run -q -n along -- sh -c 'mkdir along; touch along/f along/g; echo 1 >beside'
+for answer in n y; do
+	session "$T/out" "['$answer\n']" "$ISLE" commit along "$H/along/f" >/dev/null
+	same "$(head -n 2 "$T/out")" "isle: pulled in: $H/along ($H/along/f needs it)
+commit 2 created (isle 'along')? [y/N] $answer"
+	same "$(grep -c "pulled in" "$T/out")" 1
+done
+exists along/f
+absent along/g
+touch -d '1 hour ago' beside
+same "$(session "$T/out" '["n\n"]' "$ISLE" commit --on-conflict=both along ./beside)" 1
+has "$(sed -n 1p "$T/out")" "isle: conflict: $H/beside"
+has "$(sed -n 2p "$T/out")" "commit 1 created (isle 'along')?"
+content beside ""
