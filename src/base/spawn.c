@@ -31,6 +31,20 @@ static void close_others(unsigned first)
 		fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 }
 
+static bool children_ignored;
+
+void isle_children_init(void)
+{
+	children_ignored = isle_signal_ignored(SIGCHLD) != 0;
+	if (children_ignored)
+		isle_ignore(isle_signal_reset(SIGCHLD, 0));
+}
+
+bool isle_children_were_ignored(void)
+{
+	return children_ignored;
+}
+
 static void reset_signals(void)
 {
 	sigset_t none;

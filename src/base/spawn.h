@@ -5,6 +5,7 @@
  * isle starts programs outside an isle.
  */
 #include "macros.h"
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Whom root starts a program as. It gets nothing of root's but the three descriptors: a session of its own, so that the
@@ -25,6 +26,12 @@ struct isle_spawn_options {
 	int stdout_fd;			    /* -1: /dev/null */
 	int stderr_fd;			    /* -1: inherited */
 };
+
+/* Before any child is started: whoever started isle may have left SIGCHLD ignored, and then the kernel lets no one wait
+ * for a child. Sets it to its default; isle_children_were_ignored() tells what it was, for the program that is to
+ * inherit it. */
+void isle_children_init(void);
+bool isle_children_were_ignored(void);
 
 /* Starts it with all other descriptors closed, default signals and an empty signal mask. Returns a pidfd;
  * *ret_pid gets the pid. -ENOENT etc. when it could not be executed. */

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "io.h"
 #include "quote.h"
+#include "spawn.h"
 #include "verb.h"
 #include <errno.h>
 #include <stdio.h>
@@ -78,5 +79,6 @@ int main(int argc, char **argv)
 {
 	if (isle_stdio_init() < 0)
 		return ISLE_EXIT_NOT_STARTED;
+	isle_children_init();
 	return close_stdout(dispatch(argc, argv));
 }

@@ -30,6 +30,7 @@
 #include "kernel.h"
 #include "live.h"
 #include "quote.h"
+#include "spawn.h"
 #include "stamp.h"
 #include "talk.h"
 #include "trap.h"
@@ -74,7 +75,7 @@ static void fill_masks(struct isle_wire_request *q, const sigset_t *blocked)
 	for (int sig = 1; sig < NSIG && sig <= 64; sig++) {
 		if (sigismember(blocked, sig) == 1)
 			q->blocked |= 1ULL << (sig - 1);
-		if (isle_signal_ignored(sig))
+		if (isle_signal_ignored(sig) || (sig == SIGCHLD && isle_children_were_ignored()))
 			q->ignored |= 1ULL << (sig - 1);
 	}
 }
