@@ -27,7 +27,8 @@ struct isle_step {
 	unsigned layer;	     /* ISLE_STEP_LAYER: index in the layer table */
 	bool missing;	    /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
 	const char *shadow; /* ISLE_STEP_STILL: key of the shadow, or NULL */
-	bool optional;	    /* what is missing or cannot be mounted is shown read-only, or left out */
+	bool named;    /* HIDE: by the user. Links are followed in the view, and what cannot be hidden is an error */
+	bool optional; /* what is missing or cannot be mounted is shown read-only, or left out */
 };
 
 struct isle_view {

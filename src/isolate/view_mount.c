@@ -266,12 +266,30 @@ static int open_placeholder(const struct mounter *m, const char *path)
 	return isle_walk(parent, name, O_PATH | O_DIRECTORY);
 }
 
-static int mount_step(struct mounter *m, const struct isle_step *step)
+/* What the user wants hidden is never left in sight: only where nothing can be seen there is nothing to do. */
+static int hide_named(const struct mounter *m, const struct isle_step *step)
 {
-	auto_fd int target = open_target(m, step->path);
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	auto_fd int target = -EAGAIN; /* something was renamed while ".." was looked up */
 
+	while (target == -EAGAIN)
+		target = isle_openat2(m->root, step->path + 1, &how);
+	if (target == -ENOSYS) /* the kernel: links are not followed then */
+		target = open_target(m, step->path);
 	if (target == -ENOENT && step->missing)
 		target = open_placeholder(m, step->path);
+	if (target == -EEXIST) /* a link that leads nowhere yet */
+		target = open_target(m, step->path);
+	if (target >= 0)
+		return hide(m, target);
+	return target == -ENOENT || target == -ENOTDIR || target == -ELOOP || target == -EACCES ? 0 : target;
+}
+
+static int mount_step(struct mounter *m, const struct isle_step *step)
+{
+	if (step->named)
+		return hide_named(m, step);
+	auto_fd int target = open_target(m, step->path);
 	if (target < 0)
 		return step->optional ? 0 : target;
 	switch (step->kind) {

@@ -486,26 +486,95 @@ static int hide_store(struct planner *p)
 	return r;
 }
 
-static int plan_options(struct planner *p, const struct isle_run_options *options)
+/* What --write and --hide cannot be about: the whole view, and what an isle has of its own in any case. */
+static int check_named(struct planner *p, const char *path, const char *option)
 {
-	for (const char *const *path = options->write; path != NULL && *path != NULL; path++) {
-		struct isle_step *step = add_step(p, ISLE_STEP_BIND, *path);
+	if (strcmp(path, "/") == 0)
+		isle_err_text(p->err, -EINVAL, "%s is not for the whole file system", option);
+	else if (is_own_tree(path))
+		isle_err_text(p->err, -EINVAL, "%s %s: an isle has its own /proc, /sys and /dev", option,
+			      isle_quote(path));
+	else
+		return 0;
+	return -EINVAL;
+}
 
-		if (step == NULL)
-			return -ENOMEM;
-		if (access(*path, F_OK) < 0)
-			return isle_err_errno(p->err, -errno, "cannot make %s writable", isle_quote(*path));
-	}
-	for (const char *const *path = options->hide; path != NULL && *path != NULL; path++) {
-		int r = add_hidden(p, *path);
+/* Where a path leads on the host: all symbolic links resolved, the last component may be missing. NULL and errno. */
+static char *resolve(const char *path, bool *ret_missing)
+{
+	char *real = realpath(path, NULL);
+	const char *name = strrchr(path, '/') + 1;
 
-		if (r < 0)
-			return r;
-		p->view->list[p->view->count - 1].missing = access(*path, F_OK) < 0 && errno == ENOENT;
-		if (p->view->list[p->view->count - 1].missing)
-			isle_note("there is nothing to hide at %s", isle_quote(*path));
-	}
+	*ret_missing = real == NULL && errno == ENOENT;
+	if (!*ret_missing)
+		return real;
+	auto_free char *parent = strndup(path, (size_t)(name - path));
+	auto_free char *real_parent = parent == NULL ? NULL : realpath(parent, NULL);
+	return real_parent == NULL ? NULL : isle_path_join(real_parent, name);
+}
+
+static int plan_writable(struct planner *p, const char *path)
+{
+	auto_free char *real = realpath(path, NULL);
+	auto_free char *store = realpath(isle_store_path(p->store), NULL);
+
+	if (real == NULL)
+		return isle_err_errno(p->err, -errno, "cannot make %s writable", isle_quote(path));
+	int r = check_named(p, real, "--write");
+	if (r < 0)
+		return r;
+	if (store != NULL && isle_path_below(real, store))
+		return isle_err_text(p->err, -EINVAL, "cannot make %s writable: isles are kept there",
+				     isle_quote(path));
+	return add_step(p, ISLE_STEP_BIND, real) == NULL ? -ENOMEM : 0;
+}
+
+static int add_named_hidden(struct planner *p, const char *path, bool missing)
+{
+	int r = check_named(p, path, "--hide");
+
+	if (r >= 0)
+		r = add_hidden(p, path);
+	if (r < 0)
+		return r;
+	p->view->list[p->view->count - 1].missing = missing;
+	p->view->list[p->view->count - 1].named = true;
 	return 0;
+}
+
+/* Under the name that was given, which a link of the isle can make lead elsewhere, and under that of what it leads to
+ * on the host. */
+static int plan_hidden(struct planner *p, const char *path)
+{
+	bool missing;
+	auto_free char *real = resolve(path, &missing);
+	bool linked = real != NULL && strcmp(real, path) != 0;
+	int r = linked ? add_named_hidden(p, real, missing) : 0;
+
+	if (r >= 0)
+		r = add_named_hidden(p, path, missing && !linked);
+	if (r >= 0 && missing)
+		isle_note("there is nothing to hide at %s", isle_quote(path));
+	return r;
+}
+
+/* --write comes before the store is hidden, which can lie below; --hide after it. */
+static int plan_all_writable(struct planner *p, const struct isle_run_options *options)
+{
+	int r = 0;
+
+	for (const char *const *path = options->write; r >= 0 && path != NULL && *path != NULL; path++)
+		r = plan_writable(p, *path);
+	return r;
+}
+
+static int plan_all_hidden(struct planner *p, const struct isle_run_options *options)
+{
+	int r = 0;
+
+	for (const char *const *path = options->hide; r >= 0 && path != NULL && *path != NULL; path++)
+		r = plan_hidden(p, *path);
+	return r;
 }
 
 /* In user mode: what lies below directories of other owners can be written to where stand-ins have been made. */
@@ -600,13 +669,15 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 		return isle_err_errno(err, r, "cannot read the mounts of this machine");
 	r = view.user ? plan_child(&p, AT_FDCWD, "/") : plan_mounts(&p);
 	if (r >= 0)
+		r = plan_all_writable(&p, options);
+	if (r >= 0)
 		r = hide_store(&p);
 	if (r >= 0)
 		r = plan_standins(&p, options->directory);
 	if (r >= 0 && options->net == ISLE_NET_INTERNET)
 		r = plan_resolv_conf(&p);
 	if (r >= 0)
-		r = plan_options(&p, options);
+		r = plan_all_hidden(&p, options);
 	if (r >= 0 && p.new_layers)
 		r = isle_layers_write(isle, &view.layers, err);
 	isle_mounts_done(&p.mounts);

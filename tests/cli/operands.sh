@@ -52,6 +52,44 @@ for option in --hide --write; do
 	same "$(cat "$T/err")" "isle: a path cannot be empty"
 done
 
+status_is 125 isle run --chdir "" true 2>"$T/err"
+has "$(head -n 1 "$T/err")" "--chdir needs a directory"
+
+# What a link leads to is hidden under all its names, and written to; whatever the isle has made of the link.
+mkdir -p keys/deep
+echo secret >keys/deep/key
+ln -s keys link
+ln -s nowhere dangling
+view() {
+	isle run -q -n view --net none "$@"
+}
+same "$(view --hide link -- ls -A keys link/ 2>&1)" $'keys:\n\nlink/:'
+same "$(view --hide link/deep -- ls -A keys/deep)" ""
+hasnt "$(view --hide link/deep/key -- cat keys/deep/key link/deep/key 2>&1)" secret
+hasnt "$(view --hide dangling -- sh -c 'cat dangling; echo x >nowhere; cat dangling' 2>&1)" x
+view -- sh -c 'rm link nowhere; mkdir zone; echo x >zone/file; ln -s zone link'
+same "$(view --hide link -- ls -A keys zone)" $'keys:\n\nzone:'
+view -- ln -sfn /../../../proc link
+same "$(view --hide link -- ls -A keys)" ""
+isle rm -qy view
+view --write link -- sh -c 'echo through >link/new'
+content keys/new through
+
+# The store stays out of sight. What cannot be hidden or written to is refused, not passed over.
+same "$(view --write "$T" -- ls -A "$ISLE_HOME")" ""
+for path in "$ISLE_HOME" "$ISLE_HOME/isles"; do
+	status_is 125 view --write "$path" -- true 2>"$T/err"
+	has "$(cat "$T/err")" "isles are kept there"
+done
+for option in --hide --write; do
+	status_is 125 view $option / -- true 2>"$T/err"
+	has "$(cat "$T/err")" "$option is not for the whole file system"
+	for path in /proc/sys /sys /dev/full; do
+		status_is 125 view $option $path -- true 2>"$T/err"
+		has "$(cat "$T/err")" "$option $path: an isle has its own"
+	done
+done
+
 # Where there is no current directory.
 mkdir gone
 cd gone
