@@ -141,7 +141,7 @@ static int print_list(struct isle_store *store, const struct isle_entries *entri
 		isle_json_int(&json, "version", 1);
 		isle_json_array(&json, "isles");
 	} else if (entries->count) {
-		printf("%-*s   AGE  STATE%s\n", width, "NAME", flags & LIST_LONG ? "    CHANGES         BYTES" : "");
+		printf("%-*s    AGE  STATE%s\n", width, "NAME", flags & LIST_LONG ? "    CHANGES         BYTES" : "");
 	}
 	for (size_t i = 0; i < entries->count; i++) {
 		struct row row = {.entry = &entries->list[i], .state = "unknown"};

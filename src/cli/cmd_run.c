@@ -291,6 +291,8 @@ static int set_option(struct request *q, int id, char *value)
 			return isle_usage(q->verb, "--env needs K=V, not %s", isle_quote(value));
 		return add_string(&q->environment, value) < 0 ? out_of_memory() : 0;
 	case OPT_CHDIR:
+		if (*value == '\0')
+			return isle_usage(q->verb, "--chdir needs a directory");
 		q->directory = value;
 		return 0;
 	case OPT_HOSTNAME:
@@ -530,6 +532,24 @@ static int configure(struct request *q, struct isle_err *err)
 	return r == 0 ? 0 : isle_err_errno(err, -ENOMEM, "cannot read the configuration");
 }
 
+/* What this run's own options leave out cannot be demanded. */
+static int check_required(const struct request *q, struct isle_err *err)
+{
+	const char *option = NULL;
+	enum isle_wall wall = ISLE_WALL_LANDLOCK;
+
+	if ((q->run.require & ISLE_WALL_LANDLOCK) != 0 && (q->run.flags & ISLE_RUN_NEST) != 0) {
+		option = "--nest";
+	} else if ((q->run.require & ISLE_WALL_NETNS) != 0 && q->run.net == ISLE_NET_HOST) {
+		wall = ISLE_WALL_NETNS;
+		option = "--net host";
+	}
+	if (option == NULL)
+		return 0;
+	return isle_err_text(err, -EPROTONOSUPPORT, "the demanded protection '%s' is left out by %s",
+			     isle_wall_name(wall), option);
+}
+
 /* What a shell makes of <(...) is among the arguments; that it is not there would be told by CMD in its own words. */
 static void say_closed(char *const *arguments)
 {
@@ -559,6 +579,8 @@ static int run_request(struct request *q)
 	if (isle_close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
 		isle_verbose("descriptors of the caller stay open");
 	r = configure(q, &err);
+	if (r >= 0)
+		r = check_required(q, &err);
 	if (r >= 0)
 		r = isle_store_open_recovered(&store, &err);
 	q->run.hide = q->hide.list;

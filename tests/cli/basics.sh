@@ -63,6 +63,16 @@ if ! is_root; then
 	has "$(cat "$T/err")" "no further process can be started"
 fi
 
+# Whoever ignores SIGCHLD passes that on: to CMD, and without harm to isle.
+status_is 7 timeout 60 env --ignore-signal=CHLD "$ISLE" run -q --discard --net none -- sh -c 'grep SigIgn /proc/$$/status; exit 7' >"$T/out"
+same "$(cat "$T/out")" "$(env --ignore-signal=CHLD sh -c 'grep SigIgn /proc/$$/status')"
+
+# What the run's own options leave out cannot be demanded.
+status_is 125 isle run -q --require landlock --nest true 2>"$T/err"
+same "$(cat "$T/err")" "isle: the demanded protection 'landlock' is left out by --nest"
+status_is 125 isle run -q --require netns --net host true 2>"$T/err"
+same "$(cat "$T/err")" "isle: the demanded protection 'netns' is left out by --net host"
+
 # A demand that names nothing is no demand. What --commit did not do is said with -q, too, in whole sentences.
 status_is 125 isle run -q --require "" true 2>"$T/err"
 has "$(cat "$T/err")" "unknown protection"
