@@ -12,6 +12,8 @@
 #include "map.h"
 #include "plan.h"
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -173,11 +175,42 @@ static int set_shared(struct isle_plan *plan)
 	return r;
 }
 
+/* Changes what all names of a file of the host show. */
+static bool changes_file(const struct isle_action *action)
+{
+	return (action->kind == ISLE_ACTION_WRITE || action->kind == ISLE_ACTION_META) && S_ISREG(action->old.mode) &&
+	       action->old.nlink > 1 && (action->flags & ISLE_ACTION_HIDDEN) == 0;
+}
+
+/* Where one name of a file is changed and another one gets something else, the second is what the first has become. */
+static int set_loose(struct isle_plan *plan)
+{
+	auto_map struct isle_map changed = ISLE_MAP_INIT;
+	char key[64];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < plan->action_count && r >= 0; i++) {
+		struct isle_action *action = &plan->actions[i];
+
+		if (!S_ISREG(action->old.mode) || action->old.nlink < 2)
+			continue;
+		snprintf(key, sizeof(key), "%" PRIx64 ":%" PRIx64, action->old.dev, action->old.ino);
+		if (action->kind == ISLE_ACTION_EXCHANGE && isle_map_get(&changed, key))
+			action->flags |= ISLE_ACTION_LOOSE;
+		else if (changes_file(action))
+			r = isle_map_set(&changed, key, plan);
+	}
+	return r;
+}
+
 int isle_plan_sort(struct isle_plan *plan)
 {
 	int r = sort(plan);
 
 	if (r >= 0)
 		r = set_parks(plan);
-	return r < 0 ? r : set_shared(plan);
+	if (r >= 0)
+		r = set_shared(plan);
+	return r < 0 ? r : set_loose(plan);
 }

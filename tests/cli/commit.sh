@@ -146,6 +146,12 @@ try hardlink-group 'echo g >g1; ln g1 g2; mkdir n; ln g1 n/g3'
 try hardlink-inside 'mkdir n; echo g >n/a; ln n/a n/b'
 try hardlink-remove 'rm h2'
 try hardlink-replace 'ln -f f1 f2'
+for other in 'mkdir h2' 'mkfifo h2' 'echo z >h2' 'mv f1 h2'; do
+	if is_root; then # as a user a change parts the names
+		try "hardlink-changed-and-$other" "chmod 640 h1; rm h2; $other"
+		try "hardlink-written-and-$other" "echo y >>h1; rm h2; $other"
+	fi
+done
 try sparse 'truncate -s 1G hole; printf x | dd of=hole bs=1 seek=500000000 conv=notrunc status=none'
 try nothing 'echo t >t; rm t; mkdir m; echo x >m/x; rm -r m; for i in 1 2 3 4 5 6 7 8 9; do : >t$i; done; rm t?'
 try append-big 'echo tail >>big'
