@@ -111,9 +111,12 @@ differs() {
 	[ "$1" != "$2" ] || fail "${3:+$3: }both are '$1'"
 }
 
-# has TEXT PART: PART (no pattern) is in TEXT.
+# has TEXT PART...: each PART (no pattern) is in TEXT.
 has() {
-	[[ $1 == *"$2"* ]] || fail "'$2' is not in: $1"
+	local part
+	for part in "${@:2}"; do
+		[[ $1 == *"$part"* ]] || fail "'$part' is not in: $1"
+	done
 }
 
 hasnt() {

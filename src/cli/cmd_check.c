@@ -30,7 +30,7 @@ static void json_conflict(struct isle_json *j, const struct isle_finding *confli
 		if (conflict->choices & 1U << how)
 			isle_json_str(j, NULL, isle_on_conflict_name((enum isle_on_conflict)how));
 	isle_json_end(j);
-	if (conflict->change == ISLE_READ_ONLY) {
+	if (!conflict->dated) {
 		isle_stat_json(j, "then", &conflict->then);
 	} else {
 		isle_json_object(j, "then");
@@ -82,33 +82,9 @@ static int print_json(const struct isle_keep *keep, const struct isle_commit_res
 	return isle_json_done(&j);
 }
 
-static void print_state(const char *when, const struct isle_stat *st)
-{
-	char text[40] = "";
-	time_t seconds = (time_t)st->ctime.tv_sec;
-	struct tm tm;
-
-	if (st->mode == 0) {
-		printf("  %s: nothing\n", when);
-		return;
-	}
-	if (localtime_r(&seconds, &tm) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-	printf("  %s: %" PRIu64 " bytes, mode %04o, inode %" PRIu64 ", last changed %s.%06u\n", when, st->size,
-	       st->mode & 07777, st->ino, text, st->ctime.tv_nsec / 1000);
-}
-
-static void print_states(const struct isle_finding *conflict)
-{
-	print_state("then", &conflict->then);
-	print_state("now", &conflict->now);
-}
-
 static void print_conflict(const struct isle_finding *conflict)
 {
 	isle_keep_print_conflict(conflict, "", stdout);
-	if (conflict->change == ISLE_READ_ONLY)
-		print_states(conflict);
 	if (conflict->choices == 0)
 		return;
 	fputs("  one of:", stdout);

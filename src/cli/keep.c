@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWN_MAX = 50 };
-
 void isle_keep_done(struct isle_keep *keep)
 {
 	isle_operands_done(&keep->paths);
@@ -224,81 +222,6 @@ int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct 
 	keep->options.rest = isle_rest;
 	isle_ways_apply(&keep->ways, &keep->options);
 	return r < 0 ? r : 0;
-}
-
-static void tell_notes(const struct isle_findings *notes)
-{
-	for (size_t i = 0; i < notes->count && i < SHOWN_MAX; i++) {
-		if (notes->list[i].path[0] != '\0')
-			isle_note("%s: %s (%s)", notes->list[i].kind, isle_quote(notes->list[i].path),
-				  notes->list[i].why);
-		else
-			isle_note("%s", notes->list[i].why);
-	}
-	if (notes->count > SHOWN_MAX)
-		isle_note("... and %zu more", notes->count - SHOWN_MAX);
-}
-
-static void print_conflict(const struct isle_finding *conflict, const char *before, const char *after, FILE *out)
-{
-	fprintf(out, "%sconflict: %s: %s%s\n", before, isle_quote(conflict->path), conflict->why, after);
-	if (conflict->command)
-		fprintf(out, "%s  read by: %s (run %u)\n", before, conflict->command, conflict->run);
-}
-
-void isle_keep_print_conflict(const struct isle_finding *conflict, const char *before, FILE *out)
-{
-	print_conflict(conflict, before, "", out);
-}
-
-static const char *chosen(enum isle_on_conflict how)
-{
-	switch (how) {
-	case ISLE_CONFLICT_ABORT:
-		break;
-	case ISLE_CONFLICT_SKIP:
-		return ": left in the isle";
-	case ISLE_CONFLICT_HOST:
-		return ": dropped from the isle";
-	case ISLE_CONFLICT_ISLE:
-		return ": the isle wins";
-	case ISLE_CONFLICT_BOTH:
-		return ": both are kept";
-	case ISLE_CONFLICT_MERGE:
-		return ": merged";
-	case ISLE_CONFLICT_APPEND:
-		return ": both ends are kept";
-	}
-	return "";
-}
-
-static void tell_conflicts(const struct isle_commit_result *result)
-{
-	bool done = result->outcome == ISLE_OUTCOME_DONE || result->outcome == ISLE_OUTCOME_NOTHING;
-
-	for (size_t i = 0; i < result->conflicts.count; i++) {
-		const struct isle_finding *conflict = &result->conflicts.list[i];
-
-		print_conflict(conflict, "isle: ", done ? chosen(conflict->choice) : "", stderr);
-	}
-}
-
-static void tell_flagged(const struct isle_findings *flagged)
-{
-	for (size_t i = 0; i < flagged->count; i++) {
-		fprintf(stderr, "isle: flagged: %s:", isle_quote(flagged->list[i].path));
-		for (unsigned bit = 1; bit <= ISLE_MARKS_FLAGGED; bit <<= 1)
-			if (flagged->list[i].marks & bit)
-				fprintf(stderr, " %s", isle_mark_name((enum isle_mark)bit));
-		fputc('\n', stderr);
-	}
-}
-
-void isle_keep_tell(const struct isle_commit_result *result)
-{
-	tell_notes(&result->notes);
-	tell_conflicts(result);
-	tell_flagged(&result->flagged);
 }
 
 static void hint_flagged(const struct isle_findings *flagged)

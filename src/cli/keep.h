@@ -90,7 +90,7 @@ int isle_keep_open(struct isle_keep *keep, const struct isle_args *args, struct 
  * told, there was no such process. */
 int isle_keep_select(struct isle_keep *keep, const struct isle_select *select, struct isle_err *err) isle_must_check;
 
-/* One conflict in a line or two, each after `before`. */
+/* One conflict with who and its three states: a line that begins with `before`, and some below it. */
 void isle_keep_print_conflict(const struct isle_finding *conflict, const char *before, FILE *out);
 
 /* Tells on stderr what the selection pulled in or left out, conflicts and what is flagged. */

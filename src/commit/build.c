@@ -374,6 +374,7 @@ int isle_plan_build(struct isle_store *store, const struct isle *isle, const str
 	}
 	if (r < 0)
 		return r;
+	isle_criteria_commands(&b);
 	if (r == 0 && b.need_all)
 		return isle_err_text(err, -EUCLEAN, "the isle's layers are in a state that cannot be committed");
 	b.plan.whole = takes_all(&b);

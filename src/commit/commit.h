@@ -148,14 +148,16 @@ struct isle_finding {
 	const char *kind;      /* conflict: "changed", "deleted", "created", ...; else "pulled in", "left out", ... */
 	char *why;	       /* one lower-case phrase for people */
 	unsigned marks;	       /* flagged: which */
-	struct isle_stat then; /* conflict: what the isle relied on, as far as known (else zero) */
+	struct isle_stat then; /* conflict: what the isle relied on; zero: nothing was there */
+	bool dated;	       /* conflict: that is not known, but that it last changed not after then.ctime */
 	struct isle_stat now;  /* what the host has; zero: nothing */
 	struct isle_stat isle; /* what the isle has; zero: nothing */
 	enum isle_change_kind change; /* conflict: what the isle did to it */
 	unsigned choices;	      /* conflict: 1 << enum isle_on_conflict, what may be chosen for it */
 	enum isle_on_conflict choice; /* conflict: what was */
-	uint32_t run, process;	      /* conflict of what was read: who read it; run 0: it is none */
-	char *command;		      /* its command line for people, NULL: not known */
+	uint32_t run, process;	      /* conflict: who in the isle read it first; run 0: not known */
+	bool wrote;		      /* conflict: nobody read it; that is who wrote to it first */
+	char *command;		      /* their command line for people, NULL: not known */
 };
 
 struct isle_findings {

@@ -58,7 +58,9 @@ static int add_conflict(struct isle_builder *b, const struct isle_change *change
 	finding->now = change->before;
 	finding->isle = change->after;
 	finding->then.ctime = change->base;
+	finding->dated = true;
 	finding->change = change->kind;
+	isle_criteria_then(b, isle_change_host(change), finding);
 	return 0;
 }
 

@@ -172,6 +172,34 @@ static void stat_of(const struct isle_identity *then, struct isle_stat *ret)
 	ret->ctime = isle_time_from(then->ctime);
 }
 
+/* Nothing was there before. */
+static bool made_it(unsigned write)
+{
+	return write == ISLE_WRITE_CREATE || write == ISLE_WRITE_MKDIR || write == ISLE_WRITE_SYMLINK ||
+	       write == ISLE_WRITE_NODE || write == ISLE_WRITE_LINK;
+}
+
+void isle_criteria_then(const struct isle_builder *b, const char *path, struct isle_finding *conflict)
+{
+	const struct isle_read_path *one = isle_reads_find(&b->reads, path);
+	const struct isle_read_state *state = !one	     ? NULL
+					      : one->kept    ? one->kept
+					      : one->content ? one->content
+					      : one->list    ? one->list
+							     : one->lookup;
+
+	if (state)
+		stat_of(&state->then, &conflict->then);
+	else if (one && made_it(one->write))
+		conflict->then = (struct isle_stat){0};
+	conflict->dated = !state && !(one && made_it(one->write));
+	if (one && (one->how != 0 || one->write != 0)) {
+		conflict->run = one->run + 1;
+		conflict->process = one->process;
+		conflict->wrote = one->how == 0;
+	}
+}
+
 /* The directory of the last path: the next one is mostly in it, too, and is found there without a walk; and so is what
  * the scan has just seen there. */
 struct place {
@@ -395,17 +423,6 @@ static int compare_findings(const void *a, const void *b)
 	return strcmp(((const struct isle_finding *)a)->path, ((const struct isle_finding *)b)->path);
 }
 
-static void name_commands(struct isle_builder *b, size_t from)
-{
-	enum { NAMED_MAX = 64 };
-
-	for (size_t i = from; i < b->result->conflicts.count && i < from + NAMED_MAX; i++) {
-		struct isle_finding *conflict = &b->result->conflicts.list[i];
-
-		isle_ignore(isle_reads_command(b->isle, conflict->run - 1, conflict->process, &conflict->command));
-	}
-}
-
 int isle_criteria_check(struct isle_builder *b)
 {
 	auto_map struct isle_map decided = ISLE_MAP_INIT;
@@ -424,10 +441,53 @@ int isle_criteria_check(struct isle_builder *b)
 			return r;
 		stop |= r;
 	}
-	if (b->result->conflicts.count > before) {
+	if (b->result->conflicts.count > before)
 		qsort(b->result->conflicts.list + before, b->result->conflicts.count - before,
 		      sizeof(struct isle_finding), compare_findings);
-		name_commands(b, before);
-	}
 	return stop;
+}
+
+static int compare_who(const void *a, const void *b)
+{
+	const struct isle_reads_who *x = a, *y = b;
+
+	return x->run != y->run ? (x->run < y->run ? -1 : 1) : (x->process > y->process) - (x->process < y->process);
+}
+
+/* Those of the conflicts, each once and in order. */
+static size_t list_who(const struct isle_findings *conflicts, struct isle_reads_who *list)
+{
+	size_t count = 0, kept = 0;
+
+	for (size_t i = 0; i < conflicts->count; i++)
+		if (conflicts->list[i].run > 0)
+			list[count++] = (struct isle_reads_who){.run = conflicts->list[i].run - 1,
+								.process = conflicts->list[i].process};
+	qsort(list, count, sizeof(*list), compare_who);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || compare_who(&list[i], &list[kept - 1]) != 0)
+			list[kept++] = list[i];
+	return kept;
+}
+
+void isle_criteria_commands(struct isle_builder *b)
+{
+	struct isle_findings *conflicts = &b->result->conflicts;
+	struct isle_reads_who *list = calloc(conflicts->count + 1, sizeof(*list));
+	size_t count = list ? list_who(conflicts, list) : 0;
+
+	if (count > 0)
+		isle_reads_commands(b->isle, list, count);
+	qsort(list, count, sizeof(*list), compare_who);
+	for (size_t i = 0; i < conflicts->count && count > 0; i++) {
+		const struct isle_reads_who key = {.run = conflicts->list[i].run - 1,
+						   .process = conflicts->list[i].process};
+		const struct isle_reads_who *who = bsearch(&key, list, count, sizeof(*list), compare_who);
+
+		if (who && who->command)
+			conflicts->list[i].command = strdup(who->command);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(list[i].command);
+	free(list);
 }

@@ -9,6 +9,7 @@
  *   isle_criteria_renamed()  for a change that is a deletion by the host as far as the layer tells
  *   isle_criteria_blind()    for a change whose host object has moved: was it written without having been read?
  *   isle_criteria_check(b)   after them: conflicts of what was read only
+ *   isle_criteria_commands(b)   who it was
  */
 #include "build_internal.h"
 
@@ -24,5 +25,11 @@ bool isle_criteria_renamed(const struct isle_builder *b, const struct isle_chang
 /* True for a file whose old content the isle replaced without having looked at it. */
 bool isle_criteria_blind(const struct isle_builder *b, const struct isle_change *change);
 
+/* What the record knows of a conflict at this path of the host: `then`, and who. */
+void isle_criteria_then(const struct isle_builder *b, const char *path, struct isle_finding *conflict);
+
 /* Lists what was read and has changed. 1: the plan must not be carried out. */
 int isle_criteria_check(struct isle_builder *b) isle_must_check;
+
+/* Finds the commands of all conflicts. */
+void isle_criteria_commands(struct isle_builder *b);

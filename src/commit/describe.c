@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 static const char *compose_name(unsigned compose)
 {
@@ -111,7 +112,7 @@ void isle_stat_json(struct isle_json *j, const char *key, const struct isle_stat
 	snprintf(mode, sizeof(mode), "%04o", st->mode & 07777);
 	isle_json_object(j, key);
 	isle_json_str(j, "type", isle_type_name(st->mode));
-	isle_json_int(j, "dev", (int64_t)st->dev);
+	isle_json_int(j, "dev", (int64_t)makedev((unsigned)(st->dev >> 32), (unsigned)st->dev));
 	isle_json_int(j, "ino", (int64_t)st->ino);
 	isle_json_int(j, "size", (int64_t)st->size);
 	isle_json_str(j, "mode", mode);

@@ -95,7 +95,7 @@ static int fold_read(struct fold *fold, const struct isle_events_run *run, const
 	return r;
 }
 
-static int fold_write(struct fold *fold, const struct isle_event *event)
+static int fold_write(struct fold *fold, const struct isle_events_run *run, const struct isle_event *event)
 {
 	bool renamed = event->how == ISLE_WRITE_RENAME;
 	const char *path = renamed || event->how == ISLE_WRITE_LINK ? event->other : event->path;
@@ -109,6 +109,10 @@ static int fold_write(struct fold *fold, const struct isle_event *event)
 	if (one->write != 0)
 		return 0;
 	one->write = event->how;
+	if (one->how == 0) {
+		one->run = run->index;
+		one->process = event->process;
+	}
 	if (renamed) {
 		one->from = get(fold->reads, event->path);
 		return one->from ? 0 : -ENOMEM;
@@ -133,7 +137,7 @@ static int fold_event(const struct isle_events_run *run, const struct isle_event
 	case ISLE_EVENT_READ:
 		return fold_read(fold, run, event);
 	case ISLE_EVENT_WRITE:
-		return fold_write(fold, event);
+		return fold_write(fold, run, event);
 	case ISLE_EVENT_NAMES:
 		one = isle_map_get(&fold->reads->paths, event->path);
 		if (one && one->names == 0)
@@ -163,44 +167,81 @@ int isle_reads_load(const struct isle *isle, struct isle_reads *ret_reads, struc
 	return 0;
 }
 
+/* --- commands --- */
+
 struct search {
-	uint32_t run, process;
-	struct isle_buf command;
+	struct isle_reads_who *list; /* sorted by run and `at` */
+	size_t count;
 };
 
-static int find_command(const struct isle_events_run *run, const struct isle_event *event, uint64_t offset, void *data)
+static int compare_at(const void *a, const void *b)
 {
-	struct search *search = data;
+	const struct isle_reads_who *x = a, *y = b;
 
-	(void)offset;
-	if (run->index > search->run)
-		return 1;
-	if (run->index != search->run || event->type != ISLE_EVENT_EXEC || event->process != search->process)
-		return 0;
-	isle_buf_clear(&search->command);
-	isle_quote_command_add(&search->command, event->text, event->text_size);
-	if (search->command.size > COMMAND_MAX) {
+	return x->run != y->run ? (x->run < y->run ? -1 : 1) : (x->at > y->at) - (x->at < y->at);
+}
+
+/* The words of a command, for people. */
+static char *command_text(const struct isle_event *event)
+{
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+
+	isle_quote_command_add(&text, event->text, event->text_size);
+	if (text.size > COMMAND_MAX) {
 		size_t cut = COMMAND_MAX;
 
-		while ((search->command.data[cut] & 0xc0) == 0x80) /* within a character */
+		while ((text.data[cut] & 0xc0) == 0x80) /* within a character */
 			cut--;
-		isle_buf_cut(&search->command, cut);
-		isle_buf_adds(&search->command, "...");
+		isle_buf_cut(&text, cut);
+		isle_buf_adds(&text, "...");
+	}
+	return isle_buf_take(&text);
+}
+
+static int take_command(const struct isle_events_run *run, const struct isle_event *event, uint64_t offset, void *data)
+{
+	struct search *search = data;
+	const struct isle_reads_who key = {.run = run->index, .at = event->process};
+	struct isle_reads_who *who, *end = search->list + search->count;
+
+	(void)offset;
+	if (event->type != ISLE_EVENT_EXEC && event->type != ISLE_EVENT_START)
+		return 0;
+	who = bsearch(&key, search->list, search->count, sizeof(key), compare_at);
+	while (who && who > search->list && compare_at(who - 1, &key) == 0)
+		who--;
+	for (; who && who < end && compare_at(who, &key) == 0; who++) {
+		if (event->type == ISLE_EVENT_START) {
+			who->above = event->start.parent;
+			continue;
+		}
+		free(who->command);
+		who->command = command_text(event);
+		if (!who->command)
+			return -ENOMEM;
 	}
 	return 0;
 }
 
-int isle_reads_command(const struct isle *isle, uint32_t run, uint32_t process, char **ret_command)
+void isle_reads_commands(const struct isle *isle, struct isle_reads_who *list, size_t count)
 {
-	struct search search = {run, process, ISLE_BUF_INIT};
-	int r = isle_events_read(isle, find_command, &search, NULL);
+	enum { FORKS_MAX = 32 }; /* of a process that runs no program of its own */
+	struct search search = {.list = list, .count = count};
+	bool again = true;
 
-	if (r >= 0)
-		r = search.command.size == 0 ? -ENOENT : 0;
-	if (r >= 0) {
-		*ret_command = isle_buf_take(&search.command);
-		r = *ret_command ? 0 : -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		list[i].at = list[i].process;
+	for (unsigned pass = 0; again && pass < FORKS_MAX; pass++) {
+		qsort(list, count, sizeof(*list), compare_at);
+		if (isle_events_read(isle, take_command, &search, NULL) < 0)
+			break;
+		again = false;
+		for (size_t i = 0; i < count; i++) {
+			if (list[i].command || list[i].above == 0)
+				continue;
+			list[i].at = list[i].above;
+			list[i].above = 0;
+			again = true;
+		}
 	}
-	isle_buf_done(&search.command);
-	return r;
 }

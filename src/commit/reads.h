@@ -20,7 +20,7 @@ struct isle_read_path {
 	unsigned how;			   /* enum isle_read */
 	unsigned write;			   /* enum isle_write: the first one; 0: none */
 	const struct isle_read_path *from; /* write is RENAME: what the name was given to; else NULL */
-	uint32_t run, process;		   /* who was first; run 0 is the first of the isle */
+	uint32_t run, process;		   /* who was first to read it, else to write; run 0 is the isle's first */
 	uint64_t names;			   /* of the directory when it was first listed; 0: not known */
 	struct isle_read_state *content;   /* CONTENT, EXEC, LINK, STAT: at the first of these; NULL: none */
 	struct isle_read_state *list;	   /* LIST */
@@ -47,5 +47,13 @@ void isle_reads_done(struct isle_reads *reads);
 /* NULL: not read or written, as far as is known. */
 const struct isle_read_path *isle_reads_find(const struct isle_reads *reads, const char *path);
 
-/* The command line of a process of a run, as text for people; heap. -ENOENT. */
-int isle_reads_command(const struct isle *isle, uint32_t run, uint32_t process, char **ret_command) isle_must_check;
+/* A process of a run, 0 being the first. */
+struct isle_reads_who {
+	uint32_t run, process;
+	char *command;	    /* for people; heap; NULL: not known */
+	uint32_t at, above; /* isle_reads_commands(): whose is looked for, and who started that */
+};
+
+/* Finds their commands; where one ran no program itself, that of the one that it was forked from. The list is put in
+ * another order; its entries have no command yet. */
+void isle_reads_commands(const struct isle *isle, struct isle_reads_who *list, size_t count);

@@ -147,6 +147,45 @@ status_is 4 isle check below >"$T/out"
 has "$(cat "$T/out")" "$D/old/x"
 isle discard -q --yes below
 
+# Each conflict with who, the three states and the choices; in a process that only forked it is the one above.
+fresh states 'cat b >x; (read -r line <a); echo 2 >>a; echo 1 >made; rm c'
+before=$(stat -c %i "$D/a")
+echo host >>"$D/a"
+rm "$D/b"
+mkdir "$D/made"
+echo host >>"$D/c"
+status_is 4 isle check states >"$T/out"
+conflict() { # PATH
+	sed -n "\\|^conflict: $D/$1: |,/^  one of/p" "$T/out"
+}
+has "$(conflict a)" "  read by: sh -eu -c 'cat b >x; (read"
+has "$(conflict a)" "  then: file, 2 bytes, mode 0644, owner $(id -u):$(id -g), inode $before, last changed 2"
+has "$(conflict a)" "  host now: file, 7 bytes"
+has "$(conflict a)" "  isle: file, 4 bytes"
+has "$(conflict b)" "  read by: cat b (run 1)
+  then: file, 2 bytes"
+has "$(conflict b)" "  host now: nothing
+  one of: abort isle"
+has "$(conflict c)" "  changed by: rm c (run 1)"
+has "$(conflict c)" "  isle: nothing"
+has "$(conflict made)" "  then: nothing
+  host now: directory, mode 0"
+status_is 4 isle commit --yes states 2>"$T/err"
+has "$(cat "$T/err")" "isle: conflict: $D/a: " "  then: file, 2 bytes" "  host now: nothing"
+status_is 4 isle check --json states >"$T/out"
+python3 - "$T/out" "$D" <<'END'
+import json, os, sys
+conflicts = {os.path.relpath(c["path"], sys.argv[2]): c for c in json.load(open(sys.argv[1]))["conflicts"]}
+a, b, c, made = (conflicts[name] for name in ("a", "b", "c", "made"))
+st = os.stat(sys.argv[2] + "/a")
+assert (a["now"]["dev"], a["now"]["ino"], a["now"]["size"]) == (st.st_dev, st.st_ino, 7), a
+assert (a["then"]["ino"], a["then"]["size"], a["isle"]["size"], a["run"]) == (st.st_ino, 2, 4, 1), a
+assert a["then"]["dev"] == st.st_dev and a["command"].startswith("sh -eu -c"), a
+assert (b["now"], b["command"], b["then"]["size"]) == (None, "cat b", 2), b
+assert (c["isle"], c["command"]) == (None, "rm c") and "not_later_than_ns" in c["then"], c
+assert made["then"] is None and made["now"]["type"] == "directory", made
+END
+
 # Discard by path, and its undo.
 fresh drop 'echo 2 >a; rm b; mkdir new; echo 1 >new/f; chmod 700 old; echo 3 >c'
 isle discard -q --yes drop "$D/a" "$D/b" "$D/new" "$D/old"
