@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -245,11 +246,32 @@ failed:
 	_exit(127);
 }
 
+/* chdir(2) takes at most PATH_MAX bytes; a shell gets further by several steps. */
+static int change_directory(char *path)
+{
+	for (; strlen(path) >= PATH_MAX; path += strspn(path, "/")) {
+		char *cut = path + PATH_MAX - 1;
+
+		while (cut > path && *cut != '/')
+			cut--;
+		if (cut == path)
+			return -ENAMETOOLONG;
+		*cut = '\0';
+		if (chdir(path) < 0)
+			return -errno;
+		*cut = '/';
+		path = cut;
+	}
+	return chdir(*path == '\0' ? "." : path) < 0 ? -errno : 0;
+}
+
 static void enter_directory(struct leader *l)
 {
-	if (chdir(l->directory) == 0)
+	int r = change_directory(l->directory);
+
+	if (r >= 0)
 		return;
-	isle_err_errno(&l->err, -errno, "cannot enter '%s' in the isle", l->directory);
+	isle_err_errno(&l->err, r, "cannot enter '%s' in the isle", l->directory);
 	isle_err_hint(&l->err, "choose another directory with --chdir DIR");
 	fail(l, 0, NULL);
 }

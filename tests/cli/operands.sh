@@ -90,6 +90,19 @@ for option in --hide --write; do
 	done
 done
 
+# A current directory with a longer name than a call can take.
+python3 - "$ISLE" >"$T/out" <<'PYTHON'
+import os, subprocess, sys
+for _ in range(30):
+    os.mkdir("long" * 50)
+    os.chdir("long" * 50)
+run = [sys.argv[1], "run", "-q", "-n", "long", "--net", "none", "--", "sh", "-c", "pwd; echo x >new; mkdir d; mv new d"]
+assert subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True).stdout == os.getcwd() + "\n"
+assert subprocess.run([sys.argv[1], "status", "long", "."]).returncode == 3
+PYTHON
+has "$(cat "$T/out")" "/d/  (1 entry, 2 B)"
+rm -rf "$H"/longlong*
+
 # Where there is no current directory.
 mkdir gone
 cd gone
