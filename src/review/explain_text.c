@@ -329,8 +329,11 @@ static void put_findings(struct text *text, const struct isle_findings *findings
 	for (size_t i = 0; i < findings->count && i < LINES_SHOWN; i++) {
 		const struct isle_finding *finding = &findings->list[i];
 
-		isle_buf_addf(&text->line, "%s: ", what == NULL ? finding->kind : what);
-		isle_quote_add(&text->line, finding->path);
+		isle_buf_adds(&text->line, what == NULL ? finding->kind : what);
+		if (finding->path[0] != '\0') {
+			isle_buf_adds(&text->line, ": ");
+			isle_quote_add(&text->line, finding->path);
+		}
 		if (finding->why != NULL)
 			isle_buf_addf(&text->line, ": %s", finding->why);
 		put(text, "");

@@ -135,3 +135,7 @@ has "$(isle diff notes || true)" "#   owner wanted: 12:34"
 same "$(json '[(c.get("links_left"), c.get("owner_wanted")) for c in d["changes"]]' <"$T/json")" "[(1, None), (None, '12:34')]"
 (isle diff notes || true) >"$T/patch"
 (cd / && patch --dry-run -p1 <"$T/patch" >/dev/null) || fail "the patch does not apply"
+
+# What is about no path has none.
+isle run -q --no-track -n blind -- touch blind
+has "$(isle explain blind blind)" "not recorded: what 1 of the isle's runs read is not known"
