@@ -55,6 +55,23 @@ int isle_change_kinds_add(const char *words, unsigned *kinds)
 	return copy ? 0 : -ENOMEM;
 }
 
+const char *isle_moved_name(enum isle_moved moved)
+{
+	switch (moved) {
+	case ISLE_MOVED_NO:
+		return NULL;
+	case ISLE_MOVED_CHANGED:
+		return "changed";
+	case ISLE_MOVED_DELETED:
+		return "deleted";
+	case ISLE_MOVED_CREATED:
+		return "created";
+	case ISLE_MOVED_METADATA:
+		return "metadata";
+	}
+	return NULL;
+}
+
 const char *isle_type_name(uint32_t mode)
 {
 	switch (mode & S_IFMT) {

@@ -145,6 +145,8 @@ const char *isle_change_kind_name(enum isle_change_kind kind);
 int isle_change_kind_by_name(const char *name);
 /* "create,modify": adds 1 << kind for each to *kinds. -EINVAL where one is no kind of change, -ENOMEM. */
 int isle_change_kinds_add(const char *words, unsigned *kinds) isle_must_check;
+/* "changed", "deleted", "created", "metadata"; NULL for ISLE_MOVED_NO. */
+const char *isle_moved_name(enum isle_moved moved);
 /* "file", "directory", ...; the type bits of the mode count. */
 const char *isle_type_name(uint32_t mode);
 /* "setuid", ...; one bit. */

@@ -13,23 +13,6 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *moved_kind(enum isle_moved moved)
-{
-	switch (moved) {
-	case ISLE_MOVED_NO:
-		return "none";
-	case ISLE_MOVED_CHANGED:
-		return "changed";
-	case ISLE_MOVED_DELETED:
-		return "deleted";
-	case ISLE_MOVED_CREATED:
-		return "created";
-	case ISLE_MOVED_METADATA:
-		return "metadata";
-	}
-	return "unknown";
-}
-
 static const char *moved_why(const struct isle_change *change)
 {
 	switch (change->moved) {
@@ -261,7 +244,7 @@ static int check_one(struct isle_builder *b, size_t i)
 		r = append_log(b, i);
 		if (r != 0)
 			return r < 0 ? r : RESOLVE_DONE;
-		r = add_conflict(b, change, moved_kind(change->moved), "%s", moved_why(change));
+		r = add_conflict(b, change, isle_moved_name(change->moved), "%s", moved_why(change));
 		return r < 0 ? r : resolve(b, i);
 	}
 	r = check_data(b, change);

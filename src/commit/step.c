@@ -349,18 +349,25 @@ static int took(const struct isle_spot *from, const struct isle_spot *to, const 
 	return r < 0 ? r : 0;
 }
 
+/* Where it is done, where the object planned for is still, and where that is parked. */
+static int find_places(struct isle_transaction *tx, size_t i, struct isle_spot *ret_target,
+		       struct isle_spot *ret_parking)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	int r = isle_spot_target(tx, action, ret_target);
+
+	if (r >= 0)
+		r = isle_spot_parking(tx, i, ret_parking);
+	return r < 0 ? failed(tx, action, r) : verify(tx, action, ret_target);
+}
+
 static int apply_remove(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
-	struct isle_spot target, parking;
+	struct isle_spot target = {0}, parking = {0};
 	struct isle_stat out;
-	int r = isle_spot_target(tx, action, &target);
+	int r = find_places(tx, i, &target, &parking);
 
-	if (r >= 0)
-		r = isle_spot_parking(tx, i, &parking);
-	if (r < 0)
-		return failed(tx, action, r);
-	r = verify(tx, action, &target);
 	if (r < 0)
 		return r;
 	r = isle_move(target.dir, target.name, parking.dir, parking.name, RENAME_NOREPLACE);
@@ -419,15 +426,10 @@ static int take_source(struct isle_transaction *tx, const struct isle_action *ac
 static int apply_exchange(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
-	struct isle_spot target, parking;
+	struct isle_spot target = {0}, parking = {0};
 	struct isle_stat out;
-	int r = isle_spot_target(tx, action, &target);
+	int r = find_places(tx, i, &target, &parking);
 
-	if (r >= 0)
-		r = isle_spot_parking(tx, i, &parking);
-	if (r < 0)
-		return failed(tx, action, r);
-	r = verify(tx, action, &target);
 	if (r < 0)
 		return r;
 	if (action->prepare == ISLE_PREPARE_NONE)

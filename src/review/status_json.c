@@ -75,23 +75,6 @@ static void put_side(struct isle_json *json, const struct isle_review *review, c
 	isle_json_end(json);
 }
 
-static const char *moved_name(enum isle_moved moved)
-{
-	switch (moved) {
-	case ISLE_MOVED_NO:
-		return NULL;
-	case ISLE_MOVED_CHANGED:
-		return "changed";
-	case ISLE_MOVED_DELETED:
-		return "deleted";
-	case ISLE_MOVED_CREATED:
-		return "created";
-	case ISLE_MOVED_METADATA:
-		return "metadata";
-	}
-	return NULL;
-}
-
 static void put_marks(struct isle_json *json, unsigned marks)
 {
 	isle_json_array(json, "marks");
@@ -179,8 +162,8 @@ static void put_change(struct isle_json *json, const struct isle_review *review,
 		isle_json_int(json, "bytes", (int64_t)change->bytes);
 	}
 	put_marks(json, change->marks);
-	if (moved_name(change->moved))
-		isle_json_str(json, "moved", moved_name(change->moved));
+	if (isle_moved_name(change->moved))
+		isle_json_str(json, "moved", isle_moved_name(change->moved));
 	if (change->blind)
 		isle_json_bool(json, "unreadable", true);
 	if (note != NULL && note->split && change->before.nlink > 1)
