@@ -76,7 +76,8 @@ struct isle_change {
 	bool metacopy;	   /* upper holds metadata only, the data are still the host's at isle_change_data() */
 	bool another;	   /* a file that is known to have been put in the place of a host's file with several names */
 	bool opaque;	   /* a directory that hides the host's directory of the same name */
-	bool blind;	   /* the upper directory could not be read (mode 0000): what is in it is not known */
+	bool blind;	   /* the upper directory, or one in a new directory, could not be read or searched (mode 0000,
+			    * 0600): what is in it is not known */
 	bool noted; /* notes has all attributes of the overlay that upper has; perhaps not the value of an origin,
 		     * see ISLE_SCAN_NOTES */
 	bool brief; /* diff does not say whether the host's file has attributes that upper lacks: its data are others,

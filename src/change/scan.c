@@ -354,6 +354,15 @@ static bool needs_order(const struct isle_frame *frame)
 	return frame->kind == ISLE_FRAME_MERGED || frame->kind == ISLE_FRAME_HIDES;
 }
 
+/* The names alone do not tell what they are of: the right to search a directory can be missing where that to read it is
+ * not. */
+static int may_search(const struct isle_frame *frame)
+{
+	if (!frame->has_upper || frame->names.count == 0)
+		return 0;
+	return faccessat(frame->upper, ".", X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
 static int fill_frame(struct isle_scan *scan, struct isle_frame *frame)
 {
 	const struct isle_frame *below = scan->depth ? isle_scan_top(scan) : NULL;
@@ -363,6 +372,8 @@ static int fill_frame(struct isle_scan *scan, struct isle_frame *frame)
 		r = open_host_side(scan, below, frame);
 	if (r >= 0)
 		r = isle_names_read(frame->has_upper ? frame->upper : frame->host, &frame->names);
+	if (r >= 0)
+		r = may_search(frame);
 	/* In the order that the list is wanted in. */
 	if (r >= 0 && (needs_order(frame) || (scan->flags & ISLE_SCAN_ALL)))
 		isle_names_sort(&frame->names);

@@ -51,6 +51,7 @@ void isle_scan_sum_up(struct isle_scan *scan, struct isle_frame *frame)
 		change->marks |= frame->sums.marks;
 		if (frame->kind == ISLE_FRAME_NEW)
 			change->tree = frame->sums.tree | ISLE_TREE_SEEN;
+		change->blind |= frame->kind == ISLE_FRAME_NEW && (frame->sums.tree & ISLE_TREE_UNSEEN) != 0;
 	}
 	if (change && frame->kind == ISLE_FRAME_GONE && isle_later(&frame->sums.newest, &frame->base))
 		change->moved = ISLE_MOVED_CHANGED;

@@ -402,6 +402,18 @@ static void test_unreadable(void **state)
 	assert_int_equal(fchmodat(upper, "closed", 0, 0), 0);
 	expect(&f, 0, "A /closed\n");
 	assert_true(f.changes.list[0].blind);
+	assert_int_equal(fchmodat(upper, "closed", 0600, 0), 0); /* the names, but nothing of what they are of */
+	expect(&f, 0, "A /closed\n");
+	assert_true(f.changes.list[0].blind);
+	assert_int_equal(fchmodat(upper, "closed", 0700, 0), 0);
+	make_dir(upper, "closed/below");
+	unit_write(upper, "closed/below/f", "1");
+	assert_int_equal(fchmodat(upper, "closed/below", 0600, 0), 0);
+	expect(&f, 0, "A /closed\n");
+	assert_true(f.changes.list[0].blind);
+	assert_int_equal(fchmodat(upper, "closed/below", 0700, 0), 0);
+	expect(&f, 0, "A /closed\n");
+	assert_false(f.changes.list[0].blind);
 	close_fixture(&f);
 }
 
