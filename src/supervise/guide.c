@@ -111,6 +111,7 @@ void isle_guide_free(struct isle_guide *guide)
 	isle_mounts_done(&guide->view_mounts);
 	isle_processes_done(&guide->processes);
 	isle_origins_done(&guide->origins);
+	isle_carried_done(&guide->carried);
 	isle_known_done(&guide->recorded);
 	isle_glance_done(&guide->seen);
 	isle_near_forget(&guide->near);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What the handlers of trapped calls share. */
+#include "carried.h"
 #include "guide.h"
 #include "known.h"
 #include "mounts.h"
@@ -34,6 +35,7 @@ struct isle_guide {
 	struct isle_events *events; /* NULL: nothing is recorded */
 	struct isle_processes processes;
 	struct isle_origins origins;
+	struct isle_carried carried;
 	struct isle_known recorded;
 	struct isle_glance seen;
 	struct isle_near near;
@@ -172,6 +174,12 @@ int isle_guide_lose(struct isle_guide *guide, const char *why);
 
 /* The isle changes the metadata of it and so gets a copy: what is read of that from now on is the host's. */
 void isle_guide_copied(struct isle_guide *guide, const struct isle_sight *sight);
+
+/* What the call renames is remembered as long as it is the host's (carried.h). flags as of renameat2(2). */
+int isle_guide_carry(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *from,
+		     const struct isle_sight *to, unsigned flags);
+/* The supervisor has moved a directory of the host, of which all is the isle's own now. */
+int isle_guide_carry_tree(struct isle_guide *guide, const char *from, const char *to);
 
 /* Records a read, once for each path and bit. */
 int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,

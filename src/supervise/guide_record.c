@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base.h"
@@ -107,6 +109,21 @@ static bool is_copied(const struct isle_guide *guide, const struct isle_sight *s
 	return slot != NULL && (slot->bits & COPIED) != 0;
 }
 
+/* The isle's own file that was the host's of another name. */
+static int read_carried(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
+			unsigned how)
+{
+	struct isle_sight host = {.mode = sight->mode, .origin = ISLE_ORIGIN_HOST};
+	struct statx st;
+
+	if (sight->mode == 0 || (how & (ISLE_READ_CONTENT | ISLE_READ_EXEC)) == 0 ||
+	    !isle_carried_find(&guide->carried, sight->view, host.host, sizeof(host.host)) ||
+	    isle_statx(AT_FDCWD, host.host, &st) < 0 || !S_ISREG(st.stx_mode))
+		return 0;
+	isle_identity_from(&st, &host.then);
+	return isle_guide_read(guide, call, &host, how);
+}
+
 int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *sight,
 		    unsigned how)
 {
@@ -115,7 +132,9 @@ int isle_guide_read(struct isle_guide *guide, const struct isle_call *call, cons
 	struct statx st;
 
 	if (sight->origin == ISLE_ORIGIN_OWN) {
-		if (!is_copied(guide, sight, how) || isle_statx(AT_FDCWD, sight->host, &st) < 0)
+		if (!is_copied(guide, sight, how))
+			return read_carried(guide, call, sight, how);
+		if (isle_statx(AT_FDCWD, sight->host, &st) < 0)
 			return 0;
 		isle_identity_from(&st, &then);
 	}
@@ -171,6 +190,13 @@ static int note_gone(struct isle_guide *guide, const char *view)
 	return first;
 }
 
+/* What was there, or its content, is no more. */
+static bool is_another(unsigned how)
+{
+	return how == ISLE_WRITE_CREATE || how == ISLE_WRITE_TRUNCATE || how == ISLE_WRITE_REMOVE ||
+	       how == ISLE_WRITE_MKDIR || how == ISLE_WRITE_SYMLINK || how == ISLE_WRITE_NODE;
+}
+
 int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, const char *view, unsigned how,
 		     const char *other)
 {
@@ -180,6 +206,8 @@ int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, con
 	struct isle_known_slot *slot = slot_of(guide, changed);
 
 	guide->wrote = true;
+	if (is_another(how) && isle_carried_replace(&guide->carried, view) == -ENOMEM)
+		return -ENOMEM;
 	if (slot == NULL || gone < 0)
 		return isle_guide_lose(guide, "too many paths");
 	if (how != ISLE_WRITE_METADATA && how != ISLE_WRITE_OPEN && how != ISLE_WRITE_APPEND)
@@ -211,6 +239,62 @@ static int note_links(struct isle_guide *guide, const struct isle_sight *sight)
 					 .other = "written through one of several hard links"};
 
 	return sight->then.links > 1 ? isle_events_add(guide->events, &event, NULL) : 0;
+}
+
+/* Where on the host the file comes from that the isle gives another name. */
+static bool host_of(const struct isle_guide *guide, const struct isle_sight *sight, char *host, size_t room)
+{
+	bool file = S_ISREG(sight->mode);
+
+	if (file && (sight->origin == ISLE_ORIGIN_HOST || is_copied(guide, sight, ISLE_READ_CONTENT))) {
+		snprintf(host, room, "%s", sight->host);
+		return true;
+	}
+	return (file || S_ISDIR(sight->mode)) && isle_carried_find(&guide->carried, sight->view, host, room);
+}
+
+/* What cannot be remembered is read now. */
+static int carry(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *from,
+		 const char *host, const char *to)
+{
+	bool tree = S_ISDIR(from->mode);
+	int r = isle_carried_add(&guide->carried, to, host, tree ? ISLE_CARRIED_TREE : ISLE_CARRIED_FILE);
+
+	if (r != -E2BIG)
+		return r;
+	return tree ? isle_guide_lose(guide, "too many renamed directories")
+		    : isle_guide_read(guide, call, from, ISLE_READ_CONTENT);
+}
+
+int isle_guide_carry(struct isle_guide *guide, const struct isle_call *call, const struct isle_sight *from,
+		     const struct isle_sight *to, unsigned flags)
+{
+	char host[PATH_MAX];
+	char back[PATH_MAX];
+	bool swap = (flags & RENAME_EXCHANGE) != 0;
+	bool there = host_of(guide, from, host, sizeof(host));
+	bool here = swap && host_of(guide, to, back, sizeof(back));
+
+	if ((!there && !here && guide->carried.count == 0) || strcmp(from->view, to->view) == 0 ||
+	    (swap && to->mode == 0) || ((flags & RENAME_NOREPLACE) != 0 && to->mode != 0))
+		return 0;
+	int r = swap ? isle_carried_exchange(&guide->carried, from->view, to->view)
+		     : isle_carried_rename(&guide->carried, from->view, to->view);
+	if (r == -E2BIG)
+		r = isle_guide_lose(guide, "too many renamed files");
+	if (r >= 0 && there)
+		r = carry(guide, call, from, host, to->view);
+	if (r >= 0 && here)
+		r = carry(guide, call, to, back, from->view);
+	isle_guide_renamed(guide, call);
+	return r;
+}
+
+int isle_guide_carry_tree(struct isle_guide *guide, const char *from, const char *to)
+{
+	int r = isle_carried_add(&guide->carried, to, from, ISLE_CARRIED_TREE);
+
+	return r == -E2BIG ? isle_guide_lose(guide, "too many renamed directories") : r;
 }
 
 int isle_guide_keep(struct isle_guide *guide, const struct isle_sight *sight)

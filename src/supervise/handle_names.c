@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -144,6 +145,11 @@ static bool same_layer(const struct isle_guide *guide, const struct isle_sight *
 	return isle_layers_find(&guide->origins.layers, a->view) == isle_layers_find(&guide->origins.layers, b->view);
 }
 
+static unsigned rename_flags(const struct isle_call *call)
+{
+	return call->notif.data.nr == SYS_renameat2 ? (unsigned)call->args[4] : 0;
+}
+
 static int handle_rename(struct isle_guide *guide, const struct isle_call *call, const struct shape *shape,
 			 const struct isle_sight *from)
 {
@@ -161,6 +167,8 @@ static int handle_rename(struct isle_guide *guide, const struct isle_call *call,
 		r = isle_guide_write(guide, call, from->view, shape->how, to.view);
 	if (r >= 0 && shape->how == ISLE_WRITE_LINK)
 		return isle_guide_read(guide, call, from, ISLE_READ_CONTENT);
+	if (r >= 0)
+		r = isle_guide_carry(guide, call, from, &to, rename_flags(call));
 	if (!S_ISREG(from->mode) || (to.mode != 0 && !S_ISREG(to.mode))) {
 		isle_guide_renamed(guide, call);
 	}

@@ -267,7 +267,8 @@ static int note_moved(struct isle_guide *guide, const struct isle_call *call, co
 	if (guide->events == NULL)
 		return 0;
 	event.process = isle_guide_process(guide, call);
-	return isle_events_add(guide->events, &event, NULL);
+	int r = isle_guide_carry_tree(guide, from, to);
+	return r < 0 ? r : isle_events_add(guide->events, &event, NULL);
 }
 
 static int rename_between(const struct rename *n)

@@ -538,6 +538,63 @@ static void moved(void)
 	puts("content moved/a\ncontent moved/b");
 }
 
+static void name_it(const char *from, const char *to, unsigned flags)
+{
+	if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, flags) < 0)
+		die(from);
+}
+
+static void put(const char *path, int flags)
+{
+	int fd = open(path, O_WRONLY | flags, 0600);
+
+	if (fd < 0 || write(fd, "host", 4) != 4)
+		die(path);
+	close(fd);
+}
+
+/* What the host has is read under other names. */
+static void carried(void)
+{
+	if (chdir("carried") < 0)
+		die("carried");
+	put("own", O_CREAT);
+	drain(open("own", O_RDONLY)); /* known, before something else has this name */
+	name_it("a", "own", 0);
+	drain(open("own", O_RDONLY));
+	name_it("b", "b2", 0);
+	name_it("b2", "sub/b3", 0);
+	drain(open("sub/b3", O_RDWR));
+	if (chmod("c", 0640) < 0)
+		die("chmod");
+	name_it("c", "c2", 0);
+	drain(open("c2", O_RDONLY));
+	put("own2", O_CREAT);
+	name_it("own2", "d", 2 /* RENAME_EXCHANGE */);
+	drain(open("own2", O_RDONLY));
+	drain(open("d", O_RDONLY));
+	name_it("tree", "tree2", 0);
+	drain(open("tree2/f", O_RDONLY));
+	name_it("tree2/g", "g2", 0);
+	drain(open("g2", O_RDONLY));
+	name_it("tree2/deep", "deep2", 0);
+	drain(open("deep2/h", O_RDONLY));
+	name_it("sub", "sub2", 0);
+	name_it("e", "sub2/e2", 0);
+	name_it("sub2", "sub3", 0);
+	drain(open("sub3/e2", O_RDONLY));
+	name_it("x", "x2", 0);
+	put("x2", O_TRUNC);
+	drain(open("x2", O_RDONLY));
+	if (unlink("tree2/y") < 0)
+		die("unlink");
+	put("tree2/y", O_CREAT);
+	drain(open("tree2/y", O_RDONLY));
+	puts("content carried/a\ncontent carried/b\ncontent carried/c\ncontent carried/d\ncontent carried/e");
+	puts("content carried/tree/f\ncontent carried/tree/g\ncontent carried/tree/deep/h\nown carried/x\nown "
+	     "carried/tree/y");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -566,6 +623,7 @@ static const struct {
 	{"renames", renames},
 	{"closed", closed},
 	{"moved", moved},
+	{"carried", carried},
 };
 
 int main(int argc, char **argv)

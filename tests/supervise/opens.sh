@@ -17,8 +17,8 @@ cd "$H" || exit
 fill plain/{a,b,c,d,e,f} dots/{a,b,c,d} links/{a,b,sub/c} nofollow/{a,b} opath/{a,b,c,d,e} magic/{a,b,c,d,e,f,g,h} \
 	resolve/root/etc/{a,b,c,d,e} missing/file writing/{excl,cut,cut2,cut3,short} threads/{before,sub/after} \
 	threads/t{0..31} shared/{before,sub/after} jail/etc/{a,b,c,d} undumpable/a edges/{a,b} renames/a closed/sub/a \
-	moved/{a,b}
-mkdir -p dots/sub nofollow/sub nofollow/sub2 missing/sub again linkat_empty spawn threadexec bytes deep deepown renames/00000000
+	moved/{a,b} carried/{a,b,c,d,e,x,tree/f,tree/g,tree/y,tree/deep/h}
+mkdir -p dots/sub nofollow/sub nofollow/sub2 missing/sub again linkat_empty spawn threadexec bytes deep deepown renames/00000000 carried/sub
 ln -s a links/link; ln -s ../links/b links/up; ln -s sub links/dir; ln -s link2 links/chain; ln -s dir/c links/link2
 ln -s gone links/dangling; ln -s loop links/loop
 ln -s a nofollow/link; ln -s b nofollow/other; ln -s sub nofollow/dir; ln -s sub2 nofollow/dir2
