@@ -24,6 +24,7 @@
 #include "live.h"
 #include "quote.h"
 #include "supervise.h"
+#include "walls.h"
 #include "wire.h"
 
 enum { PATIENCE_MS = 15000, PAUSE_US = 1000 };
@@ -132,6 +133,29 @@ static int reach(struct isle_store *store, struct isle *isle, const struct isle_
 	}
 }
 
+/* A start that failed for the want of a wall says which one, and how to get it. Finding out takes some milliseconds. */
+static int explain(const struct isle_store *store, const struct isle_run_options *options, int code,
+		   struct isle_err *err)
+{
+	unsigned needed = ISLE_WALL_USERNS | ISLE_WALL_MOUNTNS | ISLE_WALL_PIDNS | ISLE_WALL_IPCNS | ISLE_WALL_UTSNS |
+			  ISLE_WALL_CGROUPNS;
+
+	if (err == NULL || err->hint[0] != '\0' ||
+	    (code != -EPERM && code != -EACCES && code != -EINVAL && code != -ENOSYS && code != -ENOSPC &&
+	     code != -EUSERS && code != -ENODEV))
+		return code;
+	if (options->net != ISLE_NET_HOST)
+		needed |= ISLE_WALL_NETNS;
+	if (code != -ENOSPC) /* a limit on namespaces, or a full disk */
+		needed |= ISLE_WALL_OVERLAY;
+	isle_walls_place(isle_store_path(store));
+	unsigned missing = needed & ~isle_walls_probe();
+	if (missing == 0)
+		return code;
+	isle_wall_explain(missing & -missing, err);
+	return isle_err_prefix(err, code, "cannot isolate");
+}
+
 int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_options *options,
 	     struct isle_run_result *ret_result, struct isle_err *err)
 {
@@ -140,13 +164,13 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 		auto_fd int connection = reach(store, isle, options, &joined, err);
 
 		if (connection < 0)
-			return connection;
+			return explain(store, options, connection, err);
 		int r = isle_supervise(isle, options, connection, ret_result, err);
 		if (r == -ECONNRESET && !joined)
 			return isle_err_text(err, r, "isle '%s' was ended from outside before the program began",
 					     isle->name);
 		if (r != -ECONNRESET)
-			return r;
+			return r < 0 && !joined ? explain(store, options, r, err) : r;
 	}
 	return isle_err_text(err, -EBUSY, "isle '%s' starts and ends again and again", isle->name);
 }

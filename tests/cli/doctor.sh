@@ -60,6 +60,17 @@ if no_user_namespaces true 2>/dev/null; then
 	same "$(of '"max_user_namespaces" in [m["fix"] for m in d["missing"] if m["what"] == "userns"][0]')" True
 fi
 
+# A run that cannot isolate says which wall is missing, and how to get it.
+no_namespaces() {
+	unshare --user --map-root-user sh -c 'echo 0 >"/proc/sys/user/max_$1_namespaces" && shift && exec "$@"' sh "$@"
+}
+for kind in user mnt pid ipc uts net cgroup; do
+	no_namespaces $kind true 2>/dev/null || continue
+	status_is 125 no_namespaces $kind "$ISLE" run -q true 2>"$T/err"
+	has "$(cat "$T/err")" "isle: cannot isolate: user.max_${kind}_namespaces is 0"
+	has "$(cat "$T/err")" "hint: sudo sysctl -w user.max_${kind}_namespaces="
+done
+
 # A result that cannot be written is a failure.
 if [ -w /dev/full ]; then
 	status_is 1 isle doctor --json >/dev/full 2>/dev/null
