@@ -141,6 +141,16 @@ static int may_leave(const struct rename *n, const struct isle_repair_place *pla
 	return is_directory(place) && faccessat(place->dir, place->name, W_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
+/* Only directories can be named with a slash at the end. */
+static int may_have_slash(const struct rename *n)
+{
+	bool swap = (n->flags & RENAME_EXCHANGE) != 0;
+
+	if (!is_directory(n->from) && (n->from->slash || (!swap && n->to->slash)))
+		return -ENOTDIR;
+	return swap && !is_directory(n->to) && n->to->slash ? -ENOTDIR : 0;
+}
+
 /* What the kernel would check, had it come so far: between two overlays it says EXDEV first. */
 static int may_move(const struct rename *n)
 {
@@ -152,11 +162,9 @@ static int may_move(const struct rename *n)
 		return -EINVAL;
 	if (isle_path_below(n->from->view, n->to->view))
 		return swap ? -EINVAL : -ENOTEMPTY;
-	if (!is_directory(n->from) && (n->from->slash || (!swap && n->to->slash)))
-		return -ENOTDIR;
-	if (swap && !is_directory(n->to) && n->to->slash)
-		return -ENOTDIR;
-	int r = isle_repair_may_remove(n->from);
+	int r = may_have_slash(n);
+	if (r >= 0)
+		r = isle_repair_may_remove(n->from);
 	if (r >= 0 && is_there(n->to))
 		r = may_replace(n);
 	else if (r >= 0 && faccessat(n->to->dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
@@ -291,6 +299,9 @@ static int rename_within(struct rename *n)
 			n->how_carry &= ~(unsigned)ISLE_CARRY_LINK;
 		return rename_between(n);
 	}
+	/* The names below have no slash. */
+	if (is_there(n->from) && is_there(n->to) && (n->flags & RENAME_NOREPLACE) == 0 && may_have_slash(n) < 0)
+		return -ENOTDIR;
 	int r = isle_renameat2(n->from->dir, n->from->name, n->to->dir, n->to->name, n->flags);
 	if (r != -EXDEV)
 		return r < 0 ? r : 1;
