@@ -738,6 +738,8 @@ int isle_undo(struct isle_store *store, uint64_t operation, const struct isle_co
 		options->rest(u.isle);
 	r = isle_operation_lock(store, of_layers(&u.old) ? u.isle : NULL, options->flags, &live, &lock, err);
 	if (r >= 0)
+		r = choose_operation(&u, (uint64_t)u.id); /* nobody was faster */
+	if (r >= 0)
 		r = isle_touched_read(store, NULL, &u.touched);
 	return r < 0 ? r : undo_locked(&u, options);
 }

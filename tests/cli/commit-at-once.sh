@@ -56,3 +56,19 @@ for ((round = 1; round <= 12; round++)); do
 	"${other[@]}" "$ISLE" rm -q --yes skew
 done
 same "$one" 12 "one of the two"
+
+# Two undos that both mean the last operation, and wait for each other: the second takes back nothing, and says why.
+(cd "$D" && isle run -q -n twice --net none -- touch new && isle commit -q --yes twice)
+exec 9>>"$ISLE_HOME/commit.lock"
+flock 9
+for who in first second; do
+	"$ISLE" undo -q --yes 2>"$T/$who" 9>&- &
+done
+waiting() {
+	[ "$(grep -c -- "-> FLOCK.*:$(stat -c %i "$ISLE_HOME/commit.lock") " /proc/locks)" -eq 2 ]
+}
+wait_for 20 waiting
+exec 9>&-
+wait
+same "$(cat "$T/first" "$T/second")" "isle: operation $(isle log | sed -n '2s/ .*//p') is undone: there is nothing to take back"
+absent "$D/new"
