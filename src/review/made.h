@@ -7,9 +7,9 @@
  *   r = isle_made_load(isle, (const char *const[]){"make", NULL}, &made, err);
  *   if (isle_made_has(&made, change)) ...
  *
- * A log has who wrote to a path first in its run, and who renamed what to which name. So a file is made by the first
- * that wrote to it in any run, and by who gave it its name; what lies in a directory that was renamed, and that nobody
- * wrote to, by who renamed that. Nobody made what is on no record: `unrecorded` says that there may be such changes.
+ * A log has who changed a path in its run, the first few of many, and who renamed what to which name. So a file is made
+ * by all of these; what lies in a directory that was renamed, and that nobody changed, by who renamed that. Nobody made
+ * what is on no record: `unrecorded` says that there may be such changes.
  * Memory grows with the paths that were written to.
  */
 #include "change.h"

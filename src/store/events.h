@@ -27,8 +27,9 @@ enum isle_event_type {
 	ISLE_EVENT_EXIT,    /* end */
 	ISLE_EVENT_READ,    /* path: of the host; how: enum isle_read; then: the host's object at that moment */
 	ISLE_EVENT_NAMES,   /* path: a listed directory; names: hash of the names in it when it was first listed */
-	ISLE_EVENT_WRITE, /* path: of the view; how: enum isle_write; other: the second path of rename, link, symlink */
-	ISLE_EVENT_KEPT,  /* path: of the host; then; kept: its content before the first write (base.h) */
+	ISLE_EVENT_WRITE,   /* path: of the view; how: enum isle_write; other: the second path of rename, link, symlink.
+			     * By the first process that changed the path, and by the next few others, once each */
+	ISLE_EVENT_KEPT,    /* path: of the host; then; kept: its content before the first write (base.h) */
 	ISLE_EVENT_REFUSED, /* path: the call or what it wanted; other: what refused it and why; how: enum
 			     * isle_refuser; refused */
 	ISLE_EVENT_NET,	    /* net; path: of a unix socket, or the name that was asked for, where known */

@@ -21,6 +21,8 @@ enum {
 	MOVED = 1 << 9,
 	COPIED = 1 << 10, /* the isle's own, but the content is the host's still */
 	GONE = 1 << 11,	  /* renamed away, and that is on record */
+	WRITER = 1 << 12, /* above that bit: how many processes are on record as having changed it */
+	WRITERS = 7,
 };
 
 static struct isle_known_slot *slot_of(struct isle_guide *guide, const char *path)
@@ -186,7 +188,7 @@ static int note_gone(struct isle_guide *guide, const char *view)
 	if (slot == NULL)
 		return -ENOMEM;
 	first = (slot->bits & (WRITTEN | GONE)) == 0;
-	slot->bits |= GONE;
+	slot->bits = (slot->bits & (WRITER - 1)) | GONE;
 	return first;
 }
 
@@ -197,25 +199,53 @@ static bool is_another(unsigned how)
 	       how == ISLE_WRITE_MKDIR || how == ISLE_WRITE_SYMLINK || how == ISLE_WRITE_NODE;
 }
 
+/* Others than the first who change a path are on record, too, up to so many that a log of a thousand shells that append
+ * to one file stays small. 1: this process has not changed it yet, and there is room. */
+static int note_writer(struct isle_guide *guide, const char *path, uint32_t process)
+{
+	const uint64_t who[2] = {isle_siphash(&guide->key, path, strlen(path)), process};
+	struct isle_known_slot *slot = slot_of(guide, path), *writer;
+
+	if (slot == NULL)
+		return -ENOMEM;
+	if (process == 0 || slot->bits / WRITER >= WRITERS)
+		return 0;
+	writer = isle_known_slot(&guide->recorded, isle_siphash(&guide->key, who, sizeof(who)));
+	if (writer == NULL)
+		return -ENOMEM;
+	if (writer->bits != 0)
+		return 0;
+	writer->bits = WRITTEN;
+	slot = slot_of(guide, path); /* it can have moved */
+	if (slot != NULL)
+		slot->bits += WRITER;
+	return slot != NULL ? 1 : -ENOMEM;
+}
+
 int isle_guide_write(struct isle_guide *guide, const struct isle_call *call, const char *view, unsigned how,
 		     const char *other)
 {
 	struct isle_event event = {.type = ISLE_EVENT_WRITE, .how = how, .path = view, .other = other};
 	const char *changed = how == ISLE_WRITE_RENAME || how == ISLE_WRITE_LINK ? other : view;
 	int gone = how == ISLE_WRITE_RENAME ? note_gone(guide, view) : 0;
-	struct isle_known_slot *slot = slot_of(guide, changed);
+	int another;
+	struct isle_known_slot *slot;
 
 	guide->wrote = true;
 	if (is_another(how) && isle_carried_replace(&guide->carried, view) == -ENOMEM)
 		return -ENOMEM;
-	if (slot == NULL || gone < 0)
+	event.process = isle_guide_process(guide, call);
+	another = note_writer(guide, changed, event.process);
+	slot = slot_of(guide, changed);
+	if (slot == NULL || gone < 0 || another < 0)
 		return isle_guide_lose(guide, "too many paths");
 	if (how != ISLE_WRITE_METADATA && how != ISLE_WRITE_OPEN && how != ISLE_WRITE_APPEND)
 		slot->bits &= ~(uint32_t)COPIED;
-	if ((slot->bits & WRITTEN) != 0 && !gone)
+	if (how == ISLE_WRITE_REMOVE) /* what comes there next is another file */
+		slot->bits &= WRITER - 1;
+	if ((slot->bits & WRITTEN) != 0 && !gone && !another)
 		return 0;
 	slot->bits |= WRITTEN;
-	event.process = isle_guide_process(guide, call);
 	return isle_events_add(guide->events, &event, NULL);
 }
 

@@ -31,12 +31,23 @@ struct opening {
 	uint64_t flags, resolve;
 };
 
+/* Opened for writing: each process on its own, since it is told who does. */
+static uint64_t writer_of(struct isle_guide *guide, const struct isle_call *call, uint32_t bits)
+{
+	const uint64_t process = (bits & (SEEN_WRITE | SEEN_CUT | SEEN_EXCLUSIVE)) != 0
+					 ? isle_guide_process(guide, call)
+					 : 0;
+
+	return process == 0 ? 0 : isle_siphash(&guide->key, &process, sizeof(process));
+}
+
 /* The slot of guide->raw; *ret_fresh when all bits have been looked at not long ago. */
-static struct isle_glance_slot *seen(struct isle_guide *guide, size_t length, bool nofollow, uint32_t bits,
-				     bool *ret_fresh)
+static struct isle_glance_slot *seen(struct isle_guide *guide, const struct isle_call *call, size_t length,
+				     bool nofollow, uint32_t bits, bool *ret_fresh)
 {
 	uint64_t key = isle_siphash(&guide->key, guide->raw, length) ^ (nofollow && !guide->slash ? 0x5bd1e995 : 0);
 
+	key ^= writer_of(guide, call, bits);
 	if (guide->scope[0] != '\0')
 		key ^= isle_siphash(&guide->key, guide->scope, strlen(guide->scope)) * 3;
 	if (guide->elsewhere != 0)
@@ -196,7 +207,7 @@ int isle_handle_open(struct isle_guide *guide, const struct isle_call *call, str
 		return length;
 	bool nofollow = (o.flags & O_NOFOLLOW) != 0 || (o.flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 	uint32_t bits = wanted(&o);
-	struct isle_glance_slot *slot = seen(guide, (size_t)length, nofollow, bits, &fresh);
+	struct isle_glance_slot *slot = seen(guide, call, (size_t)length, nofollow, bits, &fresh);
 	if (fresh)
 		return 0;
 	r = isle_guide_look(guide, call, guide->raw, nofollow ? ISLE_SIGHT_NOFOLLOW : 0, &sight);
@@ -232,7 +243,7 @@ int isle_handle_readlink(struct isle_guide *guide, const struct isle_call *call,
 		length = isle_guide_path_of_fd(guide, call, (int)call->args[0]);
 	if (length <= 0)
 		return length;
-	struct isle_glance_slot *slot = seen(guide, (size_t)length, true, SEEN_LINK, &fresh);
+	struct isle_glance_slot *slot = seen(guide, call, (size_t)length, true, SEEN_LINK, &fresh);
 	if (fresh)
 		return 0;
 	int r = isle_guide_look(guide, call, guide->raw, ISLE_SIGHT_NOFOLLOW, &sight);
@@ -257,7 +268,7 @@ int isle_handle_chdir(struct isle_guide *guide, const struct isle_call *call, st
 	isle_processes_moved(&guide->processes); /* what was just asked for is that of before */
 	if (length <= 0)
 		return length;
-	struct isle_glance_slot *slot = seen(guide, (size_t)length, false, SEEN_PATH, &fresh);
+	struct isle_glance_slot *slot = seen(guide, call, (size_t)length, false, SEEN_PATH, &fresh);
 	if (fresh)
 		return 0;
 	int r = isle_guide_look(guide, call, guide->raw, 0, &sight);
@@ -296,7 +307,7 @@ int isle_handle_stat(struct isle_guide *guide, const struct isle_call *call, str
 	int length = isle_guide_path(guide, call, dirfd, address);
 	if (length <= 0)
 		return length;
-	struct isle_glance_slot *slot = seen(guide, (size_t)length, nofollow, SEEN_STAT, &fresh);
+	struct isle_glance_slot *slot = seen(guide, call, (size_t)length, nofollow, SEEN_STAT, &fresh);
 	if (fresh)
 		return 0;
 	int r = isle_guide_look(guide, call, guide->raw, nofollow ? ISLE_SIGHT_NOFOLLOW : 0, &sight);

@@ -134,6 +134,16 @@ content "$D/a" 2
 absent "$D/untold"
 isle discard -q --yes by
 
+# Whoever changed it, not just the first; of many the first few, and again those of what came after a removal.
+fresh many 'echo 1 >f; for i in 1 2 3 4 5 6 7 8 9; do echo $i | tee -a f >tee.out; done; cp a c; chmod 600 c
+	for i in 1 2 3 4 5 6 7 8 9; do echo $i | tee -a g >tee.out; done; rm g; touch g'
+for by in cp chmod; do same "$(planned many --by "$by")" "replace c"; done
+same "$(planned many --by touch)" "create g"
+has "$(planned many --by tee)" "create f"
+isle explain many "$D/c" >"$T/out"
+has "$(cat "$T/out")" "changed by   cp (" "and by       chmod ("
+[ "$(isle trace --kind write --path "$D/f" many | grep -c append)" -lt 9 ] || fail "all of many writers are on record"
+
 # Names that a rename took away, onto one that was known.
 fresh away 'touch n; mv b n; sh -c "echo 2 >b"'
 isle explain away "$D/b" >"$T/out"
