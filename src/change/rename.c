@@ -30,6 +30,12 @@ struct index {
 	size_t count;
 };
 
+struct parent {
+	char *path; /* NULL: none */
+	unsigned layer;
+	int fd;
+};
+
 struct pairing {
 	const struct isle *isle;
 	const struct isle_layers *layers;
@@ -39,8 +45,17 @@ struct pairing {
 	size_t count;
 	bool *drop;
 	struct index by_path, by_data;
+	struct parent parents[2]; /* before, after */
 	uint64_t budget;
 };
+
+static void parent_done(struct parent *parent)
+{
+	if (parent->path)
+		isle_cleanup_fd(&parent->fd);
+	free(parent->path);
+	parent->path = NULL;
+}
 
 static int compare_by_path(const void *a, const void *b)
 {
@@ -166,11 +181,44 @@ static int compare_files(const struct pairing *p, const struct isle_change *made
 	return 0;
 }
 
+/* The directory of one side, found once for all that follow in it. */
+static int at_parent(struct pairing *p, const struct isle_change *change, enum isle_change_side side,
+		     struct isle_object *ret_object)
+{
+	struct parent *parent = &p->parents[side == ISLE_AFTER];
+	const char *path = side == ISLE_AFTER ? change->upper : isle_change_host(change);
+	const char *slash = strrchr(path, '/'), *name;
+	size_t size = slash ? (size_t)(slash - path) : 0;
+
+	*ret_object = (struct isle_object){.name = slash ? slash + 1 : path};
+	if (!parent->path || parent->layer != change->layer || strncmp(parent->path, path, size) != 0 ||
+	    parent->path[size] != '\0') {
+		parent_done(parent);
+		parent->layer = change->layer;
+		parent->fd = isle_change_at(p->isle, p->layers, change, side, &name);
+		parent->path = parent->fd < 0 ? NULL : strndup(path, size);
+	}
+	ret_object->dir = parent->fd;
+	return parent->fd < 0 ? parent->fd : 0;
+}
+
+/* All but the data. */
+static int compare_metadata(struct pairing *p, const struct isle_change *made, unsigned *ret_diff)
+{
+	struct isle_object upper, host;
+	int r = at_parent(p, made, ISLE_AFTER, &upper);
+
+	if (r >= 0)
+		r = at_parent(p, made, ISLE_BEFORE, &host);
+	return r < 0 ? r : isle_compare(upper, host, ISLE_COMPARE_NO_DATA, ret_diff);
+}
+
 /* --- 1 --- */
 
 static int pair_metacopy(struct pairing *p, struct isle_change *made, const struct isle_candidate *info)
 {
 	struct isle_change *above, *deleted = find_deleted(p, made->data);
+	unsigned diff = 0;
 	int r = find_deleted_above(p, made->data, &above);
 
 	if (r < 0)
@@ -180,7 +228,9 @@ static int pair_metacopy(struct pairing *p, struct isle_change *made, const stru
 	/* Deleted by itself, or with a directory above it. */
 	made->from = ptr_take(&made->data);
 	made->before = *info->data;
-	make_rename(p, made, deleted, stat_diff(&made->after, &made->before));
+	if (compare_metadata(p, made, &diff) < 0) /* gone meanwhile: the step will see it */
+		diff = stat_diff(&made->after, &made->before);
+	make_rename(p, made, deleted, diff);
 	return 0;
 }
 
@@ -417,6 +467,8 @@ int isle_renames_settle(const struct isle *isle, const struct isle_layers *layer
 		r = pair_all(&p);
 	if (r >= 0)
 		compact(&p, changes);
+	parent_done(&p.parents[0]);
+	parent_done(&p.parents[1]);
 	free(p.drop);
 	free(p.by_path.list);
 	free(p.by_data.list);
