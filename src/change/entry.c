@@ -404,6 +404,16 @@ static int new_file(struct isle_scan *scan, const struct isle_seen *seen)
 	return 0;
 }
 
+/* The file at the target is the one of this name: it has several, and another of them was renamed. */
+static bool is_name_of(struct isle_scan *scan, const char *target, const struct isle_seen *seen)
+{
+	struct statx there;
+
+	return seen->host.stx_nlink > 1 && host_stat(scan, target, &there) >= 0 &&
+	       there.stx_ino == seen->host.stx_ino && there.stx_dev_major == seen->host.stx_dev_major &&
+	       there.stx_dev_minor == seen->host.stx_dev_minor;
+}
+
 /* A file whose data are those of another host file has been renamed onto this one. */
 static int renamed_onto(struct isle_scan *scan, const struct isle_seen *seen, bool *ret_done)
 {
@@ -411,7 +421,7 @@ static int renamed_onto(struct isle_scan *scan, const struct isle_seen *seen, bo
 	ssize_t i;
 	int r = isle_scan_redirect(scan, &seen->notes, &target);
 
-	if (r < 0 || !target || strcmp(target, scan->host.data) == 0)
+	if (r < 0 || !target || strcmp(target, scan->host.data) == 0 || is_name_of(scan, target, seen))
 		return r;
 	*ret_done = true;
 	i = isle_scan_metacopy(scan, seen);
