@@ -214,9 +214,14 @@ static bool dirty_choice(const struct isle_builder *b)
 
 static int close_choice(struct isle_builder *b)
 {
-	if (dirty_choice(b) && isle_choice_close(&b->choice) < 0)
-		return isle_err_errno(b->err, -ENOMEM, "cannot select changes");
-	return 0;
+	int r;
+
+	if (!dirty_choice(b))
+		return 0;
+	r = isle_criteria_pair(b);
+	if (r < 0)
+		return r;
+	return isle_choice_close(&b->choice) < 0 ? isle_err_errno(b->err, -ENOMEM, "cannot select changes") : 0;
 }
 
 /* Some change is of a directory with all that is in it: a full list has more. */
@@ -269,14 +274,14 @@ static int build_once(struct isle_builder *b)
 	r = plan_init(b);
 	if (r >= 0)
 		r = scan(b);
-	if (r >= 0 && dirty_choice(b))
-		r = isle_criteria_pair(b);
 	if (r >= 0)
 		r = close_choice(b);
 	if (r < 0)
 		return r;
 	b->need_all = false;
 	stop = decide(b);
+	/* What a conflict leaves out may be the other end of something in a new directory. */
+	b->need_all |= stop >= 0 && !b->all && dirty_choice(b) && stands_for_more(b);
 	if (stop < 0 || b->need_all)
 		return stop;
 	r = close_choice(b);

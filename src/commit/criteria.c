@@ -144,22 +144,86 @@ bool isle_criteria_renamed(const struct isle_builder *b, const struct isle_chang
 	return source >= 0 && b->changes.list[source].moved == ISLE_MOVED_NO;
 }
 
+/* The host's object leaves its name. */
+static bool gives_up(const struct isle_change *change, bool replaced)
+{
+	bool other = change->kind == ISLE_REPLACE ||
+		     (change->kind == ISLE_MODIFY && (change->diff & ISLE_DIFF_CONTENT));
+
+	return change->kind == ISLE_DELETE || (replaced && other);
+}
+
+/* The deletion that belongs to what was made or replaced at `made`, or -1. */
+static ssize_t find_other_end(const struct isle_builder *b, const struct isle_read_path *one, ssize_t made)
+{
+	const struct isle_change *change = &b->changes.list[made];
+	bool is_new = change->kind == ISLE_CREATE || seems_deleted(change);
+	ssize_t source = isle_changes_find(&b->changes, one->from->path);
+
+	if (!is_new && change->kind != ISLE_MODIFY && change->kind != ISLE_REPLACE)
+		return -1;
+	/* Also onto what the host has there, and where something new took its place. */
+	if (source >= 0 && gives_up(&b->changes.list[source], is_new))
+		return source;
+	return find_source(b, is_new ? one : one->from);
+}
+
+/* What a renamed directory has taken along: the deletion and the creation of each, where nothing else is known of
+ * either. */
+static int pair_below(struct isle_builder *b, size_t made, size_t source)
+{
+	const struct isle_change *list = b->changes.list;
+	size_t skip = strlen(list[source].path), i, end;
+
+	if (!S_ISDIR(list[source].before.mode) || !S_ISDIR(list[made].after.mode))
+		return 0;
+	isle_changes_below(&b->changes, list[source].path, &i, &end);
+	for (; i < end; i++) {
+		auto_free char *path = NULL;
+		ssize_t other;
+
+		if (list[i].kind != ISLE_DELETE || b->choice.other_end[i] > 0)
+			continue;
+		if (asprintf(&path, "%s%s", list[made].path, list[i].path + skip) < 0) {
+			path = NULL;
+			return -ENOMEM;
+		}
+		other = isle_changes_find(&b->changes, path);
+		if (other >= 0 && b->choice.other_end[other] == 0 && list[other].kind != ISLE_DELETE &&
+		    isle_choice_pair(&b->choice, (size_t)other, i) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int pair_ends(struct isle_builder *b)
+{
+	int r = 0;
+
+	for (const struct isle_read_path *one = b->reads.first; one && r >= 0; one = one->next) {
+		ssize_t made = one->from ? isle_changes_find(&b->changes, one->path) : -1;
+		ssize_t source = made >= 0 ? find_other_end(b, one, made) : -1;
+
+		if (source >= 0)
+			r = isle_choice_pair(&b->choice, (size_t)made, (size_t)source);
+	}
+	for (size_t i = 0; b->choice.other_end && i < b->changes.count && r >= 0; i++)
+		if (b->choice.other_end[i] > 0 && b->changes.list[i].kind != ISLE_DELETE)
+			r = pair_below(b, i, b->choice.other_end[i] - 1);
+	return r;
+}
+
 int isle_criteria_pair(struct isle_builder *b)
 {
 	int r = 0;
 
+	if (b->choice.other_end)
+		return 0;
 	if (criteria(b) != ISLE_CRITERIA_NONE && b->reads.runs == 0)
 		r = isle_reads_load(b->isle, &b->reads, b->err);
-	for (const struct isle_read_path *one = b->reads.first; one && r >= 0; one = one->next) {
-		ssize_t made = one->from ? isle_changes_find(&b->changes, one->path) : -1;
-		ssize_t source = made >= 0 ? find_source(b, one) : -1;
-
-		if (source < 0 || (b->changes.list[made].kind != ISLE_CREATE && !seems_deleted(&b->changes.list[made])))
-			continue;
-		if (isle_choice_pair(&b->choice, (size_t)made, (size_t)source) < 0)
-			r = isle_err_errno(b->err, -ENOMEM, "cannot select changes");
-	}
-	return r;
+	if (r < 0)
+		return r;
+	return pair_ends(b) < 0 ? isle_err_errno(b->err, -ENOMEM, "cannot select changes") : 0;
 }
 
 static void stat_of(const struct isle_identity *then, struct isle_stat *ret)

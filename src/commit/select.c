@@ -7,7 +7,10 @@
  *   - what a user's isle has renamed, a deletion and a creation in its layer, needs both;
  *   - a rename onto an existing name needs the deletion of what was there;
  *   - what takes the place of a renamed object needs the rename;
- *   - the deletion (or change of type) of a directory needs each deletion below it, and each rename out of it.
+ *   - a file that has its data from another one of the host (renamed onto something, or swapped), and what replaces or
+ *     removes that one, or moves it away, need each other;
+ *   - the deletion (or change of type) of a directory needs each deletion below it, and each rename out of it;
+ *   - the rename of a directory needs each rename out of it.
  *
  * `chosen` only grows by what is needed and shrinks only into `forbidden`, which only grows: so it ends.
  */
@@ -105,6 +108,7 @@ void isle_choice_done(struct isle_choice *choice)
 	free(choice->other_end);
 	isle_map_done(&choice->groups);
 	isle_map_done(&choice->moved_from);
+	isle_map_done(&choice->data_of);
 	*choice = (struct isle_choice){0};
 }
 
@@ -140,6 +144,8 @@ static int index_changes(struct isle_choice *choice)
 		}
 		if (r >= 0 && change->kind == ISLE_RENAME)
 			r = isle_map_set(&choice->moved_from, change->from, (void *)(i + 1));
+		if (r >= 0 && change->data)
+			r = isle_map_set(&choice->data_of, change->data, (void *)(i + 1));
 	}
 	return r;
 }
@@ -314,28 +320,83 @@ static int need_place(struct isle_choice *choice, size_t i)
 	return r;
 }
 
-static int need_below(struct isle_choice *choice, size_t i)
+/* The host's object at its path is not there any more after it, or has other data. */
+static bool takes_data(const struct isle_change *change)
+{
+	switch (change->kind) {
+	case ISLE_MODIFY:
+		return change->another || (change->diff & ISLE_DIFF_CONTENT);
+	case ISLE_CREATE:
+	case ISLE_DELETE:
+	case ISLE_REPLACE:
+		return true;
+	case ISLE_RENAME:
+	case ISLE_METADATA:
+	case ISLE_READ_ONLY:
+		break;
+	}
+	return false;
+}
+
+static int need_data(struct isle_choice *choice, size_t i)
 {
 	const struct isle_changes *changes = choice->changes;
 	const struct isle_change *change = &changes->list[i];
-	const char *host = change->from && change->kind != ISLE_RENAME ? change->from : change->path;
-	size_t j, end;
+	size_t heir = choice->data_of.count > 0 ? (size_t)isle_map_get(&choice->data_of, change->path) : 0;
+	ssize_t k = change->data ? isle_changes_find(changes, change->data) : -1;
 	int moved = 0, r = 0;
 
-	if (!S_ISDIR(change->before.mode) || (change->kind != ISLE_DELETE && change->kind != ISLE_REPLACE))
-		return 0;
-	isle_changes_below(changes, change->path, &j, &end);
-	for (; j < end && r >= 0; j++) {
-		r = changes->list[j].kind == ISLE_DELETE ? need(choice, i, j) : 0;
+	if (heir > 0 && takes_data(change))
+		moved = need(choice, i, heir - 1);
+	for (; k >= 0 && r >= 0 && (size_t)k < changes->count; k++) {
+		if (strcmp(changes->list[k].path, change->data) != 0)
+			break;
+		r = takes_data(&changes->list[k]) ? need(choice, i, (size_t)k) : 0;
 		moved |= r;
 	}
-	for (j = 0; j < choice->moved_from.room && r >= 0; j++) {
-		const struct isle_map_slot *slot = &choice->moved_from.slots[j];
+	return r < 0 ? r : moved;
+}
+
+/* What comes from below the host's directory that this one removes or moves, by each of two maps. */
+static int need_heirs(struct isle_choice *choice, size_t i, const struct isle_map *from, const char *host)
+{
+	int moved = 0, r = 0;
+
+	for (size_t j = 0; from->count > 0 && j < from->room && r >= 0; j++) {
+		const struct isle_map_slot *slot = &from->slots[j];
 
 		if (slot->key && isle_path_below(slot->key, host)) {
 			r = need(choice, i, (size_t)slot->value - 1);
 			moved |= r;
 		}
+	}
+	return r < 0 ? r : moved;
+}
+
+static int need_below(struct isle_choice *choice, size_t i)
+{
+	const struct isle_changes *changes = choice->changes;
+	const struct isle_change *change = &changes->list[i];
+	const char *host = isle_change_host(change);
+	size_t j, end;
+	int moved = 0, r = 0;
+
+	if (!S_ISDIR(change->before.mode))
+		return 0;
+	if (change->kind != ISLE_DELETE && change->kind != ISLE_REPLACE && change->kind != ISLE_RENAME)
+		return 0;
+	isle_changes_below(changes, change->path, &j, &end);
+	for (; j < end && r >= 0 && change->kind != ISLE_RENAME; j++) {
+		r = changes->list[j].kind == ISLE_DELETE ? need(choice, i, j) : 0;
+		moved |= r;
+	}
+	if (r >= 0) {
+		r = need_heirs(choice, i, &choice->moved_from, host);
+		moved |= r;
+	}
+	if (r >= 0) {
+		r = need_heirs(choice, i, &choice->data_of, host);
+		moved |= r;
 	}
 	return r < 0 ? r : moved;
 }
@@ -347,8 +408,8 @@ static int need_other_end(struct isle_choice *choice, size_t i)
 
 int isle_choice_close(struct isle_choice *choice)
 {
-	int (*const rules[])(struct isle_choice *, size_t) = {need_ancestors, need_names, need_place, need_below,
-							      need_other_end};
+	int (*const rules[])(struct isle_choice *, size_t) = {need_ancestors, need_names, need_place,
+							      need_data,      need_below, need_other_end};
 	int moved;
 
 	do {

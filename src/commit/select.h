@@ -13,6 +13,7 @@ struct isle_choice {
 	struct isle_map groups;	    /* link group -> index + 1 of its first member */
 	size_t *next_in_group;	    /* per change: index + 1 of the next member, 0: last */
 	struct isle_map moved_from; /* path -> index + 1 of the RENAME that takes its object away */
+	struct isle_map data_of;    /* host path -> index + 1 of the change that has its data from there */
 	size_t *other_end;	    /* per change: index + 1 of what goes with it, 0: nothing; NULL: for none */
 	struct isle_findings *notes;
 };
