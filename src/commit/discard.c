@@ -8,6 +8,7 @@
  * unless something in it is excepted.
  */
 #include "build_internal.h"
+#include "overlay_index.h"
 #include "path.h"
 #include "quote.h"
 #include "select.h"
@@ -117,6 +118,35 @@ static int upper_dir(struct discard *d, unsigned layer, const char *path, const 
 	return isle_dirs_parent(dirs, path, ret_name);
 }
 
+static bool all_names_chosen(const struct discard *d, const struct isle_change *change)
+{
+	size_t j = isle_choice_group(&d->choice, change);
+
+	for (; j > 0; j = d->choice.next_in_group[j - 1])
+		if (!d->choice.chosen[j - 1])
+			return false;
+	return true;
+}
+
+/* The link that the index has to a file of several names goes with it. */
+static int add_index(struct discard *d, const struct isle_change *change, int dir, const char *name,
+		     struct isle_action *action)
+{
+	const struct isle_layer *layer = &d->layers.list[change->layer];
+	struct isle_xattrs overlay = {0};
+	auto_fd int fd = -1;
+	int r;
+
+	if (layer->user || !S_ISREG(action->new.mode) || action->new.nlink < 2 || !all_names_chosen(d, change))
+		return 0;
+	fd = isle_layer_open(d->isle, layer);
+	r = fd < 0 ? fd : isle_overlay_read(dir, name, &overlay);
+	if (r >= 0)
+		r = isle_index_find(fd, isle_layer_xattr(layer), &overlay, action->new.ino, &action->index);
+	free(overlay.list);
+	return r;
+}
+
 /* upper: below the layer's upper. Nothing there is no error: an opaque directory above hides the host's. */
 static int drop(struct discard *d, const struct isle_change *change, const char *upper)
 {
@@ -131,6 +161,8 @@ static int drop(struct discard *d, const struct isle_change *change, const char 
 	r = dir < 0 ? dir : isle_look(dir, name, &action->new);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) /* or what is no directory above does */
 		r = 0;
+	if (r > 0)
+		r = add_index(d, change, dir, name, action);
 	return r < 0 ? isle_err_errno(d->err, r, "cannot look at '%s' in the isle", change->path) : 0;
 }
 

@@ -14,6 +14,7 @@
  */
 #include "build_internal.h"
 #include "kernel.h"
+#include "overlay_index.h"
 #include "path.h"
 #include "subtree.h"
 #include "xattr.h"

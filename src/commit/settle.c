@@ -18,6 +18,7 @@
 #include "io.h"
 #include "kernel.h"
 #include "map.h"
+#include "overlay_index.h"
 #include "path.h"
 #include "quote.h"
 #include "subtree.h"
@@ -105,18 +106,14 @@ static int remove_whiteout(struct isle_transaction *tx, const struct isle_action
 
 static int remove_index(struct isle_transaction *tx, const struct isle_action *action)
 {
-	auto_fd int index = -1;
 	int layer;
 
 	if (!action->index || (action->flags & ISLE_ACTION_KEEP) || !isle_component_valid(action->index))
 		return 0;
 	layer = isle_transaction_layer(tx, action->site);
-	if (layer < 0)
-		return layer;
-	index = isle_walk(layer, "work/index", O_PATH | O_DIRECTORY);
-	if (index < 0)
-		return index == -ENOENT ? 0 : index;
-	return unlinkat(index, action->index, 0) < 0 && errno != ENOENT ? -errno : 0;
+	return layer < 0 ? layer
+			 : isle_index_remove(layer, action->index,
+					     tx->plan->kind == ISLE_OPERATION_DISCARD ? &action->new : NULL);
 }
 
 static int remove_redirect(struct isle_transaction *tx, const struct isle_action *action)

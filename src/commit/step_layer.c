@@ -10,6 +10,7 @@
  *   REVERT    the metadata of a directory that stays, since it holds what is not discarded
  */
 #include "kernel.h"
+#include "overlay_index.h"
 #include "path.h"
 #include "quote.h"
 #include "subtree.h"
@@ -157,6 +158,23 @@ static int is_layer_done(struct isle_transaction *tx, size_t i)
 	return r < 0 ? r : is_undo(tx) ? object_at(parent, name, &action->new) : 0;
 }
 
+/* The link that the layer's index has to the object, which is in the upper. */
+static int set_index(struct isle_transaction *tx, const struct isle_action *action, bool linked)
+{
+	struct isle_spot upper;
+	int layer, r;
+
+	if (!action->index)
+		return 0;
+	layer = isle_transaction_layer(tx, action->site);
+	if (layer < 0)
+		return layer;
+	if (!linked)
+		return isle_index_remove(layer, action->index, &action->new);
+	r = isle_spot_upper(tx, action, &upper);
+	return r < 0 ? r : isle_index_add(layer, action->index, upper.dir, upper.name);
+}
+
 static int move_between(struct isle_transaction *tx, size_t i, bool back)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
@@ -168,6 +186,8 @@ static int move_between(struct isle_transaction *tx, size_t i, bool back)
 		return 0;
 	if (r >= 0)
 		r = out ? isle_spot_record(tx, i, "", &other) : isle_spot_source(tx, action, &other);
+	if (r >= 0 && out != back)
+		r = set_index(tx, action, false);
 	if (r < 0)
 		return r;
 	if (out != back)
@@ -176,7 +196,7 @@ static int move_between(struct isle_transaction *tx, size_t i, bool back)
 		r = isle_move(other.dir, other.name, upper.dir, upper.name, RENAME_NOREPLACE);
 	if (S_ISDIR(action->new.mode))
 		isle_dirs_forget(&tx->sites[action->site].upper);
-	return r;
+	return r >= 0 && out == back ? set_index(tx, action, true) : r;
 }
 
 /* Where the object of a DROP is once that is done. */
@@ -196,6 +216,18 @@ static int is_restored(struct isle_transaction *tx, size_t i)
 	int r = isle_spot_upper(tx, &tx->plan->actions[i], &upper);
 
 	return r == -ENOENT ? 0 : r < 0 ? r : object_at(upper.dir, upper.name, &tx->plan->actions[i].new);
+}
+
+/* All of a RESTORE: the link comes after the object. */
+static int is_linked(struct isle_transaction *tx, size_t i)
+{
+	const struct isle_action *action = &tx->plan->actions[i];
+	int layer, r = is_restored(tx, i);
+
+	if (r <= 0 || !action->index)
+		return r;
+	layer = isle_transaction_layer(tx, action->site);
+	return layer < 0 ? layer : isle_index_has(layer, action->index);
 }
 
 static int revert(struct isle_transaction *tx, size_t i, bool back)
@@ -280,9 +312,10 @@ int isle_layer_step_rollback(struct isle_transaction *tx, size_t i)
 		return r < 0 ? r : 1;
 	}
 	r = action->kind == ISLE_ACTION_DROP ? is_dropped(tx, i) : is_restored(tx, i);
-	if (r <= 0)
-		return r < 0 ? r : 1;
-	r = move_between(tx, i, true);
+	if (r > 0)
+		r = move_between(tx, i, true);
+	else if (r == 0 && action->kind == ISLE_ACTION_DROP)
+		r = set_index(tx, action, true); /* it went before the object */
 	return r < 0 ? r : 1;
 }
 
@@ -298,6 +331,6 @@ int isle_layer_step_is_done(struct isle_transaction *tx, size_t i)
 	case ISLE_ACTION_CARRY:
 		return is_carried(tx, i);
 	default:
-		return is_restored(tx, i);
+		return is_linked(tx, i);
 	}
 }

@@ -16,6 +16,7 @@
  * The isle does not get back what was committed: undo is about the host. To have the changes again, undo the undo.
  */
 #include "clock.h"
+#include "overlay_index.h"
 #include "path.h"
 #include "quote.h"
 #include "select.h"
@@ -404,15 +405,41 @@ static int undo_rename(struct undo *u, const struct isle_action *old)
 	return 0;
 }
 
+/* What the isle has where something comes back to. 1: nothing; 0: a conflict, listed. */
+static int look_for_room_in_isle(struct undo *u, const struct isle_action *old)
+{
+	const struct isle_site *site = &u->old.sites[old->site];
+	const struct isle_layer layer = {.number = site->layer, .place = site->place, .path = site->path};
+	auto_fd int fd = isle_layer_open(u->isle, &layer);
+	auto_fd int upper = fd < 0 ? -1 : isle_walk(fd, "upper", O_PATH | O_DIRECTORY);
+	const char *name = NULL;
+	auto_fd int dir = upper < 0 ? -1 : isle_walk_parent(upper, old->upper, O_PATH | O_DIRECTORY, &name);
+	struct isle_stat now = {0};
+	int r = fd < 0 ? fd : upper < 0 ? upper : dir < 0 ? dir : isle_look(dir, name, &now);
+
+	if (r == 0 && old->index)
+		r = isle_index_has(fd, old->index);
+	if (r == 0 || r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+		return 1;
+	if (r < 0)
+		return isle_err_errno(u->err, r, "cannot look at '%s' in the isle", isle_quote(old->path));
+	return conflict(u, old->path, "changed", &now, "the isle has changed it anew since the discard");
+}
+
 static int undo_drop(struct undo *u, size_t i, const struct isle_action *old)
 {
 	struct isle_parked_name name = isle_parked_name(i, "");
 	struct isle_action *action;
+	int r;
 
 	if (old->new.mode == 0)
 		return 0;
+	r = look_for_room_in_isle(u, old);
+	if (r <= 0)
+		return r;
 	action = inverse(u, old, ISLE_ACTION_RESTORE);
-	if (!action || !(action->upper = strdup(old->upper)) || !(action->from = strdup(name.text)))
+	if (!action || !(action->upper = strdup(old->upper)) || !(action->from = strdup(name.text)) ||
+	    (old->index && !(action->index = strdup(old->index))))
 		return out_of_memory(u);
 	action->new = old->new;
 	action->old = (struct isle_stat){0};
@@ -456,7 +483,7 @@ static int undo_restore(struct undo *u, const struct isle_action *old)
 	if (r <= 0)
 		return r;
 	action = inverse(u, old, ISLE_ACTION_DROP);
-	if (!action || !(action->upper = strdup(old->upper)))
+	if (!action || !(action->upper = strdup(old->upper)) || (old->index && !(action->index = strdup(old->index))))
 		return out_of_memory(u);
 	action->new = old->new;
 	action->old = (struct isle_stat){0};
