@@ -662,25 +662,31 @@ static int emit_modify(struct isle_builder *b, const struct isle_change *change)
 	return emit_put(b, change, change->path, true);
 }
 
+/* The rename of the nearest directory above a host path, or NULL. */
+static const struct isle_change *rename_above(const struct isle_builder *b, const char *host)
+{
+	auto_free char *above = strdup(host);
+	char *slash;
+
+	while (above && (slash = strrchr(above, '/')) && slash > above) {
+		size_t i;
+
+		*slash = '\0';
+		i = (size_t)isle_map_get(&b->choice.moved_from, above);
+		if (i > 0 && S_ISDIR(b->changes.list[i - 1].after.mode))
+			return &b->changes.list[i - 1];
+	}
+	return NULL;
+}
+
 /* Where the whiteout of a host path is in the layer: through the renames of its parents. */
 static char *upper_of(const struct isle_builder *b, const struct isle_change *change, const char *host)
 {
 	const struct isle_layer *layer = &b->layers.list[change->layer];
-	const struct isle_change *best = NULL;
-	size_t i;
+	const struct isle_change *above = rename_above(b, host);
 
-	for (i = 0; i < b->choice.moved_from.room; i++) {
-		const struct isle_map_slot *slot = &b->choice.moved_from.slots[i];
-		const struct isle_change *rename;
-
-		if (!slot->key || strcmp(slot->key, host) == 0 || !isle_path_below(host, slot->key))
-			continue;
-		rename = &b->changes.list[(size_t)slot->value - 1];
-		if (S_ISDIR(rename->after.mode) && (!best || strlen(rename->from) > strlen(best->from)))
-			best = rename;
-	}
-	if (best)
-		return isle_path_join(best->upper, host + strlen(best->from) + 1);
+	if (above)
+		return isle_path_join(above->upper, host + strlen(above->from) + 1);
 	return strdup(strcmp(layer->path, "/") == 0 ? host + 1 : host + strlen(layer->path) + 1);
 }
 
