@@ -75,6 +75,7 @@ struct isle_change {
 			    * FILE layers. Of a delete: the whiteout, or NULL when an opaque directory above hides it */
 	bool metacopy;	   /* upper holds metadata only, the data are still the host's at isle_change_data() */
 	bool another;	   /* a file that is known to have been put in the place of a host's file with several names */
+	bool parted;	   /* set by a commit: other names of the host's file became other files */
 	bool opaque;	   /* a directory that hides the host's directory of the same name */
 	bool blind;	   /* the upper directory, or one in a new directory, could not be read or searched (mode 0000,
 			    * 0600): what is in it is not known */

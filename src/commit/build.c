@@ -13,6 +13,8 @@
 #include "rules.h"
 #include "subtree.h"
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 void isle_builder_done(struct isle_builder *b)
@@ -164,6 +166,45 @@ static bool is_covered(const struct isle_change *change, const char *cover, bool
 	return gone ? change->kind == ISLE_DELETE && !change->from : change->kind != ISLE_RENAME;
 }
 
+/* The key of a change to a file of which the host has several names; false for all others. */
+static bool names_key(const struct isle_change *change, char key[48])
+{
+	if (!S_ISREG(change->before.mode) || !S_ISREG(change->after.mode) || change->before.nlink < 2)
+		return false;
+	snprintf(key, 48, "%u %" PRIx64, change->layer, change->before.ino);
+	return true;
+}
+
+/* As an ordinary user the names of a file part when they are written to. Those that went different ways, in this commit
+ * or in what it leaves in the isle, are files of their own from then on: written into the one that the host has, the
+ * last would win. */
+static int part_names(struct isle_builder *b)
+{
+	auto_map struct isle_map first = ISLE_MAP_INIT;
+	char key[48];
+	size_t i;
+
+	for (i = 0; i < b->changes.count; i++) {
+		struct isle_change *change = &b->changes.list[i], *other;
+
+		if (change->another || !names_key(change, key))
+			continue;
+		other = isle_map_get(&first, key);
+		if (!other && isle_map_set(&first, key, change) < 0)
+			return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
+		if (other && other->after.ino != change->after.ino)
+			other->parted = true;
+	}
+	for (i = 0; first.count > 0 && i < b->changes.count; i++) {
+		struct isle_change *change = &b->changes.list[i];
+		const struct isle_change *other = names_key(change, key) ? isle_map_get(&first, key) : NULL;
+
+		if (other && other->parted)
+			change->parted = change->another = true;
+	}
+	return 0;
+}
+
 /* The actions of all chosen changes, in the order of the list. */
 static int emit_all(struct isle_builder *b)
 {
@@ -291,7 +332,9 @@ static int build_once(struct isle_builder *b)
 		b->result->outcome = ISLE_OUTCOME_CONFLICT;
 	if (stop && !(b->options->flags & ISLE_COMMIT_LIST))
 		return 1;
-	r = emit_all(b);
+	r = part_names(b);
+	if (r >= 0)
+		r = emit_all(b);
 	return r < 0 ? r : stop;
 }
 

@@ -728,7 +728,7 @@ static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 static int emit_composed(struct isle_builder *b, const struct isle_change *change,
 			 const struct isle_composition *composition)
 {
-	bool linked = change->before.nlink > 1 && b->options->replace != ISLE_REPLACE_RENAME;
+	bool linked = change->before.nlink > 1 && !change->parted && b->options->replace != ISLE_REPLACE_RENAME;
 	bool write = linked || is_written(b, change) || cannot_exchange(b, change);
 	struct isle_action *action;
 	int r = write ? emit_write(b, change) : emit_put(b, change, change->path, true);
