@@ -359,10 +359,19 @@ static bool same_ctime(const struct isle_builder *b, const struct isle_identity 
 	return isle_touched_was(&b->touched, now, then->ino, then->ctime);
 }
 
+/* A file that a commit of this isle has changed since, and nobody else: by another of its names, or it would be
+ * settled. That commit has looked at what was read till then. */
+static bool changed_by_us(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
+{
+	return S_ISREG(now->mode) && then->ino == now->ino && then->ctime < isle_touched_own(&b->touched, now);
+}
+
 static bool same_content(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
 {
 	if (then->mode == 0 || now->mode == 0)
 		return then->mode == now->mode;
+	if (changed_by_us(b, then, now))
+		return true;
 	if (!same_object(b, then, now))
 		return false;
 	if (S_ISDIR(then->mode)) /* stat(2): its entries are no part of it */

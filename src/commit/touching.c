@@ -239,16 +239,16 @@ static int note_linked(struct isle_transaction *tx, struct notes *notes, const s
 	return add_back(notes, action->linked, &now, NULL, 0);
 }
 
-/* One of the names of a file went: the others stay. */
+/* One of the names of a file went, or is another file's: the others stay. */
 static int note_unlinked(struct isle_transaction *tx, struct notes *notes, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
+	bool took = action->kind == ISLE_ACTION_REMOVE || action->kind == ISLE_ACTION_EXCHANGE;
 	struct isle_spot parked;
 	struct isle_stat now;
 
-	if (action->kind != ISLE_ACTION_REMOVE || !S_ISREG(action->old.mode) || action->old.nlink < 2 ||
-	    isle_spot_parking(tx, i, &parked) < 0 || isle_look(parked.dir, parked.name, &now) <= 0 ||
-	    !isle_same_object(&now, &action->old))
+	if (!took || !S_ISREG(action->old.mode) || action->old.nlink < 2 || isle_spot_parking(tx, i, &parked) < 0 ||
+	    isle_look(parked.dir, parked.name, &now) <= 0 || !isle_same_object(&now, &action->old))
 		return 0;
 	return add_back(notes, &action->old, &now, NULL, 0);
 }
