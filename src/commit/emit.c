@@ -182,36 +182,15 @@ static bool is_note(const struct isle_xattr *attribute, const char *prefix, cons
 	return strncmp(attribute->name, prefix, skip) == 0 && strcmp(attribute->name + skip, note) == 0;
 }
 
-/* The link that the index of the layer has to this object: its name is the origin in hexadecimal digits. */
+/* The link that the index of the layer has to this object. */
 static int find_index(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
-	static const char digits[] = "0123456789abcdef";
 	const struct isle_layer *layer = &b->layers.list[change->layer];
-	const struct isle_xattr *origin = NULL;
-	const unsigned char *bytes;
-	struct isle_stat st;
-	auto_free char *name = NULL;
-	auto_fd int dir = -1, work = -1;
-	size_t i;
+	auto_fd int dir = layer->user ? -1 : isle_layer_open(b->isle, layer);
 
-	for (i = 0; i < action->overlay.count; i++)
-		if (is_note(&action->overlay.list[i], isle_layer_xattr(layer), "origin"))
-			origin = &action->overlay.list[i];
-	if (!origin || origin->size == 0 || layer->user)
+	if (dir < 0)
 		return 0;
-	name = asprintf(&name, "index/%0*d", (int)(2 * origin->size), 0) < 0 ? NULL : name;
-	if (!name)
-		return -ENOMEM;
-	bytes = origin->value;
-	for (i = 0; i < origin->size; i++) {
-		name[6 + 2 * i] = digits[bytes[i] >> 4];
-		name[7 + 2 * i] = digits[bytes[i] & 15];
-	}
-	dir = isle_layer_open(b->isle, layer);
-	work = dir < 0 ? -1 : isle_walk(dir, "work", O_PATH | O_DIRECTORY);
-	if (work < 0 || isle_look(work, name, &st) <= 0 || st.ino != change->after.ino)
-		return 0;
-	return copy_string(name + strlen("index/"), &action->index);
+	return isle_index_find(dir, isle_layer_xattr(layer), &action->overlay, change->after.ino, &action->index);
 }
 
 /* The overlay's attributes of the source: taken over from the scan, or read once more. */
@@ -634,8 +613,6 @@ static int emit_write(struct isle_builder *b, const struct isle_change *change)
 	action->what = what_of(change->diff) | ISLE_APPLY_TIMES;
 	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
 		action->flags |= ISLE_ACTION_FILE;
-	else if (earlier_name(b, change) >= 0)
-		action->flags |= ISLE_ACTION_LOOSE;
 	r = add_metas(b, change, action);
 	if (r < 0 || (action->flags & ISLE_ACTION_FILE))
 		return r;

@@ -175,31 +175,34 @@ static int set_shared(struct isle_plan *plan)
 	return r;
 }
 
-/* Changes what all names of a file of the host show. */
-static bool changes_file(const struct isle_action *action)
+static bool is_in_place(const struct isle_action *action)
 {
-	return (action->kind == ISLE_ACTION_WRITE || action->kind == ISLE_ACTION_META) && S_ISREG(action->old.mode) &&
-	       action->old.nlink > 1 && (action->flags & ISLE_ACTION_HIDDEN) == 0;
+	return (action->kind == ISLE_ACTION_WRITE || action->kind == ISLE_ACTION_META) &&
+	       !(action->flags & ISLE_ACTION_HIDDEN);
 }
 
-/* Where one name of a file is changed and another one gets something else, the second is what the first has become. */
+/* What is changed in place by one of its names is met as that left it by the next. What leaves its name does so before
+ * that. */
 static int set_loose(struct isle_plan *plan)
 {
-	auto_map struct isle_map changed = ISLE_MAP_INIT;
-	char key[64];
+	auto_map struct isle_map met = ISLE_MAP_INIT;
+	char object[40];
 	size_t i;
 	int r = 0;
 
 	for (i = 0; i < plan->action_count && r >= 0; i++) {
 		struct isle_action *action = &plan->actions[i];
 
-		if (!S_ISREG(action->old.mode) || action->old.nlink < 2)
+		if (!S_ISREG(action->old.mode) || action->old.nlink < 2 ||
+		    (!is_in_place(action) && action->kind != ISLE_ACTION_EXCHANGE))
 			continue;
-		snprintf(key, sizeof(key), "%" PRIx64 ":%" PRIx64, action->old.dev, action->old.ino);
-		if (action->kind == ISLE_ACTION_EXCHANGE && isle_map_get(&changed, key))
+		snprintf(object, sizeof(object), "%" PRIx64 " %" PRIx64, action->old.dev, action->old.ino);
+		if (isle_map_get(&met, object))
 			action->flags |= ISLE_ACTION_LOOSE;
-		else if (changes_file(action))
-			r = isle_map_set(&changed, key, plan);
+		else if (action->kind == ISLE_ACTION_WRITE)
+			action->flags &= ~(unsigned)ISLE_ACTION_LOOSE;
+		if (is_in_place(action))
+			r = isle_map_set(&met, object, plan);
 	}
 	return r;
 }

@@ -98,15 +98,28 @@ static struct isle_action *inverse(struct undo *u, const struct isle_action *old
 	return action->path ? action : NULL;
 }
 
-/* Its change time moved because the operation, at its very end, took one of its names out of its own record. */
-static bool is_forgotten_name(const struct undo *u, const struct isle_action *old, const struct isle_stat *put,
-			      const struct isle_stat *now)
+/* What the operation wrote into the object last, by whatever name of it; NULL: nothing. */
+static const struct isle_meta *written_by(const struct undo *u, const struct isle_stat *object)
 {
-	const struct isle_stat *then = old->kind == ISLE_ACTION_WRITE ? NULL : put;
-	const struct statx_timestamp *mtime = then ? &then->mtime : &old->new_meta->st.stx_mtime;
+	size_t i = u->old.action_count;
+
+	while (i-- > 0) {
+		const struct isle_action *action = &u->old.actions[i];
+
+		if (action->kind == ISLE_ACTION_WRITE && isle_same_object(&action->old, object))
+			return action->new_meta;
+	}
+	return NULL;
+}
+
+/* Its change time moved because the operation, at its very end, took one of its names out of its own record. */
+static bool is_forgotten_name(const struct undo *u, const struct isle_stat *put, const struct isle_stat *now)
+{
+	const struct isle_meta *written = written_by(u, put);
+	const struct statx_timestamp *mtime = written ? &written->st.stx_mtime : &put->mtime;
 	size_t i;
 
-	if (u->old.kind != ISLE_OPERATION_UNDO || (then && then->size != now->size) ||
+	if (u->old.kind != ISLE_OPERATION_UNDO || (!written && put->size != now->size) ||
 	    isle_time_after(mtime, &now->mtime) || isle_time_after(&now->mtime, mtime))
 		return false;
 	for (i = 0; i < u->old.action_count; i++) {
@@ -145,7 +158,7 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 			return conflict(u, old->path, "changed", ret_now, "something in it has changed since");
 		return r < 0 ? isle_err_errno(u->err, r, "cannot look through '%s'", isle_quote(old->path)) : 1;
 	}
-	if (isle_touched_later(&u->touched, ret_now, &u->end) && !is_forgotten_name(u, old, put, ret_now))
+	if (isle_touched_later(&u->touched, ret_now, &u->end) && !is_forgotten_name(u, put, ret_now))
 		return conflict(u, old->path, "changed", ret_now, "it has changed since");
 	return 1;
 }
