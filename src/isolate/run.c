@@ -24,6 +24,7 @@
 #include "live.h"
 #include "quote.h"
 #include "supervise.h"
+#include "talk.h"
 #include "walls.h"
 #include "wire.h"
 
@@ -92,6 +93,10 @@ static int start(struct isle_store *store, struct isle *isle, const struct isle_
 		return isle_err_errno(err, -errno, "cannot make a socket");
 	auto_fd int ours = pair[0];
 	auto_fd int theirs = pair[1];
+	for (size_t i = 0; i < view.layers.count; i++)
+		if (view.layers.list[i].place != NULL)
+			isle_verbose("changes in %s are kept in %s", isle_quote(view.layers.list[i].path),
+				     isle_quote(view.layers.list[i].place));
 	const struct isle_keeper_options keeper = {store, isle, &view, options, lock, theirs, ours};
 	r = isle_keeper_start(&keeper, err);
 	return r < 0 ? r : fd_take(&ours);
@@ -165,6 +170,8 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 
 		if (connection < 0)
 			return explain(store, options, connection, err);
+		isle_verbose("%s isle '%s' (%s) of the store %s", joined ? "joining the mounted" : "mounting",
+			     isle->name, isle->id, isle_quote(isle_store_path(store)));
 		int r = isle_supervise(isle, options, connection, ret_result, err);
 		if (r == -ECONNRESET && !joined)
 			return isle_err_text(err, r, "isle '%s' was ended from outside before the program began",

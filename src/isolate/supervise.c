@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "buf.h"
 #include "guide.h"
 #include "kernel.h"
 #include "live.h"
@@ -223,6 +224,31 @@ static void say_missing(uint32_t missing)
 	}
 }
 
+/* Which protections this run has. */
+static void say_walls(const struct isle_run_options *options, uint32_t missing)
+{
+	auto_buf struct isle_buf list = ISLE_BUF_INIT;
+
+	if (isle_talk_get() < ISLE_TALK_VERBOSE)
+		return;
+	if (options->net == ISLE_NET_HOST)
+		missing |= ISLE_WALL_NETNS;
+	if ((options->flags & ISLE_RUN_NEST) != 0)
+		missing |= ISLE_WALL_LANDLOCK;
+	for (unsigned bit = 0; bit < ISLE_WALL_COUNT; bit++)
+		if ((missing & (1U << bit)) == 0)
+			isle_buf_addf(&list, " %s", isle_wall_name(1U << bit));
+	isle_verbose("walls:%s", list.data == NULL ? "" : list.data);
+}
+
+static void say_end(const struct isle_run_result *result)
+{
+	if (result->outcome == ISLE_RUN_EXITED)
+		isle_verbose("exited with status %d after %.3f s", result->status, result->seconds);
+	else if (result->outcome == ISLE_RUN_SIGNALLED)
+		isle_verbose("ended by signal %d after %.3f s", result->status, result->seconds);
+}
+
 static int watch_seldom(int seldom, int fd)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
@@ -257,6 +283,7 @@ static int handle_started(struct supervisor *s, struct isle_wire_message *m)
 	memcpy(&started, m->data, sizeof(started));
 	s->started = true;
 	say_missing(started.missing);
+	say_walls(s->options, started.missing | (started.listener ? 0 : ISLE_WALL_NOTIFY));
 	if (started.master && next < m->fd_count) {
 		int r = isle_terminal_start(&s->terminal, fd_take(&m->fds[next++]));
 
@@ -320,6 +347,7 @@ static void handle_exited(struct supervisor *s, struct isle_wire_message *m)
 	isle_stamp_pass(s->isle->dir, "layers", s->guide == NULL || isle_guide_has_written(s->guide));
 	s->result->nesting = s->guide == NULL ? 0 : isle_guide_nesting(s->guide);
 	isle_terminal_end(&s->terminal);
+	say_end(s->result);
 	say_leftovers(&exited, m->data + sizeof(exited));
 }
 

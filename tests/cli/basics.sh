@@ -67,6 +67,14 @@ fi
 status_is 7 timeout 60 env --ignore-signal=CHLD "$ISLE" run -q --discard --net none -- sh -c 'grep SigIgn /proc/$$/status; exit 7' >"$T/out"
 same "$(cat "$T/out")" "$(env --ignore-signal=CHLD sh -c 'grep SigIgn /proc/$$/status')"
 
+# What -v tells: which isle, the walls of this run, how the command ended.
+status_is 3 isle run -v -n talk --net host --nest -- sh -c 'exit 3' 2>"$T/err"
+has "$(cat "$T/err")" "isle: mounting isle 'talk' ("
+has "$(cat "$T/err")" "isle: walls: userns mountns "
+hasnt "$(cat "$T/err")" netns
+hasnt "$(cat "$T/err")" landlock
+has "$(cat "$T/err")" "isle: exited with status 3 after "
+
 # What the run's own options leave out cannot be demanded.
 status_is 125 isle run -q --require landlock --nest true 2>"$T/err"
 same "$(cat "$T/err")" "isle: the demanded protection 'landlock' is left out by --nest"
