@@ -166,10 +166,12 @@ static bool is_covered(const struct isle_change *change, const char *cover, bool
 	return gone ? change->kind == ISLE_DELETE && !change->from : change->kind != ISLE_RENAME;
 }
 
-/* The key of a change to a file of which the host has several names; false for all others. */
-static bool names_key(const struct isle_change *change, char key[48])
+/* The key of a change to a file of which the host has several names, in the layer of an ordinary user; false for all
+ * others. As root they stay one file, or are known to be another. */
+static bool names_key(const struct isle_builder *b, const struct isle_change *change, char key[48])
 {
-	if (!S_ISREG(change->before.mode) || !S_ISREG(change->after.mode) || change->before.nlink < 2)
+	if (!b->layers.list[change->layer].user || !S_ISREG(change->before.mode) || !S_ISREG(change->after.mode) ||
+	    change->before.nlink < 2)
 		return false;
 	snprintf(key, 48, "%u %" PRIx64, change->layer, change->before.ino);
 	return true;
@@ -187,7 +189,7 @@ static int part_names(struct isle_builder *b)
 	for (i = 0; i < b->changes.count; i++) {
 		struct isle_change *change = &b->changes.list[i], *other;
 
-		if (change->another || !names_key(change, key))
+		if (change->another || !names_key(b, change, key))
 			continue;
 		other = isle_map_get(&first, key);
 		if (!other && isle_map_set(&first, key, change) < 0)
@@ -197,7 +199,7 @@ static int part_names(struct isle_builder *b)
 	}
 	for (i = 0; first.count > 0 && i < b->changes.count; i++) {
 		struct isle_change *change = &b->changes.list[i];
-		const struct isle_change *other = names_key(change, key) ? isle_map_get(&first, key) : NULL;
+		const struct isle_change *other = names_key(b, change, key) ? isle_map_get(&first, key) : NULL;
 
 		if (other && other->parted)
 			change->parted = change->another = true;
