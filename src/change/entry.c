@@ -31,10 +31,12 @@ static struct isle_object host_object(struct isle_scan *scan, const struct isle_
 	return (struct isle_object){isle_scan_top(scan)->host, seen->name, seen->on_host ? &seen->host : NULL, false};
 }
 
-/* A change that only ISLE_SCAN_TIMES shows is none otherwise. */
-static bool is_change(const struct isle_scan *scan, unsigned diff)
+/* A change that only ISLE_SCAN_TIMES shows is none otherwise; but where the host has changed the file since, a commit
+ * has a conflict there, and that is told. */
+static bool is_change(const struct isle_scan *scan, const struct isle_seen *seen, unsigned diff)
 {
-	return (diff & ~ISLE_META_MTIME) || ((scan->flags & ISLE_SCAN_TIMES) && diff);
+	return (diff & ~ISLE_META_MTIME) ||
+	       (diff && ((scan->flags & ISLE_SCAN_TIMES) || isle_later(&seen->host.stx_ctime, &seen->base)));
 }
 
 unsigned isle_object_marks(const char *path, const struct statx *st, const struct isle_upper *notes)
@@ -59,7 +61,7 @@ static ssize_t add_difference(struct isle_scan *scan, const struct isle_seen *se
 
 	if (seen->notes.owned)
 		diff |= ISLE_META_OWNER;
-	if (!is_change(scan, diff))
+	if (!is_change(scan, seen, diff))
 		return ISLE_NO_CHANGE;
 	i = isle_scan_add(scan, kind, seen);
 	if (i < 0)

@@ -89,6 +89,11 @@ inside 'touch same; cat other >>/dev/null; chmod 600 other; chmod 644 other; : >
 expect ''
 expect --times 'm dir/in' 'm same'
 has "$(status)" "no changes"
+# Not without the host's change since, of which a commit makes a conflict.
+sleep 0.02
+touch same
+expect '' 'm same'
+has "$(status)" "changed on the host since"
 
 # --- files
 
