@@ -32,12 +32,29 @@ static void close_others(unsigned first)
 }
 
 static bool children_ignored;
+static struct rlimit files; /* rlim_max 0: not raised */
 
-void isle_children_init(void)
+void isle_inherited_init(void)
 {
+	struct rlimit raised;
+
 	children_ignored = isle_signal_ignored(SIGCHLD) != 0;
 	if (children_ignored)
 		isle_ignore(isle_signal_reset(SIGCHLD, 0));
+	if (getrlimit(RLIMIT_NOFILE, &raised) < 0)
+		return;
+	struct rlimit before = raised;
+	raised.rlim_cur = raised.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+		files = before;
+}
+
+int isle_inherited_limit(int resource, struct rlimit *ret_limit)
+{
+	if (resource != RLIMIT_NOFILE || files.rlim_max == 0)
+		return getrlimit((__rlimit_resource_t)resource, ret_limit) < 0 ? -errno : 0;
+	*ret_limit = files;
+	return 0;
 }
 
 bool isle_children_were_ignored(void)
@@ -116,6 +133,8 @@ static isle_noreturn void run_child(const struct isle_spawn_options *options, in
 		r = place(fds[i], i);
 	if (r >= 0)
 		close_others(STDERR_FILENO + 1);
+	if (files.rlim_max != 0)
+		isle_ignore(setrlimit(RLIMIT_NOFILE, &files));
 	if (r >= 0 && options->user)
 		r = become(options->user);
 	if (r >= 0)

@@ -6,6 +6,7 @@
  */
 #include "macros.h"
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* Whom root starts a program as. It gets nothing of root's but the three descriptors: a session of its own, so that the
@@ -27,11 +28,15 @@ struct isle_spawn_options {
 	int stderr_fd;			    /* -1: inherited */
 };
 
-/* Before any child is started: whoever started isle may have left SIGCHLD ignored, and then the kernel lets no one wait
- * for a child. Sets it to its default; isle_children_were_ignored() tells what it was, for the program that is to
- * inherit it. */
-void isle_children_init(void);
+/*
+ * Before any child is started. What isle needs otherwise than whoever started it has left it: SIGCHLD at its default,
+ * since the kernel lets no one wait for a child while it is ignored; and as many open files as may be, since looks
+ * through trees hold one for each level. The other two tell what it was, for the program that is to inherit it.
+ */
+void isle_inherited_init(void);
 bool isle_children_were_ignored(void);
+/* As getrlimit(2). */
+int isle_inherited_limit(int resource, struct rlimit *ret_limit) isle_must_check;
 
 /* Starts it with all other descriptors closed, default signals and an empty signal mask. Returns a pidfd;
  * *ret_pid gets the pid. -ENOENT etc. when it could not be executed. */

@@ -79,6 +79,6 @@ int main(int argc, char **argv)
 {
 	if (isle_stdio_init() < 0)
 		return ISLE_EXIT_NOT_STARTED;
-	isle_children_init();
+	isle_inherited_init();
 	return close_stdout(dispatch(argc, argv));
 }

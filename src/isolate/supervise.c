@@ -185,7 +185,7 @@ static int send_request(struct supervisor *s, const sigset_t *blocked)
 	q.traps = traps(s);
 	fill_masks(&q, blocked);
 	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++)
-		isle_ignore(getrlimit((__rlimit_resource_t)resource, &q.limits[resource]));
+		isle_ignore(isle_inherited_limit(resource, &q.limits[resource]));
 	q.terminal = s->terminal.setup;
 	q.pty = s->terminal.pty;
 	isle_buf_add(&text, &q, sizeof(q));

@@ -27,3 +27,17 @@ has "$(cat "$T/err")" "/dev/fd/"
 has "$(cat "$T/err")" "is not passed on"
 same "$(echo text | isle run --discard --net none -- cat /dev/fd/0 2>"$T/err")" text
 hasnt "$(cat "$T/err")" "passed on"
+
+# isle itself takes as many as may be, since trees can be deep; CMD has the caller's limit.
+D=$T/deep
+mkdir "$D"
+(
+	ulimit -Sn 100
+	same "$(isle run -q --discard --net none -- sh -c 'ulimit -Sn; ulimit -Hn')" "$(ulimit -Sn; ulimit -Hn)"
+	cd "$D"
+	isle run -q -n deep --net none -- sh -c 'p=.; for i in $(seq 300); do p=$p/d; done; mkdir -p $p; echo end >$p/end'
+	isle commit -q --yes deep
+	exists d/d/d
+	isle undo -q --yes
+	absent d
+)
