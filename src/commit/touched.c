@@ -213,6 +213,15 @@ static bool is_quiet(const struct isle_touched *touched, const struct isle *isle
 	return dir >= 0 && isle_subtree_quiet(dir, name, &change->base, touched, &inside) > 0;
 }
 
+/* What a commit has put on the host at a path is not in the layer any more. So this is a copy that an ordinary user's
+ * layer has of another name of the file, from before: not what the host has. */
+static bool is_stale_copy(const struct isle_touched *touched, const struct isle_layers *layers,
+			  const struct isle_change *change)
+{
+	return layers->list[change->layer].user && S_ISREG(change->before.mode) && change->before.nlink > 1 &&
+	       isle_touched_own(touched, &change->before) > isle_time_ns(&change->base);
+}
+
 static void settle(const struct isle_touched *touched, const struct isle *isle, const struct isle_layers *layers,
 		   struct isle_change *change)
 {
@@ -224,6 +233,8 @@ static void settle(const struct isle_touched *touched, const struct isle *isle, 
 		return;
 	if (change->moved == ISLE_MOVED_CHANGED && S_ISDIR(change->before.mode) &&
 	    !is_quiet(touched, isle, layers, change))
+		return;
+	if (is_stale_copy(touched, layers, change))
 		return;
 	change->moved = ISLE_MOVED_NO;
 	if (created && change->kind == ISLE_CREATE)

@@ -101,6 +101,12 @@ seen=$(inside part2 'cat a b c')
 isle commit -q --yes --replace=write part2
 same "$(cd "$D" && cat a b c)" "$seen"
 
+# A copy that a user's isle has of another name from before, unchanged, does not take back what was written through the first.
+fresh stale 'echo A >a; ln a b' 'echo x >>a; chmod 644 b; echo n >n'
+isle commit -q --yes stale "$D/a"
+status_is "$(is_root && echo 0 || echo 4)" isle commit -q --yes stale 2>/dev/null
+content "$D/a" $'A\nx'
+
 # A commit of ours is no change of the host under another name of the file.
 fresh ours 'echo A >a; ln a b' 'cat b >/dev/null; chmod 600 a; echo n >n; echo m >m'
 isle commit -q --yes ours "$D/a"
