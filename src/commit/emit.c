@@ -16,6 +16,7 @@
 #include "kernel.h"
 #include "overlay_index.h"
 #include "path.h"
+#include "quote.h"
 #include "subtree.h"
 #include "xattr.h"
 #include <dirent.h>
@@ -701,6 +702,17 @@ static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 	return written ? emit_write(b, change) : emit_meta(b, change);
 }
 
+/* What is not known cannot be committed, and would be lost with the directory's entry in the layer. */
+static int refuse_blind(struct isle_builder *b, const struct isle_change *change)
+{
+	const char *path = isle_quote(change->path);
+
+	isle_err_text(b->err, -EACCES, "cannot look through '%s' in the isle: its mode does not let you", path);
+	isle_err_hint(b->err, "leave it out with --except, or open it: isle run -n %s -- chmod -R u+rwX %s",
+		      b->isle->name, path);
+	return -EACCES;
+}
+
 /* Content made of both sides' takes the place of the host's, as the isle's would. */
 static int emit_composed(struct isle_builder *b, const struct isle_change *change,
 			 const struct isle_composition *composition)
@@ -735,6 +747,8 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 
 	if (b->override[i] == ISLE_OVERRIDE_BOTH)
 		return emit_both(b, change);
+	if (change->blind)
+		return refuse_blind(b, change);
 	if (b->composed && b->composed[i].how != ISLE_COMPOSE_NONE)
 		return emit_composed(b, change, &b->composed[i]);
 	switch (change->kind) {

@@ -401,3 +401,23 @@ hasnt "$(cat "$T/err")" "--on-conflict" # which undo has not
 hasnt "$(cat "$T/err")" "$D/old/x"
 same "$(shown)" "$before"
 nothing_left
+
+# What the review cannot see is not committed, and stays in the isle.
+if ! is_root; then
+	for mode in 0600 0200 0000; do
+		mkdir -p "$T/shut/h/s"
+		echo x | tee "$T/shut/f" >"$T/shut/h/f"
+		isle run -q -n shut -- sh -euc 'cd "$1"; echo y >>f; echo y >>h/f; mkdir n; echo n >n/f; chmod "$2" h n' . "$T/shut" "$mode"
+		status_is 3 isle status shut >"$T/out"
+		same "$(grep -c 'cannot be read: what is in it is not shown' "$T/out")" 2 "mode $mode"
+		status_is 1 isle commit -q --yes shut 2>"$T/out"
+		has "$(cat "$T/out")" "hint: leave it out with --except, or open it: isle run -n shut -- chmod -R u+rwX $T/shut/"
+		content "$T/shut/f" x
+		isle commit -q --yes --except "$T/shut/h" --except "$T/shut/n" shut
+		isle run -q -n shut -- chmod -R u+rwX "$T/shut"
+		isle commit -q --yes shut
+		same "$(cd "$T/shut" && cat f h/f n/f | xargs)" "x y x y n" "mode $mode"
+		rm -r "$T/shut"
+		isle rm -q --yes shut
+	done
+fi
