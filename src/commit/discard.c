@@ -276,6 +276,39 @@ static int choose_names(struct discard *d)
 	return 0;
 }
 
+/* Of a deletion: that of a directory above it, which stays in the isle. */
+static const struct isle_change *gone_above(const struct discard *d, const struct isle_change *change)
+{
+	auto_free char *path = change->kind == ISLE_DELETE && !change->from ? strdup(change->path) : NULL;
+	char *slash;
+
+	while (path && (slash = strrchr(path, '/')) && slash > path) {
+		ssize_t i;
+
+		*slash = '\0';
+		i = isle_changes_find(&d->changes, path);
+		if (i >= 0 && !d->choice.chosen[i] && !S_ISDIR(d->changes.list[i].after.mode))
+			return &d->changes.list[i];
+	}
+	return NULL;
+}
+
+/* A name cannot come back to a directory that does not. */
+static int leave_out_lost(struct discard *d)
+{
+	for (size_t i = 0; i < d->changes.count; i++) {
+		const struct isle_change *above = d->choice.chosen[i] ? gone_above(d, &d->changes.list[i]) : NULL;
+
+		if (!above)
+			continue;
+		isle_choice_forbid(&d->choice, i);
+		if (isle_finding_add(d->choice.notes, d->changes.list[i].path, "left out", NULL,
+				     "needs %s, which is not discarded", isle_quote(above->path)) < 0)
+			return out_of_memory(d);
+	}
+	return 0;
+}
+
 static int plan_by_path(struct discard *d, const struct isle_select *select, struct isle_commit_result *result)
 {
 	const char *cover = NULL;
@@ -287,6 +320,8 @@ static int plan_by_path(struct discard *d, const struct isle_select *select, str
 		r = isle_choice_init(&d->changes, select, &result->notes, &d->choice, d->err);
 	if (r >= 0)
 		r = choose_names(d);
+	if (r >= 0)
+		r = leave_out_lost(d);
 	for (i = 0; i < d->changes.count && r >= 0; i++) {
 		const struct isle_change *change = &d->changes.list[i];
 		struct isle_changes one = {.list = &d->changes.list[i], .count = 1};

@@ -421,3 +421,12 @@ if ! is_root; then
 		isle rm -q --yes shut
 	done
 fi
+
+# A name does not come back to a directory that stays deleted, or a file.
+for what in 'rm -r old' 'rm -r old; echo new >old'; do
+	fresh "gone-${#what}" "$what"
+	status_is 1 isle discard --yes "gone-${#what}" "$D/old/x" 2>"$T/err"
+	has "$(cat "$T/err")" "left out: $D/old/x (needs $D/old, which is not discarded)"
+	isle discard -q --yes "gone-${#what}" "$D/old"
+	status_is 0 isle status "gone-${#what}" >/dev/null
+done
