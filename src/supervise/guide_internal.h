@@ -26,6 +26,13 @@ struct isle_move {
 	bool from_too, to_too;	    /* these are directories, and moved */
 };
 
+/* What a call that is under way makes obsolete, each with what is before it. */
+enum isle_moving {
+	ISLE_MOVING_DIRECTORY, /* current directories */
+	ISLE_MOVING_REMOVED,   /* directories that were looked into */
+	ISLE_MOVING_NAMES,     /* all that is remembered of paths */
+};
+
 struct isle_guide {
 	struct isle_move move;
 	int moves; /* epoll descriptor: readable when the child of move has ended */
@@ -45,7 +52,7 @@ struct isle_guide {
 	struct {
 		pid_t tid; /* 0: nothing is under way */
 		uint32_t since;
-		bool names; /* not only current directories */
+		enum isle_moving what;
 	} moving;
 	uint64_t elsewhere;	  /* the mount namespace of the caller, 0: the view's (nested.h) */
 	uint64_t view_root;	  /* number of its mount; 0: not asked for yet */
@@ -239,6 +246,8 @@ uint32_t isle_guide_process(struct isle_guide *guide, const struct isle_call *ca
 /* This call makes names lead elsewhere: a symbolic link or a directory comes, goes or moves. What is remembered is
  * forgotten now, and once more when the call is known to be over: others look meanwhile. */
 void isle_guide_renamed(struct isle_guide *guide, const struct isle_call *call);
+/* The same where a directory or a link goes for good: of all others it still holds. */
+void isle_guide_removed(struct isle_guide *guide, const struct isle_call *call, const char *view);
 /* The same for the current directory of the caller, and of whoever shares it. */
 void isle_guide_directory_changes(struct isle_guide *guide, const struct isle_call *call);
 /* To be called at the beginning of each call. */

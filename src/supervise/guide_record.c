@@ -392,33 +392,42 @@ void isle_guide_count(struct isle_guide *guide)
 	guide->repeated_count = 0;
 }
 
-static void begin_move(struct isle_guide *guide, const struct isle_call *call, bool names)
+static void begin_move(struct isle_guide *guide, const struct isle_call *call, enum isle_moving what)
 {
-	guide->moving.names = names || (guide->moving.tid != 0 && guide->moving.names);
+	if (guide->moving.tid == 0 || guide->moving.what < what)
+		guide->moving.what = what;
 	guide->moving.tid = call->tid;
 	guide->moving.since = guide->second;
 }
 
-static void forget(struct isle_guide *guide, bool names)
+static void forget(struct isle_guide *guide, enum isle_moving what)
 {
 	isle_processes_moved(&guide->processes);
-	if (!names)
+	if (what >= ISLE_MOVING_REMOVED)
+		isle_near_forget(&guide->near);
+	if (what < ISLE_MOVING_NAMES)
 		return;
-	isle_near_forget(&guide->near);
 	isle_glance_forget(&guide->seen);
 	isle_origins_forget(&guide->origins);
 }
 
 void isle_guide_renamed(struct isle_guide *guide, const struct isle_call *call)
 {
-	forget(guide, true);
-	begin_move(guide, call, true);
+	forget(guide, ISLE_MOVING_NAMES);
+	begin_move(guide, call, ISLE_MOVING_NAMES);
+}
+
+void isle_guide_removed(struct isle_guide *guide, const struct isle_call *call, const char *view)
+{
+	isle_origins_forget_below(&guide->origins, view);
+	forget(guide, ISLE_MOVING_REMOVED);
+	begin_move(guide, call, ISLE_MOVING_REMOVED);
 }
 
 void isle_guide_directory_changes(struct isle_guide *guide, const struct isle_call *call)
 {
-	forget(guide, false);
-	begin_move(guide, call, false);
+	forget(guide, ISLE_MOVING_DIRECTORY);
+	begin_move(guide, call, ISLE_MOVING_DIRECTORY);
 }
 
 void isle_guide_settle(struct isle_guide *guide, const struct isle_call *call)
@@ -426,5 +435,5 @@ void isle_guide_settle(struct isle_guide *guide, const struct isle_call *call)
 	if (guide->moving.tid == 0 || (guide->moving.tid != call->tid && guide->moving.since == guide->second))
 		return;
 	guide->moving.tid = 0;
-	forget(guide, guide->moving.names);
+	forget(guide, guide->moving.what);
 }

@@ -208,7 +208,7 @@ int isle_handle_names(struct isle_guide *guide, const struct isle_call *call, st
 			return isle_guide_read(guide, call, &sight, ISLE_READ_LOOKUP);
 		guide->removals++;
 		if (!S_ISREG(sight.mode))
-			isle_guide_renamed(guide, call);
+			isle_guide_removed(guide, call, sight.view);
 		break;
 	case ISLE_WRITE_MKDIR:
 	case ISLE_WRITE_SYMLINK:
@@ -218,7 +218,7 @@ int isle_handle_names(struct isle_guide *guide, const struct isle_call *call, st
 		if (shape->how == ISLE_WRITE_SYMLINK)
 			isle_guide_renamed(guide, call);
 		else
-			isle_origins_forget(&guide->origins);
+			isle_origins_forget_below(&guide->origins, sight.view);
 		break;
 	default:
 		break;

@@ -48,6 +48,19 @@ void isle_origins_forget(struct isle_origins *origins)
 	}
 }
 
+void isle_origins_forget_below(struct isle_origins *origins, const char *view)
+{
+	for (size_t i = 0; i < ISLE_ORIGIN_CACHE; i++) {
+		struct isle_origin_directory *slot = &origins->cache[i];
+
+		if (slot->view == NULL || !isle_path_below(slot->view, view))
+			continue;
+		free(slot->view);
+		free(slot->host);
+		*slot = (struct isle_origin_directory){0};
+	}
+}
+
 void isle_origins_look(struct isle_origins *origins)
 {
 	isle_layers_look(origins->isle, &origins->layers);

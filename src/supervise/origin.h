@@ -20,7 +20,7 @@ struct isle_origin_directory {
 	char *host; /* NULL: the isle's own, nothing of the host shows in it */
 };
 
-enum { ISLE_ORIGIN_CACHE = 256 };
+enum { ISLE_ORIGIN_CACHE = 512 };
 
 struct isle_origins {
 	struct isle_layers layers;
@@ -33,8 +33,11 @@ struct isle_origins {
 int isle_origins_init(struct isle_origins *origins, const struct isle *isle) isle_must_check;
 void isle_origins_done(struct isle_origins *origins);
 
-/* A directory was made, moved or removed: what is remembered of directories does not hold any more. */
+/* A directory was moved: what is remembered of directories does not hold any more. */
 void isle_origins_forget(struct isle_origins *origins);
+
+/* One was made or removed: of the others it still holds. */
+void isle_origins_forget_below(struct isle_origins *origins, const char *view);
 
 /* Which layers count has changed: one has been covered (layer.h). */
 void isle_origins_look(struct isle_origins *origins);

@@ -56,6 +56,16 @@ isle run -q --keep --net none -n deep -- "$T/flood" deep 4096
 has "$(isle status deep || true)" "(4094 entries"
 isle run -q --keep --net none -n deeper -- sh -c 'i=0; while [ $i -lt 200 ]; do mkdir level && cd level; i=$((i + 1)); done
 	while [ $i -gt 0 ]; do cd -P .. && rmdir level; i=$((i - 1)); done'
+# Those of the host go as well: each removal costs no more than the place is deep.
+python3 -c 'import os
+os.mkdir("tower")
+os.chdir("tower")
+for i in range(900):
+    os.mkdir("d")
+    os.chdir("d")'
+isle run -q --keep --net none -n tower -- timeout 60 rm -rf tower
+has "$(isle status tower || true)" "D  $PWD/tower"
+rm -rf tower
 
 # It is not to be reached from inside.
 "$ISLE" run -q --keep --net none -n reach -- sh -c 'sleep 0.5; echo $PPID; ! kill -0 "$(cat pid)" 2>/dev/null; test ! -e "/proc/$(cat pid)"' >"$T/out" &
