@@ -78,6 +78,8 @@ static inline bool isle_is_whiteout(const struct statx *st)
 bool isle_handle_is(int dir, const char *name, const struct isle_note_handle *handle);
 /* True if objects of this file system have handles. */
 bool isle_handle_exists(int dir, const char *name);
+/* Opens it for reading, on the file system of dir; -errno (-ESTALE: it is gone), -ENOENT where there is no handle. */
+int isle_handle_reach(int dir, const struct isle_note_handle *handle) isle_must_check;
 /* False if the object of this handle is certainly gone from the file system of dir. *ret_ino is its inode number, 0
  * where it is not known. */
 bool isle_handle_alive(int dir, const struct isle_note_handle *handle, uint64_t *ret_ino);

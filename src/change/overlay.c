@@ -242,19 +242,31 @@ bool isle_handle_exists(int dir, const char *name)
 	return name_to_handle_at(dir, name, &full.head, &mount_id, *name ? 0 : AT_EMPTY_PATH) == 0;
 }
 
-bool isle_handle_alive(int dir, const struct isle_note_handle *handle, uint64_t *ret_ino)
+static int open_handle(int dir, const struct isle_note_handle *handle, int flags)
 {
 	struct full_handle full = {.head = {.handle_bytes = handle->size, .handle_type = handle->type}};
-	auto_fd int fd = -1;
+	int fd;
+
+	if (handle->size == 0)
+		return -ENOENT;
+	memcpy(full.head.f_handle, handle->bytes, handle->size);
+	fd = open_by_handle_at(dir, &full.head, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int isle_handle_reach(int dir, const struct isle_note_handle *handle)
+{
+	return open_handle(dir, handle, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+}
+
+bool isle_handle_alive(int dir, const struct isle_note_handle *handle, uint64_t *ret_ino)
+{
+	auto_fd int fd = open_handle(dir, handle, O_PATH);
 	struct stat st;
 
 	*ret_ino = 0;
-	if (handle->size == 0)
-		return true;
-	memcpy(full.head.f_handle, handle->bytes, handle->size);
-	fd = open_by_handle_at(dir, &full.head, O_PATH | O_CLOEXEC);
 	if (fd < 0)
-		return errno != ESTALE;
+		return fd != -ESTALE;
 	if (fstat(fd, &st) < 0)
 		return true;
 	*ret_ino = st.st_ino;

@@ -159,3 +159,26 @@ if is_root; then
 	isle commit -q --yes --allow=caps capabilities
 	has "$(getcap "$D/g/b")" cap_net_raw
 fi
+
+# What was written by a name that is gone shows under the others, and the layer does not say which: as root nothing of it is
+# lost without a word.
+if is_root; then
+	for deed in 'echo x >>a; rm a' 'chmod 600 a; rm a' 'rm a; setfattr -n user.t -v 1 b' 'echo y >>a; mv o a'; do
+		fresh orphan 'echo A >a; ln a b; echo o >o' "$deed"
+		status_is 1 isle commit --yes orphan 2>"$T/err"
+		has "$(cat "$T/err")" "a change that is not on the list" "isle run -n orphan -- touch -c"
+		status_is 1 isle plan orphan 2>/dev/null >/dev/null
+		is_before
+		inside orphan 'touch -c b' >/dev/null
+		isle commit -q --yes orphan
+	done
+	same "$(cat "$D/b")" $'A\ny'
+	fresh orphan 'echo A >a; ln a b; ln a c' 'rm a; touch b; rm b'
+	isle commit -q --yes orphan
+	fresh orphan 'echo A >a; ln a b' 'echo x >>a; rm a b'
+	isle commit -q --yes orphan
+	absent "$D/a" "$D/b"
+	fresh orphan 'echo A >a; ln a b; echo c >c' 'echo x >>a; rm a; echo 2 >c'
+	isle commit -q --yes orphan "$D/c"
+	status_is 1 isle commit --yes orphan 2>/dev/null
+fi
