@@ -53,8 +53,10 @@ void isle_help_verb(const struct isle_verb *verb)
 {
 	static const struct isle_option help = {"help", 'h', NULL, "this help", 1};
 	bool own_letter = false;
+	const char *stop = *verb->summary && verb->summary[strlen(verb->summary) - 1] == '?' ? "" : ".";
 
-	printf("usage: isle %s%s%s\n\n%s.\n\n", verb->name, *verb->synopsis ? " " : "", verb->synopsis, verb->summary);
+	printf("usage: isle %s%s%s\n\n%s%s\n\n", verb->name, *verb->synopsis ? " " : "", verb->synopsis, verb->summary,
+	       stop);
 	for (const struct isle_option *o = verb->options; o && o->name; o++) {
 		print_option(o);
 		own_letter = own_letter || o->letter == 'h';

@@ -4,6 +4,7 @@
  * touched.
  *
  *   DROP      upper -> undo/ID/INDEX                    RESTORE   undo/OTHER/from -> upper
+ *             (a whiteout is made there where an opaque directory did its work)
  *   LAYER     the directory that holds upper and work -> undo/ID/INDEX, and a fresh one in its place: constant time.
  *             In the undo of a discard the one that was parked takes the place of the present one.
  *   CARRY     undo/OTHER/from -> undo/ID/INDEX: the layer that a commit has parked, with what it took from the host
@@ -21,6 +22,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_undo(const struct isle_transaction *tx)
 {
@@ -175,6 +178,19 @@ static int set_index(struct isle_transaction *tx, const struct isle_action *acti
 	return r < 0 ? r : isle_index_add(layer, action->index, upper.dir, upper.name);
 }
 
+/* What was dropped is that an opaque directory hides the name, which settle.c uncovers: undo hides it again by this. */
+static int park_whiteout(struct isle_transaction *tx, size_t i, bool back)
+{
+	struct isle_spot record;
+	int r = isle_spot_record(tx, i, "", &record);
+
+	if (r < 0)
+		return r;
+	if (back)
+		return unlinkat(record.dir, record.name, 0) < 0 && errno != ENOENT ? -errno : 0;
+	return mknodat(record.dir, record.name, S_IFCHR, 0) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int move_between(struct isle_transaction *tx, size_t i, bool back)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
@@ -182,8 +198,8 @@ static int move_between(struct isle_transaction *tx, size_t i, bool back)
 	int r = isle_spot_upper(tx, action, &upper);
 	bool out = action->kind == ISLE_ACTION_DROP;
 
-	if (out && action->new.mode == 0) /* hidden by an opaque directory: settle.c uncovers it */
-		return 0;
+	if (out && action->new.mode == 0)
+		return park_whiteout(tx, i, back);
 	if (r >= 0)
 		r = out ? isle_spot_record(tx, i, "", &other) : isle_spot_source(tx, action, &other);
 	if (r >= 0 && out != back)

@@ -439,14 +439,29 @@ static int look_for_room_in_isle(struct undo *u, const struct isle_action *old)
 	return conflict(u, old->path, "changed", &now, "the isle has changed it anew since the discard");
 }
 
+/* 0: there is none. */
+static int look_at_parked(struct undo *u, unsigned site, const char *path, struct isle_stat *ret_stat)
+{
+	const char *name;
+	int dir = parked_dir(u, site, path, &name);
+	int r = dir < 0 ? dir : isle_look(dir, name, ret_stat);
+
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? isle_err_errno(u->err, r, "cannot look at what operation %" PRId64 " has dropped", u->id) : r;
+}
+
 static int undo_drop(struct undo *u, size_t i, const struct isle_action *old)
 {
 	struct isle_parked_name name = isle_parked_name(i, "");
+	struct isle_stat put = old->new;
 	struct isle_action *action;
-	int r;
+	int r = 1;
 
-	if (old->new.mode == 0)
-		return 0;
+	if (put.mode == 0) /* a whiteout was made: step_layer.c */
+		r = look_at_parked(u, old->site, name.text, &put);
+	if (r <= 0)
+		return r;
 	r = look_for_room_in_isle(u, old);
 	if (r <= 0)
 		return r;
@@ -454,7 +469,7 @@ static int undo_drop(struct undo *u, size_t i, const struct isle_action *old)
 	if (!action || !(action->upper = strdup(old->upper)) || !(action->from = strdup(name.text)) ||
 	    (old->index && !(action->index = strdup(old->index))))
 		return out_of_memory(u);
-	action->new = old->new;
+	action->new = put;
 	action->old = (struct isle_stat){0};
 	return 0;
 }

@@ -205,6 +205,19 @@ same "$(changes drop | wc -l)" 5
 isle discard -q --yes drop
 status_is 0 isle status drop >/dev/null
 isle undo -q --yes
+
+# A deletion in a directory that was made anew, which hides the host's names by itself: back and forth.
+fresh hidden 'rm -r old; mkdir old; echo n >old/n'
+for _ in 1 2; do
+	isle discard -q --yes hidden "$D/old/x"
+	same "$(isle run -q -n hidden -- ls "$D/old" | tr '\n' ' ')" "n x "
+	isle undo -q --yes
+	same "$(isle run -q -n hidden -- ls "$D/old" | tr '\n' ' ')" "n "
+	same "$(changes hidden)" "A  $D/old/n
+D  $D/old/x
+D  $D/old/y"
+done
+isle discard -q --yes hidden
 same "$(changes drop | wc -l)" 5
 isle commit -q --yes drop
 content "$D/a" 2
