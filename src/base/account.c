@@ -87,3 +87,14 @@ int isle_account_find(const char *name, struct isle_account *ret_account)
 	account = ISLE_ACCOUNT_INIT;
 	return 0;
 }
+
+char *isle_account_home(uid_t uid)
+{
+	auto_file FILE *file = fopen("/etc/passwd", "re");
+	const struct passwd *entry = NULL;
+
+	do
+		entry = file ? fgetpwent(file) : NULL;
+	while (entry && entry->pw_uid != uid);
+	return entry && entry->pw_dir[0] == '/' && entry->pw_dir[1] != '\0' ? strdup(entry->pw_dir) : NULL;
+}

@@ -22,3 +22,6 @@ void isle_account_done(struct isle_account *account);
 
 /* -ENOENT: there is none of this name. */
 int isle_account_find(const char *name, struct isle_account *ret_account) isle_must_check;
+
+/* The home directory of a user; heap. NULL: none that is a path, or no such user. */
+char *isle_account_home(uid_t uid);

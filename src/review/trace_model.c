@@ -13,11 +13,11 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "account.h"
 #include "path.h"
 
 static const struct {
@@ -414,21 +414,6 @@ static void link_processes(struct isle_trace *trace)
 	}
 }
 
-/* The home in /etc/passwd; other sources of users would load shared objects (NSS). */
-static char *home_of(uid_t uid)
-{
-	FILE *file = fopen("/etc/passwd", "re");
-	const struct passwd *entry;
-	char *home = NULL;
-
-	while (file != NULL && home == NULL && (entry = fgetpwent(file)) != NULL)
-		if (entry->pw_uid == uid && entry->pw_dir[0] == '/' && entry->pw_dir[1] != '\0')
-			home = strdup(entry->pw_dir);
-	if (file != NULL)
-		fclose(file);
-	return home;
-}
-
 /* Whose homes are not those of another: the user's, and that of the user who called sudo; and where a run was started.
  */
 void isle_trace_find_homes(struct isle_trace *trace)
@@ -436,8 +421,9 @@ void isle_trace_find_homes(struct isle_trace *trace)
 	const char *home = getenv("HOME"), *sudo = getenv("SUDO_UID");
 	size_t count = 0;
 
-	trace->home_memory[0] = home_of(getuid());
-	trace->home_memory[1] = sudo != NULL && is_number(sudo) ? home_of((uid_t)strtoul(sudo, NULL, 10)) : NULL;
+	trace->home_memory[0] = isle_account_home(getuid());
+	trace->home_memory[1] = sudo != NULL && is_number(sudo) ? isle_account_home((uid_t)strtoul(sudo, NULL, 10))
+								: NULL;
 	trace->home_memory[2] = home != NULL && home[0] == '/' && home[1] != '\0' ? strdup(home) : NULL;
 	if (trace->run_count > 0 && trace->runs[0].begun)
 		trace->home_memory[3] = strdup(isle_trace_string(trace, trace->runs[0].directory));

@@ -24,6 +24,7 @@
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
+#include "account.h"
 #include "io.h"
 #include "path.h"
 #include "quote.h"
@@ -49,7 +50,8 @@ static char *default_path(bool *ret_explicit)
 	home = getenv("HOME");
 	if (home != NULL && *home == '/')
 		return isle_path_join(home, ".local/share/isle");
-	return NULL;
+	auto_free char *known = isle_account_home(geteuid());
+	return known != NULL ? isle_path_join(known, ".local/share/isle") : NULL;
 }
 
 /* Creates the directory, and those on the way to it, as mkdir -p does; symbolic links of the host are followed. One

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Descriptors, whole files, copying data, walking and removing trees. */
+#include "account.h"
 #include "io.h"
 #include "kernel.h"
 #include "path.h"
@@ -681,6 +682,17 @@ static void test_remove_tree_stops_at_mounts(void **state)
 	unit_assert_content(dir, "kept/f", "kept");
 }
 
+static void test_account_home(void **state)
+{
+	char *home = isle_account_home(0);
+
+	(void)state;
+	assert_non_null(home);
+	assert_string_equal(home, "/root");
+	free(home);
+	assert_null(isle_account_home((uid_t)-2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -703,6 +715,7 @@ int main(void)
 		unit_dir_test(test_walk_parent),
 		unit_dir_test(test_walk_in_root),
 		unit_dir_test(test_mkdir_walk),
+		cmocka_unit_test(test_account_home),
 		cmocka_unit_test(test_component_valid),
 		cmocka_unit_test(test_path_below),
 		cmocka_unit_test(test_path_join),
