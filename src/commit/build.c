@@ -77,14 +77,15 @@ static int plan_init(struct isle_builder *b)
 	return 0;
 }
 
-/* What the rules do not allow is left out like an exception, and with it what needs it. */
+/* What the rules do not allow, or cannot judge, is left out like an exception, and with it what needs it. */
 static void obey_rules(struct isle_builder *b)
 {
 	size_t i;
 
 	b->result->kept = 0;
 	for (i = 0; i < b->changes.count; i++)
-		if (b->choice.chosen[i] && !isle_rules_allow(b->options->rules, &b->changes.list[i])) {
+		if (b->choice.chosen[i] &&
+		    (b->changes.list[i].blind || !isle_rules_allow(b->options->rules, &b->changes.list[i]))) {
 			isle_choice_forbid(&b->choice, i);
 			b->result->kept++;
 		}
@@ -445,6 +446,54 @@ static int take_layers(struct isle_builder *b)
 	return r < 0 ? isle_err_errno(b->err, r, "cannot plan the commit") : 0;
 }
 
+static bool changes_in_place(const struct isle_action *action)
+{
+	return (action->kind == ISLE_ACTION_WRITE || action->kind == ISLE_ACTION_META) &&
+	       !(action->flags & ISLE_ACTION_HIDDEN);
+}
+
+/* The key of a file of the host with several names; false for all else. */
+static bool shared_key(const struct isle_action *action, char key[40])
+{
+	if (!S_ISREG(action->old.mode) || action->old.nlink < 2)
+		return false;
+	snprintf(key, 40, "%" PRIx64 " %" PRIx64, action->old.dev, action->old.ino);
+	return true;
+}
+
+/* What is taken away on another mount than the store's is copied for undo when all is done. By then another name of the
+ * same file would have been changed. */
+static int check_kept_names(const struct isle_builder *b)
+{
+	auto_map struct isle_map changed = ISLE_MAP_INIT;
+	char key[40];
+	size_t i;
+
+	for (i = 0; i < b->plan.action_count; i++) {
+		struct isle_action *action = &b->plan.actions[i];
+
+		if (changes_in_place(action) && shared_key(action, key) && isle_map_set(&changed, key, action) < 0)
+			return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
+	}
+	for (i = 0; changed.count > 0 && i < b->plan.action_count; i++) {
+		const struct isle_action *action = &b->plan.actions[i], *other;
+
+		if (!(action->flags & ISLE_ACTION_CROSS) || changes_in_place(action) || !shared_key(action, key))
+			continue;
+		other = isle_map_get(&changed, key);
+		if (!other)
+			continue;
+		isle_err_hint(b->err, "commit one of them first: isle commit %s %s", b->isle->name,
+			      isle_quote(other->path));
+		return isle_err_text(
+			b->err, -EXDEV,
+			"'%s' changes in place, and another name of the file, '%s', goes: on another mount "
+			"than the isle's these cannot be in one commit",
+			isle_quote(other->path), isle_quote(action->path));
+	}
+	return 0;
+}
+
 int isle_plan_build(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
 		    struct isle_plan *ret_plan, struct isle_commit_result *ret_result, struct isle_err *err)
 {
@@ -475,6 +524,9 @@ int isle_plan_build(struct isle_store *store, const struct isle *isle, const str
 		return taken;
 	if (isle_plan_sort(&b.plan) < 0 || isle_plan_identify(&b.plan) < 0)
 		return isle_err_errno(err, -ENOMEM, "cannot plan the commit");
+	taken = check_kept_names(&b);
+	if (taken < 0)
+		return taken;
 	ret_result->summary = b.plan.summary;
 	if (r == 0)
 		ret_result->outcome = b.plan.action_count == 0	      ? ISLE_OUTCOME_NOTHING

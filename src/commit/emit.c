@@ -702,7 +702,8 @@ static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 	return written ? emit_write(b, change) : emit_meta(b, change);
 }
 
-/* What is not known cannot be committed, and would be lost with the directory's entry in the layer. */
+/* What is not known of a directory that the host has too cannot be committed, and would be lost with its entry in the
+ * layer. A new one moves with all that is in it. */
 static int refuse_blind(struct isle_builder *b, const struct isle_change *change)
 {
 	const char *path = isle_quote(change->path);
@@ -747,7 +748,7 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 
 	if (b->override[i] == ISLE_OVERRIDE_BOTH)
 		return emit_both(b, change);
-	if (change->blind)
+	if (change->blind && S_ISDIR(change->before.mode))
 		return refuse_blind(b, change);
 	if (b->composed && b->composed[i].how != ISLE_COMPOSE_NONE)
 		return emit_composed(b, change, &b->composed[i]);

@@ -87,6 +87,38 @@ static int move_closed_directory(int from_dir, const char *from, int to_dir, con
 	return r;
 }
 
+/* The caller has closed a directory of their own to writing: they have the right to change what is in it all the same,
+ * and what the isle changed in it was changed with that right. */
+static bool is_closed(int dir)
+{
+	struct isle_stat st;
+
+	return geteuid() != 0 && isle_look(dir, "", &st) > 0 && st.uid == geteuid() && (st.mode & 0300) != 0300;
+}
+
+struct removal {
+	int dir, flags;
+	const char *name;
+};
+
+static ssize_t remove_it(const void *arguments, void *shared)
+{
+	const struct removal *removal = arguments;
+
+	(void)shared;
+	return unlinkat(removal->dir, removal->name, removal->flags) < 0 ? -errno : 0;
+}
+
+int isle_remove_name(int dir, const char *name, int flags)
+{
+	const struct removal removal = {dir, flags, name};
+	int r = (int)remove_it(&removal, NULL);
+
+	if (r == -EACCES && is_closed(dir))
+		r = (int)isle_as_owner(&(struct isle_owner_call){.fn = remove_it, .arguments = &removal});
+	return r;
+}
+
 int isle_move(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
 	int r = isle_renameat2(from_dir, from, to_dir, to, flags);
@@ -99,6 +131,11 @@ int isle_move(int from_dir, const char *from, int to_dir, const char *to, unsign
 			return r > 0 ? -EEXIST : r;
 		flags &= ~(unsigned)RENAME_NOREPLACE;
 		r = isle_renameat2(from_dir, from, to_dir, to, flags);
+	}
+	if (r == -EACCES && (is_closed(from_dir) || is_closed(to_dir))) {
+		const struct move move = {from_dir, to_dir, from, to, flags};
+
+		r = (int)isle_as_owner(&(struct isle_owner_call){.fn = move_as_owner, .arguments = &move});
 	}
 	if (r == -EACCES && !(flags & RENAME_EXCHANGE))
 		r = move_closed_directory(from_dir, from, to_dir, to, flags);

@@ -101,7 +101,8 @@ static int remove_whiteout(struct isle_transaction *tx, const struct isle_action
 		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 	if (!isle_overlay_whiteout(upper.dir, upper.name, isle_site_prefix(&tx->plan->sites[action->site])))
 		return 0;
-	return unlinkat(upper.dir, upper.name, 0) < 0 && errno != ENOENT ? -errno : 0;
+	r = isle_remove_name(upper.dir, upper.name, 0);
+	return r == -ENOENT ? 0 : r;
 }
 
 static int remove_index(struct isle_transaction *tx, const struct isle_action *action)

@@ -348,6 +348,7 @@ void isle_transaction_done(struct isle_transaction *tx)
 	}
 	free(tx->sites);
 	isle_touching_free(&tx->touching);
+	free(tx->let_go);
 	isle_dirs_done(&tx->host);
 	isle_dirs_done(&tx->other);
 	tx->sites = NULL;

@@ -435,7 +435,7 @@ static int apply_exchange(struct isle_transaction *tx, size_t i)
 	if (action->prepare == ISLE_PREPARE_NONE)
 		r = take_source(tx, action, &parking);
 	if (r >= 0)
-		r = isle_renameat2(parking.dir, parking.name, target.dir, target.name, RENAME_EXCHANGE);
+		r = isle_move(parking.dir, parking.name, target.dir, target.name, RENAME_EXCHANGE);
 	forget_if_directory(tx, &action->old);
 	if (r < 0)
 		return failed(tx, action, r);
@@ -447,7 +447,7 @@ static int apply_exchange(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_spot_target(tx, action, &target);
 	if (r >= 0)
-		r = isle_renameat2(parking.dir, parking.name, target.dir, target.name, RENAME_EXCHANGE);
+		r = isle_move(parking.dir, parking.name, target.dir, target.name, RENAME_EXCHANGE);
 	return r < 0 ? failed(tx, action, r) : moved(tx, action, &out);
 }
 

@@ -129,7 +129,7 @@ static int back_create(struct isle_transaction *tx, size_t i)
 	if (r < 0)
 		return r;
 	if (action->prepare == ISLE_PREPARE_MKDIR)
-		return verdict(unlinkat(target.dir, target.name, AT_REMOVEDIR) < 0 ? -errno : 0);
+		return verdict(isle_remove_name(target.dir, target.name, AT_REMOVEDIR));
 	if (action->prepare == ISLE_PREPARE_NONE)
 		return verdict(give_back(tx, action, &target));
 	r = isle_spot_parking(tx, i, &other);
@@ -166,8 +166,8 @@ static int back_exchange(struct isle_transaction *tx, size_t i)
 	if (old_parked > 0) {
 		if (!new_there && !target_empty)
 			return leave_in_record(tx, i, &parking);
-		r = isle_renameat2(parking.dir, parking.name, target.dir, target.name,
-				   new_there ? RENAME_EXCHANGE : RENAME_NOREPLACE);
+		r = isle_move(parking.dir, parking.name, target.dir, target.name,
+			      new_there ? RENAME_EXCHANGE : RENAME_NOREPLACE);
 		forget(tx);
 		if (r < 0)
 			return verdict(r);

@@ -57,7 +57,10 @@ int isle_subtree_remove(int dir, const char *name, const struct isle_stat *wante
 /* A descriptor for an object of this type that was just made at dir/name. -ESTALE: something else is there now. */
 int isle_open_made(int dir, const char *name, mode_t type) isle_must_check;
 
-/* Renames, also a directory that its owner may not write to. flags as renameat2(2). */
+/* unlinkat(2), also in a directory that the caller has closed to themselves. */
+int isle_remove_name(int dir, const char *name, int flags) isle_must_check;
+
+/* Renames, also a directory that its owner may not write to, and in such directories. flags as renameat2(2). */
 int isle_move(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) isle_must_check;
 
 /* The overlay attributes of an object. */

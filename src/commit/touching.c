@@ -364,6 +364,8 @@ int isle_touching_done(struct isle_transaction *tx)
 		if (r >= 0)
 			r = note_unlinked(tx, &notes, i);
 	}
+	for (i = 0; i < tx->let_go_count && r >= 0; i++)
+		r = add_back(&notes, &tx->let_go[i].then, &tx->let_go[i].now, NULL, 0);
 	if (r >= 0)
 		r = note_names(tx, &notes);
 	return r < 0 ? r : end(tx, &notes);

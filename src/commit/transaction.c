@@ -332,6 +332,25 @@ static int forget_name(struct isle_transaction *tx, size_t i, bool *touches)
 	return unlinkat(record.dir, record.name, 0) < 0 ? -errno : 0;
 }
 
+/* Other names of the file stay on the host; its change time moves, by us. */
+static int let_go(struct isle_transaction *tx, const struct isle_spot *parked, const struct isle_stat *then)
+{
+	auto_fd int fd = then->nlink > 1 ? openat(parked->dir, parked->name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+	struct isle_let_go *list;
+	struct isle_stat now;
+
+	if (unlinkat(parked->dir, parked->name, 0) < 0)
+		return -errno;
+	if (fd < 0 || isle_look(fd, "", &now) <= 0 || !isle_same_object(&now, then))
+		return 0;
+	list = reallocarray(tx->let_go, tx->let_go_count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	tx->let_go = list;
+	list[tx->let_go_count++] = (struct isle_let_go){*then, now};
+	return 0;
+}
+
 /* A directory gets another name before it is emptied: as long as it has the name of the parking, it is whole, and
  * isle_tx_save() relies on that. */
 static int unpark(struct isle_transaction *tx, size_t i, bool *touches)
@@ -351,7 +370,7 @@ static int unpark(struct isle_transaction *tx, size_t i, bool *touches)
 	r = isle_look(parked.dir, parked.name, &st);
 	if (r > 0 && isle_same_object(&st, &action->old)) {
 		if (!S_ISDIR(st.mode))
-			return unlinkat(parked.dir, parked.name, 0) < 0 ? -errno : 0;
+			return let_go(tx, &parked, &st);
 		r = isle_move(parked.dir, parked.name, parked.dir, emptied, RENAME_NOREPLACE);
 	}
 	if (r >= 0)

@@ -20,6 +20,10 @@ struct isle_transaction_site {
 	size_t taken;		  /* index + 1 of the action that parks it as a whole and works from there; 0: none */
 };
 
+struct isle_let_go {
+	struct isle_stat then, now;
+};
+
 struct isle_transaction {
 	struct isle_store *store;
 	const struct isle *isle; /* NULL: it is gone; only an undo can do without */
@@ -27,7 +31,9 @@ struct isle_transaction {
 	int64_t id;
 	struct isle_dirs host, other;
 	struct isle_transaction_site *sites;
-	struct isle_map touching;	 /* touching.h */
+	struct isle_map touching;   /* touching.h */
+	struct isle_let_go *let_go; /* files of the host that lost a name beside it, with which they were parked */
+	size_t let_go_count;
 	struct isle_findings *conflicts; /* where a step that met a changed host says so; may be NULL */
 	struct isle_err *err;
 };

@@ -157,6 +157,19 @@ status_is 4 isle check below >"$T/out"
 has "$(cat "$T/out")" "$D/old/x"
 isle discard -q --yes below
 
+# A deletion in a directory that was made anew, which hides the host's names by itself: back and forth.
+fresh hidden 'rm -r old; mkdir old; echo n >old/n'
+for _ in 1 2; do
+	isle discard -q --yes hidden "$D/old/x"
+	same "$(isle run -q -n hidden -- ls "$D/old" | tr '\n' ' ')" "n x "
+	isle undo -q --yes
+	same "$(isle run -q -n hidden -- ls "$D/old" | tr '\n' ' ')" "n "
+	same "$(changes hidden)" "A  $D/old/n
+D  $D/old/x
+D  $D/old/y"
+done
+isle discard -q --yes hidden
+
 # Each conflict with who, the three states and the choices; in a process that only forked it is the one above.
 fresh states 'cat b >x; (read -r line <a); echo 2 >>a; echo 1 >made; rm c'
 before=$(stat -c %i "$D/a")
@@ -205,19 +218,6 @@ same "$(changes drop | wc -l)" 5
 isle discard -q --yes drop
 status_is 0 isle status drop >/dev/null
 isle undo -q --yes
-
-# A deletion in a directory that was made anew, which hides the host's names by itself: back and forth.
-fresh hidden 'rm -r old; mkdir old; echo n >old/n'
-for _ in 1 2; do
-	isle discard -q --yes hidden "$D/old/x"
-	same "$(isle run -q -n hidden -- ls "$D/old" | tr '\n' ' ')" "n x "
-	isle undo -q --yes
-	same "$(isle run -q -n hidden -- ls "$D/old" | tr '\n' ' ')" "n "
-	same "$(changes hidden)" "A  $D/old/n
-D  $D/old/x
-D  $D/old/y"
-done
-isle discard -q --yes hidden
 same "$(changes drop | wc -l)" 5
 isle commit -q --yes drop
 content "$D/a" 2
@@ -442,4 +442,33 @@ for what in 'rm -r old' 'rm -r old; echo new >old'; do
 	has "$(cat "$T/err")" "left out: $D/old/x (needs $D/old, which is not discarded)"
 	isle discard -q --yes "gone-${#what}" "$D/old"
 	status_is 0 isle status "gone-${#what}" >/dev/null
+done
+
+# A directory that is closed to writing, by the isle at the end or by the host from the beginning: its owner may all the same.
+picture() {
+	(cd "$D" && find . -printf '%p %y %m %l\n' | sort && cat a old/*[xyzn])
+}
+for mode in 755 555; do
+	for deed in 'echo n >old/n; echo 2 >old/x; rm old/y' 'mkdir old/e; mv old/x old/z; echo 2 >old/y'; do
+		rm -rf "$D"
+		mkdir -p "$D/old"
+		for f in a old/x old/y; do echo "$f" >"$D/$f"; done
+		chmod $mode "$D/old"
+		picture >"$T/before"
+		(cd "$D" && isle run -q -n closed -- sh -eu -c "chmod 755 old; $deed; echo 2 >a; chmod 555 old")
+		isle commit -q --yes closed
+		picture >"$T/after"
+		same "$(stat -c %a "$D/old")" 555
+		for tree in before after before; do
+			isle undo -q --yes
+			picture | diff "$T/$tree" - || fail "not the tree $tree"
+		done
+		# A part of it.
+		(cd "$D" && isle run -q -n closed -- sh -eu -c "chmod 755 old; $deed; echo 2 >a; chmod 555 old")
+		isle commit -q --yes closed "$D/old/y" "$D/a"
+		same "$(stat -c %a "$D/old") $(cat "$D/a")" "$mode 2"
+		isle commit -q --yes closed
+		picture | diff "$T/after" - || fail "not the same in two parts"
+		chmod -R u+w "$D"
+	done
 done

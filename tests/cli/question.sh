@@ -96,5 +96,5 @@ absent along/g
 touch -d '1 hour ago' beside
 same "$(session "$T/out" '["n\n"]' "$ISLE" commit --on-conflict=both along ./beside)" 1
 has "$(sed -n 1p "$T/out")" "isle: conflict: $H/beside"
-has "$(sed -n 2p "$T/out")" "commit 1 created (isle 'along')?"
+has "$(tail -n 2 "$T/out")" "commit 1 created (isle 'along')?"
 content beside ""

@@ -261,12 +261,13 @@ static void test_shadow(void **state)
 	expect(&f, 0, "D /deleted\nM /modified\nA /new\nA /sub/in\n");
 	assert_int_equal(find(&f, "/sub/in")->layer, 1);
 	assert_int_equal(find(&f, "/modified")->moved, ISLE_MOVED_NO);
-	/* The host goes on: what the isle did not touch is no change, the rest is a conflict. */
+	/* The host goes on: that is a conflict, also where the isle has written the same anew. */
 	tick();
 	unit_write(f.host_fd, "copied", "newer\n");
 	unit_write(f.host_fd, "modified", "newer\n");
 	unit_write(f.host_fd, "deleted", "newer\n");
-	expect(&f, 0, "D /deleted\nM /modified\nA /new\nA /sub/in\n");
+	expect(&f, 0, "m /copied\nD /deleted\nM /modified\nA /new\nA /sub/in\n");
+	assert_int_equal(find(&f, "/copied")->moved, ISLE_MOVED_CHANGED);
 	assert_int_equal(find(&f, "/modified")->moved, ISLE_MOVED_CHANGED);
 	assert_int_equal(find(&f, "/deleted")->moved, ISLE_MOVED_CHANGED);
 	close_fixture(&f);
