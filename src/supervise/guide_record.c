@@ -22,7 +22,7 @@ enum {
 	COPIED = 1 << 10, /* the isle's own, but the content is the host's still */
 	GONE = 1 << 11,	  /* renamed away, and that is on record */
 	WRITER = 1 << 12, /* above that bit: how many processes are on record as having changed it */
-	WRITERS = 7,
+	WRITERS = 8,
 };
 
 static struct isle_known_slot *slot_of(struct isle_guide *guide, const char *path)
