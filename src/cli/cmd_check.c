@@ -12,9 +12,7 @@
 static const struct isle_option options[] = {
 	{"json", 0, NULL, "as one JSON document", 'j'},
 	ISLE_KEEP_OPTION_CRITERIA,
-	ISLE_KEEP_OPTION_EXCEPT,
-	ISLE_KEEP_OPTION_KIND,
-	ISLE_KEEP_OPTION_BY,
+	ISLE_KEEP_OPTIONS_SELECT,
 	ISLE_KEEP_OPTION_APPEND,
 	{0},
 };

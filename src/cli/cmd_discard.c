@@ -5,9 +5,7 @@
 
 static const struct isle_option options[] = {
 	ISLE_KEEP_OPTION_YES,
-	ISLE_KEEP_OPTION_EXCEPT,
-	ISLE_KEEP_OPTION_KIND,
-	ISLE_KEEP_OPTION_BY,
+	ISLE_KEEP_OPTIONS_SELECT,
 	ISLE_KEEP_OPTION_WAIT,
 	{"quiet", 'q', NULL, "errors only", 'q'},
 	{0},

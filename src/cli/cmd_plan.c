@@ -11,9 +11,7 @@
 static const struct isle_option options[] = {
 	{"output", 'o', "FILE", "save it for 'isle commit --plan FILE', with a choice for each conflict", 'O'},
 	{"json", 0, NULL, "print and save it as JSON", 'j'},
-	ISLE_KEEP_OPTION_EXCEPT,
-	ISLE_KEEP_OPTION_KIND,
-	ISLE_KEEP_OPTION_BY,
+	ISLE_KEEP_OPTIONS_SELECT,
 	ISLE_KEEP_OPTION_CONFLICT,
 	ISLE_KEEP_OPTION_CRITERIA,
 	ISLE_KEEP_OPTION_REPLACE,

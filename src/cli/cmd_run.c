@@ -94,7 +94,6 @@ enum {
 static const struct isle_option run_options[] = {RUN_OPTIONS};
 
 /* A growing NULL-terminated list of strings that are borrowed. */
-/* Borrowed. */
 struct strings {
 	const char **list;
 	size_t count;

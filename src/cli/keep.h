@@ -44,6 +44,8 @@ void isle_keep_done(struct isle_keep *keep);
 	{                                                                                                              \
 		"by", 0, "PID|COMMAND", "only what this process made, and what it started", 'b'                        \
 	}
+/* Which changes. */
+#define ISLE_KEEP_OPTIONS_SELECT ISLE_KEEP_OPTION_EXCEPT, ISLE_KEEP_OPTION_KIND, ISLE_KEEP_OPTION_BY
 #define ISLE_KEEP_OPTION_WAIT                                                                                          \
 	{                                                                                                              \
 		"wait", 'w', NULL, "wait until nothing runs in the isle", 'w'                                          \

@@ -323,9 +323,7 @@ static bool is_chosen_file(const struct isle_builder *b, uint64_t ino)
 
 static int refuse_orphan(const struct isle_builder *b, const struct isle_orphan *orphan)
 {
-	static const char why[] =
-		"a change that is not on the list: it was made by another name of the file, which the "
-		"isle has no more";
+	static const char why[] = "a change that is not on the list: another name of the file made it, which is gone";
 
 	if (orphan->path) {
 		isle_err_hint(b->err, "put it on the list: isle run -n %s -- touch -c %s", b->isle->name,
@@ -446,19 +444,10 @@ static int take_layers(struct isle_builder *b)
 	return r < 0 ? isle_err_errno(b->err, r, "cannot plan the commit") : 0;
 }
 
-static bool changes_in_place(const struct isle_action *action)
+/* A file of which the host has several names. */
+static bool is_shared(const struct isle_action *action)
 {
-	return (action->kind == ISLE_ACTION_WRITE || action->kind == ISLE_ACTION_META) &&
-	       !(action->flags & ISLE_ACTION_HIDDEN);
-}
-
-/* The key of a file of the host with several names; false for all else. */
-static bool shared_key(const struct isle_action *action, char key[40])
-{
-	if (!S_ISREG(action->old.mode) || action->old.nlink < 2)
-		return false;
-	snprintf(key, 40, "%" PRIx64 " %" PRIx64, action->old.dev, action->old.ino);
-	return true;
+	return S_ISREG(action->old.mode) && action->old.nlink > 1;
 }
 
 /* What is taken away on another mount than the store's is copied for undo when all is done. By then another name of the
@@ -466,21 +455,22 @@ static bool shared_key(const struct isle_action *action, char key[40])
 static int check_kept_names(const struct isle_builder *b)
 {
 	auto_map struct isle_map changed = ISLE_MAP_INIT;
-	char key[40];
+	char key[48];
 	size_t i;
 
 	for (i = 0; i < b->plan.action_count; i++) {
 		struct isle_action *action = &b->plan.actions[i];
 
-		if (changes_in_place(action) && shared_key(action, key) && isle_map_set(&changed, key, action) < 0)
+		if (isle_action_in_place(action) && is_shared(action) &&
+		    isle_map_set(&changed, isle_object_key(&action->old, key), action) < 0)
 			return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
 	}
 	for (i = 0; changed.count > 0 && i < b->plan.action_count; i++) {
 		const struct isle_action *action = &b->plan.actions[i], *other;
 
-		if (!(action->flags & ISLE_ACTION_CROSS) || changes_in_place(action) || !shared_key(action, key))
+		if (!(action->flags & ISLE_ACTION_CROSS) || isle_action_in_place(action) || !is_shared(action))
 			continue;
-		other = isle_map_get(&changed, key);
+		other = isle_map_get(&changed, isle_object_key(&action->old, key));
 		if (!other)
 			continue;
 		isle_err_hint(b->err, "commit one of them first: isle commit %s %s", b->isle->name,

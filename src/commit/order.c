@@ -175,18 +175,12 @@ static int set_shared(struct isle_plan *plan)
 	return r;
 }
 
-static bool is_in_place(const struct isle_action *action)
-{
-	return (action->kind == ISLE_ACTION_WRITE || action->kind == ISLE_ACTION_META) &&
-	       !(action->flags & ISLE_ACTION_HIDDEN);
-}
-
 /* What is changed in place by one of its names is met as that left it by the next. What leaves its name does so before
  * that. */
 static int set_loose(struct isle_plan *plan)
 {
 	auto_map struct isle_map met = ISLE_MAP_INIT;
-	char object[40];
+	char object[48];
 	size_t i;
 	int r = 0;
 
@@ -194,14 +188,13 @@ static int set_loose(struct isle_plan *plan)
 		struct isle_action *action = &plan->actions[i];
 
 		if (!S_ISREG(action->old.mode) || action->old.nlink < 2 ||
-		    (!is_in_place(action) && action->kind != ISLE_ACTION_EXCHANGE))
+		    (!isle_action_in_place(action) && action->kind != ISLE_ACTION_EXCHANGE))
 			continue;
-		snprintf(object, sizeof(object), "%" PRIx64 " %" PRIx64, action->old.dev, action->old.ino);
-		if (isle_map_get(&met, object))
+		if (isle_map_get(&met, isle_object_key(&action->old, object)))
 			action->flags |= ISLE_ACTION_LOOSE;
 		else if (action->kind == ISLE_ACTION_WRITE)
 			action->flags &= ~(unsigned)ISLE_ACTION_LOOSE;
-		if (is_in_place(action))
+		if (isle_action_in_place(action))
 			r = isle_map_set(&met, object, plan);
 	}
 	return r;

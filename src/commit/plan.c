@@ -164,6 +164,12 @@ char *isle_summary_text(const struct isle_summary *summary)
 	return isle_buf_take(&buf);
 }
 
+const char *isle_object_key(const struct isle_stat *object, char key[48])
+{
+	snprintf(key, 48, "%" PRIx64 " %" PRIx64, object->dev, object->ino);
+	return key;
+}
+
 static void findings_done(struct isle_findings *findings)
 {
 	size_t i;

@@ -159,6 +159,16 @@ int isle_plan_print(const struct isle_plan *plan, FILE *out) isle_must_check;
 /* As JSON: {"version":1,"id":...,"conflicts":[...],"actions":[...]}. options and result: those it was built with. */
 int isle_plan_print_json(const struct isle_plan *plan, const struct isle_commit_options *options,
 			 const struct isle_commit_result *result, FILE *out) isle_must_check;
+/* Changes what all names of the object show, and leaves each where it is. */
+static inline bool isle_action_in_place(const struct isle_action *action)
+{
+	return (action->kind == ISLE_ACTION_WRITE || action->kind == ISLE_ACTION_META) &&
+	       !(action->flags & ISLE_ACTION_HIDDEN);
+}
+
+/* Of a map of objects of the host, by whatever name. Returns key. */
+const char *isle_object_key(const struct isle_stat *object, char key[48]);
+
 /* The id under which it is saved. */
 static inline const char *isle_plan_key(const struct isle_plan *plan)
 {

@@ -33,12 +33,6 @@ static void notes_done(struct notes *notes)
 }
 #define auto_notes __attribute__((cleanup(notes_done)))
 
-static const char *object_key(const struct isle_stat *st, char key[48])
-{
-	snprintf(key, 48, "%" PRIu64 " %" PRIu64, st->dev, st->ino);
-	return key;
-}
-
 void isle_touching_free(struct isle_map *states)
 {
 	size_t i;
@@ -69,7 +63,7 @@ static int add(struct notes *notes, const struct isle_stat *now, const struct is
 {
 	char key[48];
 
-	if (isle_map_get(&notes->ours, object_key(now, key)))
+	if (isle_map_get(&notes->ours, isle_object_key(now, key)))
 		return 0;
 	if (notes->list.count == notes->room) {
 		size_t room = notes->room ? notes->room * 2 : 64;
@@ -196,7 +190,7 @@ int isle_touching_begin(struct isle_transaction *tx)
 		auto_free struct isle_stat *state = NULL;
 		char key[48];
 
-		if (isle_map_get(&tx->touching, object_key(&now, key)))
+		if (isle_map_get(&tx->touching, isle_object_key(&now, key)))
 			continue;
 		state = malloc(sizeof(*state));
 		if (!state)
@@ -219,7 +213,7 @@ static int note_names(struct isle_transaction *tx, struct notes *notes)
 		return 0;
 	while (r >= 0 && (r = next_state(tx, &walk, &now)) > 0) {
 		char key[48];
-		const struct isle_stat *then = isle_map_get(&tx->touching, object_key(&now, key));
+		const struct isle_stat *then = isle_map_get(&tx->touching, isle_object_key(&now, key));
 
 		if (then)
 			r = add_back(notes, then, &now, NULL, 0);
@@ -295,7 +289,7 @@ static int index_taken(const struct isle_plan *plan, struct isle_map *taken)
 
 		if (action->old.mode == 0 || action->kind >= ISLE_ACTION_DROP)
 			continue;
-		r = isle_map_set(taken, object_key(&action->old, key), action);
+		r = isle_map_set(taken, isle_object_key(&action->old, key), action);
 		if (r >= 0 && (action->flags & ISLE_ACTION_CROSS))
 			r = isle_map_set(taken, action->path, action);
 	}
@@ -337,7 +331,7 @@ static int note_restored(struct isle_transaction *tx, struct notes *notes)
 		if (action->kind == ISLE_ACTION_REMOVE || action->kind == ISLE_ACTION_TAKE ||
 		    look_at_target(tx, action, &now) <= 0)
 			continue;
-		was = isle_map_get(&taken, object_key(&now, key));
+		was = isle_map_get(&taken, isle_object_key(&now, key));
 		if (!was && (action->flags & ISLE_ACTION_CROSS))
 			was = isle_map_get(&taken, action->path);
 		if (was)

@@ -316,8 +316,6 @@ static int take(const struct isle_trace_event *event, void *data)
 		return count(g, event, &g->seen->missing);
 	case ISLE_TRACE_STAT:
 		return count(g, event, &g->seen->looked);
-	case ISLE_TRACE_WRITE:
-		return count(g, event, &g->seen->written);
 	case ISLE_TRACE_REFUSED:
 		return take_refused(g, event);
 	case ISLE_TRACE_NET:

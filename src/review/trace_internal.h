@@ -213,7 +213,7 @@ struct isle_seen {
 	struct isle_seen_directory **directories; /* sorted by path */
 	size_t directory_count, directory_room;
 	struct isle_seen_lines secrets, refused, net, notes;
-	uint64_t files, usual, listed, links, missing, looked, written;
+	uint64_t files, usual, listed, links, missing, looked;
 };
 
 int isle_trace_gather(struct isle_trace *trace, struct isle_seen *ret_seen, struct isle_err *err) isle_must_check;
