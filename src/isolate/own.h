@@ -9,18 +9,19 @@
 #include <stdbool.h>
 
 /* A minimal /dev: null, zero, full, random, urandom, tty, ptmx, pts, shm, fd, stdin, stdout, stderr. user: nodes are
- * bound from the host because they cannot be made. */
+ * bound from the host, read-only, because they cannot be made. */
 int isle_own_dev(int root, bool user) isle_must_check;
 
 /* POSIX message queues of the own ipc namespace; after that is entered. */
 int isle_own_mqueue(int root) isle_must_check;
 
 enum isle_proc_flags {
-	ISLE_PROC_UNCOVERED = 1 << 0, /* nothing of it is read-only or masked; never for root */
+	ISLE_PROC_UNCOVERED = 1 << 0, /* nothing of it is read-only or masked; without effect for user id 0 */
 };
 
-/* A proc of the own pid namespace, its paths that concern the machine read-only or masked. empty_dir and empty_file,
- * O_PATH descriptors, cover what is masked. */
+/* A proc of the own pid namespace, its paths that concern the machine read-only or masked; for user id 0 every entry
+ * that does not belong to a process. empty_dir and empty_file, O_PATH descriptors, cover what is masked. Changes the
+ * current directory. */
 int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags) isle_must_check;
 
 /* The host's /sys, read-only throughout, parts masked. */

@@ -39,6 +39,8 @@ static int mount_at(int dir, const char *name, const char *type, unsigned long f
 	return mount(type, point, type, flags, options) < 0 ? -errno : 0;
 }
 
+/* Read-only, so that whoever owns the host's node (root of a container) cannot change its mode or owner. A device can
+ * be written to all the same. */
 static int bind_node(int dev, const char *name)
 {
 	char path[32];
@@ -50,7 +52,8 @@ static int bind_node(int dev, const char *name)
 	auto_fd int tree = isle_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return tree == -ENOENT ? 0 : tree;
-	return isle_move_mount(tree, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH);
+	int r = isle_mount_setattr(tree, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0);
+	return r < 0 ? r : isle_move_mount(tree, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
 static int make_node(int dev, size_t i)

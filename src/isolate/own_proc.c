@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /proc and /sys. The lists are those of the OCI runtime specification's default (config-linux.md, masked and read-only
- * paths), with what identity-mapped root could write by plain ownership.
+ * /proc and /sys. The masked paths are those of the OCI runtime specification's default (config-linux.md).
  *
- * A directory or file is masked by something empty on top of it; read-only means a copy of its own mount over it. A
- * second proc cannot be mounted inside to get round that: mount(2) is refused by the filter, and the kernel refuses a
- * proc in a user namespace where the present one is covered in parts (fs/namespace.c, mount_too_revealing()).
+ * 1. All mounts of proc share one object for each entry that does not belong to a process: mode and owner, too. Whoever
+ *    has user id 0 inside owns these, so for uid 0 every one of them is read-only: files, directories, and the links
+ *    "net" and "mounts". The entries of processes stay writable (oom_score_adj, comm, uid_map), so the mount as a whole
+ *    cannot be read-only, and each entry is covered by itself.
+ * 2. An ordinary user owns none of them. Only those are covered that are open to everybody, or that no program needs.
+ * 3. A masked entry has something empty on top of it. A read-only entry has itself on top of it, from a read-only mount
+ *    of the same proc that lies below the one in sight.
+ * 4. A second proc cannot be mounted inside to get round that: the filter refuses mount(2), and the kernel refuses a
+ *    proc in a user namespace where the present one is covered in parts (fs/namespace.c, mount_too_revealing()).
+ * 5. So a sandbox inside (NEST) cannot have a proc of its pid namespace. As an ordinary user it can: then proc is left
+ *    as it is, and owners and modes keep such a user from the rest, as they do outside.
  *
- * So a sandbox inside (NEST) cannot have a proc of its pid namespace there. As an ordinary user it can: proc is left as
- * it is then, and owners and modes keep such a user from what is covered else, as they do outside. Identity-mapped root
- * owns it: core_pattern and sysrq-trigger would be ways out.
+ * An entry that appears at the top of /proc during a run (a kernel module was loaded) is not covered.
+ * /proc/PID/net belongs to the network namespace: with that of the host, see attributes.c in src/supervise.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,10 +31,11 @@
 #include "path.h"
 
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
-enum { SYS_MS_NOSUID = 2, SYS_MS_NODEV = 4, SYS_MS_NOEXEC = 8 };
+enum { SYS_MS_NOSUID = 2, SYS_MS_NODEV = 4, SYS_MS_NOEXEC = 8, SYS_MS_BIND = 4096 };
 
 static const uint64_t closed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
+/* For an ordinary user. */
 static const char *const proc_read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
 
 static const char *const proc_masked[] = {
@@ -80,7 +89,89 @@ static int make_read_only(int dir, const char *const *names, size_t count)
 	return 0;
 }
 
-int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags)
+static bool is_masked(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(proc_masked); i++)
+		if (strcmp(name, proc_masked[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Every entry but those of processes, which are numbers, and the links to them, which no two mounts share. */
+static bool is_shared_entry(const char *name)
+{
+	return (name[0] < '0' || name[0] > '9') && name[0] != '.' && strcmp(name, "self") != 0 &&
+	       strcmp(name, "thread-self") != 0;
+}
+
+/* mount(2) follows links; these calls do not. */
+static int cover_link(int below, int above, const char *name)
+{
+	auto_fd int target = openat(above, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd int tree = isle_open_tree(below, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+
+	if (target < 0)
+		return -errno;
+	if (tree < 0)
+		return tree;
+	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/* The current directory is the read-only mount: one mount(2) for each entry is half as expensive as a copy that is
+ * moved. */
+static int cover_entry(int below, int above, const struct dirent64 *entry)
+{
+	char target[32 + sizeof(entry->d_name)];
+
+	if (entry->d_type == DT_LNK)
+		return cover_link(below, above, entry->d_name);
+	snprintf(target, sizeof(target), "/proc/self/fd/%d/%s", above, entry->d_name);
+	return mount(entry->d_name, target, NULL, SYS_MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
+/* Covers each shared entry of the proc at `above` by that of the read-only mount at `below`. Changes the current
+ * directory. */
+static int cover_entries(int below, int above)
+{
+	auto_fd int list = openat(below, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	union {
+		struct dirent64 first;
+		char bytes[8192];
+	} buffer;
+
+	if (list < 0 || fchdir(list) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t size = getdents64(list, &buffer, sizeof(buffer));
+
+		if (size <= 0)
+			return size < 0 ? -errno : 0;
+		for (ssize_t at = 0; at < size;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer.bytes + at);
+			bool covered = is_shared_entry(entry->d_name) && !is_masked(entry->d_name);
+			int r = covered ? cover_entry(below, above, entry) : 0;
+
+			if (r < 0 && r != -ENOENT) /* gone since: a kernel module was unloaded */
+				return r;
+			at += entry->d_reclen;
+		}
+	}
+}
+
+/* Puts a writable mount of the proc at `below` on top of it, and makes that one read-only. Returns the upper one. */
+static int split(int root, int below)
+{
+	auto_fd int above = isle_open_tree(below, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+	if (above < 0)
+		return above;
+	int r = isle_mount_setattr(below, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0);
+	if (r >= 0)
+		r = isle_move_mount(above, "", below, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	return r < 0 ? r : isle_walk(root, "proc", O_PATH | O_DIRECTORY);
+}
+
+static int mount_proc(int root)
 {
 	char point[40];
 	auto_fd int under = isle_walk(root, "proc", O_PATH | O_DIRECTORY);
@@ -90,13 +181,27 @@ int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags)
 	snprintf(point, sizeof(point), "/proc/self/fd/%d", under);
 	if (mount("proc", point, "proc", SYS_MS_NOSUID | SYS_MS_NODEV | SYS_MS_NOEXEC, NULL) < 0)
 		return -errno;
-	if ((flags & ISLE_PROC_UNCOVERED) != 0)
-		return 0;
-	auto_fd int proc = isle_walk(root, "proc", O_PATH | O_DIRECTORY);
-	if (proc < 0)
-		return proc;
-	int r = make_read_only(proc, proc_read_only, ARRAY_SIZE(proc_read_only));
-	return r < 0 ? r : mask(proc, proc_masked, ARRAY_SIZE(proc_masked), empty_dir, empty_file);
+	return isle_walk(root, "proc", O_PATH | O_DIRECTORY);
+}
+
+int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags)
+{
+	auto_fd int below = mount_proc(root);
+	auto_fd int above = -1;
+	int r;
+
+	if (below < 0)
+		return below;
+	if (geteuid() == 0) {
+		above = split(root, below);
+		r = above < 0 ? above : cover_entries(below, above);
+	} else {
+		above = fd_take(&below);
+		if ((flags & ISLE_PROC_UNCOVERED) != 0)
+			return 0;
+		r = make_read_only(above, proc_read_only, ARRAY_SIZE(proc_read_only));
+	}
+	return r < 0 ? r : mask(above, proc_masked, ARRAY_SIZE(proc_masked), empty_dir, empty_file);
 }
 
 /* A copy of the host's mount at path, closed, onto what there is in the view. */

@@ -1,0 +1,153 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What all mounts of proc, sysfs and the device nodes share with the host cannot be changed from inside: neither mode nor owner
+# nor content. As root, as root without CAP_SYS_ADMIN (root of a container), and with every kind of network.
+# time-limit: 120
+. "$(dirname "$0")/../lib.sh"
+need unshare setpriv python3
+
+# Mode and owner of every entry of proc that does not belong to a process, and of this process's /proc/PID/net. What has changed
+# is put back, so that a failure harms nobody.
+cat >"$T/entries.py" <<'PY'
+import os, stat, sys
+def entries():
+    tops = [n for n in os.listdir("/proc") if not n.isdigit() and n not in ("self", "thread-self")]
+    for name in tops + ["self/net"]:
+        top = "/proc/" + name
+        yield top
+        if not os.path.islink(top) and os.path.isdir(top):
+            for where, directories, files in os.walk(top):
+                for n in directories + files:
+                    yield os.path.join(where, n)
+def look():
+    found = {}
+    for path in entries():
+        try:
+            st = os.lstat(path)
+        except OSError:
+            continue
+        found[path] = (stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid)
+    return found
+if sys.argv[1] == "save":
+    with open(sys.argv[2], "w") as f:
+        f.write(repr(look()))
+else:
+    before, changed = eval(open(sys.argv[2]).read()), 0
+    for path, now in look().items():
+        then = before.get(path, now)
+        if now == then:
+            continue
+        changed += 1
+        print("changed:", path, then, now)
+        os.lchown(path, then[1], then[2])
+        if not os.path.islink(path):
+            os.chmod(path, then[0])
+    sys.exit(changed != 0)
+PY
+
+# What a program inside tries on each of them. What belongs to a network namespace of the isle's own may be changed.
+cat >"$T/change.py" <<'PY'
+import os, stat, sys
+tried = done = 0
+def attempt(path, call):
+    global tried, done
+    tried += 1
+    try:
+        call()
+    except OSError:
+        return
+    done += 1
+    print("done:", path)
+def change(path):
+    try:
+        st = os.lstat(path)
+    except OSError:
+        return
+    attempt(path, lambda: os.lchown(path, 1, 1))
+    if stat.S_ISLNK(st.st_mode):
+        return
+    mode = stat.S_IMODE(st.st_mode)
+    attempt(path, lambda: os.chmod(path, mode ^ 0o004))
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return
+    attempt(path, lambda: os.fchmod(fd, mode ^ 0o004))
+    attempt(path, lambda: os.fchown(fd, 1, 1))
+    attempt(path, lambda: os.chmod("/proc/self/fd/%d" % fd, mode ^ 0o004))
+    os.close(fd)
+net = sys.argv[1] == "host"
+for name in os.listdir("/proc"):
+    if name.isdigit() or name in ("self", "thread-self"):
+        continue
+    change("/proc/" + name)
+    if not os.path.islink("/proc/" + name):
+        for where, directories, files in os.walk("/proc/" + name):
+            for n in directories + files:
+                change(os.path.join(where, n))
+for top in ("/proc/self/net", "/proc/self/task/%d/net" % os.getpid()) if net else ():
+    change(top)
+    for where, directories, files in os.walk(top):
+        for n in directories + files:
+            change(os.path.join(where, n))
+for path in "/sys", "/sys/kernel", "/sys/fs/cgroup", "/sys/class/net", "/sys/power/state":
+    change(path)
+print("tried", tried, "done", done)
+sys.exit(done != 0 or tried < 500)
+PY
+
+# attempt WHAT [ARG]...
+attempt() {
+	local what=$1 status=0
+	shift
+	echo "== $what"
+	python3 "$T/entries.py" save "$T/before"
+	isle run -q --discard "$@" >"$T/log" 2>&1 || status=$?
+	python3 "$T/entries.py" compare "$T/before" >"$T/changes" || status=1
+	[ "$status" -eq 0 ] || fail "$what: $(tail -n 20 "$T/log" "$T/changes")"
+	grep -q '^tried' "$T/log" || fail "$what: nothing was tried"
+}
+
+for mode in "" --no-track --nest; do
+	# shellcheck disable=SC2086 # no option is none
+	{
+		attempt "own network $mode" $mode -- python3 "$T/change.py" own
+		attempt "no network $mode" $mode --net none -- python3 "$T/change.py" own
+		attempt "the host's network $mode" $mode --net host -- python3 "$T/change.py" host
+	}
+done
+
+# What is a process's own is as writable as ever.
+isle run -q --discard -- sh -c 'echo 5 >/proc/self/oom_score_adj && echo word >/proc/$$/comm && head -n 1 /proc/net/dev /proc/mounts >/dev/null'
+
+# Root of a container: no mounts without a user namespace. The nodes are those of a /dev of the test's own.
+cat >"$T/container.sh" <<'SH'
+set -eu
+mount -t tmpfs -o mode=0755 none /mnt
+for node in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 0666 "/mnt/${node%:*}" c 1 "${node#*:}"; done
+mknod -m 0666 /mnt/tty c 5 0
+ln -s /proc/self/fd /mnt/fd
+mkdir /mnt/pts /mnt/shm
+mount --move /mnt /dev
+before=$(stat -c '%n %a %u:%g' /dev/*)
+for mode in "" --no-track --nest; do
+	setpriv --bounding-set -sys_admin --inh-caps -sys_admin sh -c '"$ISLE" run -q --discard '"$mode"' -- sh -c "
+		for node in /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; do
+			chmod 640 \$node && echo done chmod \$node
+			chown 1:1 \$node && echo done chown \$node
+			touch -d 2001-01-01 \$node && echo done touch \$node
+		done
+		echo text >/dev/null && head -c 4 /dev/zero >/dev/full && echo no space was left
+		exit 0" 2>/dev/null </dev/null' | tee -a "$1"
+	after=$(stat -c '%n %a %u:%g' /dev/*)
+	[ "$before" = "$after" ] || { echo "done: the nodes are not as before: $after"; exit 1; } | tee -a "$1"
+done
+setpriv --bounding-set -sys_admin --inh-caps -sys_admin "$ISLE" run -q --discard -- python3 "${1%/*}/change.py" own >>"$1" 2>&1
+SH
+: >"$T/container.log"
+python3 "$T/entries.py" save "$T/before"
+unshare -m bash "$T/container.sh" "$T/container.log" || fail "root of a container: $(tail -n 5 "$T/container.log")"
+python3 "$T/entries.py" compare "$T/before" || fail "root of a container changed proc"
+! grep '^done' "$T/container.log" || fail "root of a container changed device nodes"
+grep -q '^tried' "$T/container.log" || fail "root of a container: nothing was tried"
+nothing_left
