@@ -124,6 +124,8 @@ static unsigned traps(const struct supervisor *s)
 		traps |= ISLE_TRAP_STATS;
 	if ((traps & ISLE_TRAP_READS) != 0 && (o->flags & ISLE_RUN_NEST) != 0)
 		traps |= ISLE_TRAP_MOUNTS;
+	if (geteuid() == 0 && o->net == ISLE_NET_HOST)
+		traps |= ISLE_TRAP_ATTRIBUTES;
 	traps |= s->root ? ISLE_TRAP_NODES : ISLE_TRAP_NAMES | ISLE_TRAP_OWNERS;
 	return traps;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -102,7 +103,7 @@ bool isle_caller_is_mapped(pid_t tid)
 	return true;
 }
 
-int isle_caller_become(const struct isle_caller *caller)
+int isle_caller_become(const struct isle_caller *caller, int userns)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct own[2];
@@ -115,6 +116,8 @@ int isle_caller_become(const struct isle_caller *caller)
 	setfsuid(caller->uid);
 	if ((gid_t)setfsgid((gid_t)-1) != caller->gid || (uid_t)setfsuid((uid_t)-1) != caller->uid)
 		return -EPERM;
+	if (userns >= 0 && setns(userns, CLONE_NEWUSER) < 0)
+		return -errno;
 	if (syscall(SYS_capget, &header, own) < 0)
 		return -errno;
 	for (unsigned i = 0; i < 2; i++) {

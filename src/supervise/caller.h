@@ -24,6 +24,7 @@ int isle_caller_look(pid_t tid, struct isle_caller **ret_caller) isle_must_check
  * somebody made inside. */
 bool isle_caller_is_mapped(pid_t tid) isle_must_check;
 
-/* Takes over its ids, groups, umask, and of the powers that this process has those that the caller has, too. In a
- * child, for good: there is no way back. 0 or -errno. */
-int isle_caller_become(const struct isle_caller *caller) isle_must_check;
+/* Takes over its ids, groups, umask, and of the powers that this process has those that the caller has, too; with a
+ * descriptor of the caller's user namespace (-1: none) in that one. In a child, for good: there is no way back. 0 or
+ * -errno. */
+int isle_caller_become(const struct isle_caller *caller, int userns) isle_must_check;

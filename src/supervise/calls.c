@@ -8,7 +8,8 @@
 #define READS  ISLE_TRAP_READS
 #define NAMES  (ISLE_TRAP_READS | ISLE_TRAP_NAMES)
 #define NODES  (ISLE_TRAP_READS | ISLE_TRAP_NODES)
-#define OWNERS (ISLE_TRAP_READS | ISLE_TRAP_OWNERS)
+#define MODES  (ISLE_TRAP_READS | ISLE_TRAP_ATTRIBUTES)
+#define OWNERS (ISLE_TRAP_READS | ISLE_TRAP_OWNERS | ISLE_TRAP_ATTRIBUTES)
 #define STATS  ISLE_TRAP_STATS
 
 /* The most frequent first: the filter compares in this order. */
@@ -48,14 +49,15 @@ const struct isle_trapped isle_trapped_calls[] = {
 	{"mknod", SYS_mknod, NODES, false, isle_handle_names, isle_repair_node},
 	{"mknodat", SYS_mknodat, NODES, false, isle_handle_names, isle_repair_node},
 	{"truncate", SYS_truncate, READS, false, isle_handle_metadata},
-	{"chmod", SYS_chmod, READS, false, isle_handle_metadata},
-	{"fchmodat", SYS_fchmodat, READS, false, isle_handle_metadata},
-	{"fchmodat2", ISLE_CALL_FCHMODAT2, READS, false, isle_handle_metadata},
+	{"chmod", SYS_chmod, MODES, false, isle_handle_metadata},
+	{"fchmodat", SYS_fchmodat, MODES, false, isle_handle_metadata},
+	{"fchmodat2", ISLE_CALL_FCHMODAT2, MODES, false, isle_handle_metadata},
 	{"chown", SYS_chown, OWNERS, false, isle_handle_metadata, isle_repair_owner},
 	{"lchown", SYS_lchown, OWNERS, false, isle_handle_metadata, isle_repair_owner},
 	{"fchownat", SYS_fchownat, OWNERS, false, isle_handle_metadata, isle_repair_owner},
-	{"fchmod", SYS_fchmod, STATS, false, isle_handle_metadata},
-	{"fchown", SYS_fchown, STATS | ISLE_TRAP_OWNERS, true, isle_handle_metadata, isle_repair_owner},
+	{"fchmod", SYS_fchmod, STATS | ISLE_TRAP_ATTRIBUTES, false, isle_handle_metadata},
+	{"fchown", SYS_fchown, STATS | ISLE_TRAP_OWNERS | ISLE_TRAP_ATTRIBUTES, true, isle_handle_metadata,
+	 isle_repair_owner},
 	{"utimensat", SYS_utimensat, READS, true, isle_handle_metadata},
 	{"utime", SYS_utime, READS, false, isle_handle_metadata},
 	{"utimes", SYS_utimes, READS, false, isle_handle_metadata},

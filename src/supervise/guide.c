@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "attributes.h"
 #include "buf.h"
 #include "calls.h"
 #include "listener.h"
@@ -238,6 +239,9 @@ static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 	if (r >= 0 && trapped != NULL && !ours && guide->elsewhere == 0 && !verdict.answered &&
 	    trapped->repair != NULL && (trapped->traps & guide->options.traps & ISLE_TRAP_REPAIRS) != 0)
 		r = trapped->repair(guide, call, &verdict);
+	if (r >= 0 && !verdict.answered && (guide->options.traps & ISLE_TRAP_ATTRIBUTES) != 0 &&
+	    isle_attributes_is_change(call->notif.data.nr))
+		r = isle_attributes_change(guide, call, &verdict);
 	if (guide->events != NULL) {
 		int flushed = isle_events_flush(guide->events);
 

@@ -108,6 +108,18 @@ static long field(const char *text, const char *name)
 	return at == NULL ? -1 : strtol(at + strlen(name), NULL, 10);
 }
 
+bool isle_peer_is_open(pid_t tid, int fd)
+{
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+	char name[48];
+
+	snprintf(name, sizeof(name), "/proc/%d/fdinfo/%d", (int)tid, fd);
+	if (isle_read_file(AT_FDCWD, name, &text, 4096) < 0 || text.data == NULL)
+		return false;
+	const char *flags = strstr(text.data, "flags:");
+	return flags != NULL && (strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH) == 0;
+}
+
 int isle_peer_look(pid_t tid, struct isle_peer *ret_peer)
 {
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;

@@ -7,6 +7,7 @@
  * Paths that come back are those of the view (the kernel shows them from the root of their mount namespace).
  */
 #include "macros.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,6 +26,9 @@ size_t isle_peer_strings(pid_t tid, uint64_t array, char *buf, size_t room);
 /* The target of /proc/TID/what: "cwd", "root", "exe", "fd/3". Its length or -errno; -ENOENT when the object has
  * been deleted. */
 int isle_peer_link(pid_t tid, const char *what, char *buf, size_t room) isle_must_check;
+
+/* True for a descriptor that is more than a path (O_PATH), as fchmod(2) and fchown(2) want it. */
+bool isle_peer_is_open(pid_t tid, int fd);
 
 struct isle_peer {
 	pid_t process; /* thread group */

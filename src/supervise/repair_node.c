@@ -81,7 +81,7 @@ static int make_node(const struct isle_repair_place *place, const struct node *n
 	int status;
 
 	if (pid == 0) {
-		int r = isle_caller_become(caller);
+		int r = isle_caller_become(caller, -1);
 
 		if (r >= 0 && mknodat(place->dir, place->name, node->mode, node->device) < 0)
 			r = -errno;

@@ -17,8 +17,6 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-#include "buf.h"
-#include "io.h"
 #include "layer.h"
 #include "path.h"
 #include "peer.h"
@@ -67,23 +65,10 @@ static bool can_be_held(const struct wish *wish)
 	return (wish->uid == (uid_t)-1 || wish->uid == geteuid()) && (wish->gid == (gid_t)-1 || wish->gid == getegid());
 }
 
-/* fchown(2) wants a descriptor that is more than a path. */
-static bool is_open(const struct isle_call *call, int fd)
-{
-	auto_buf struct isle_buf text = ISLE_BUF_INIT;
-	char name[48];
-
-	snprintf(name, sizeof(name), "/proc/%d/fdinfo/%d", (int)call->tid, fd);
-	if (isle_read_file(AT_FDCWD, name, &text, 4096) < 0 || text.data == NULL)
-		return false;
-	const char *flags = strstr(text.data, "flags:");
-	return flags != NULL && (strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH) == 0;
-}
-
 /* The object, O_PATH; -errno: the kernel will find an error, too. */
 static int open_object(struct isle_guide *guide, const struct isle_call *call, const struct wish *wish)
 {
-	if (call->notif.data.nr == SYS_fchown && !is_open(call, wish->dirfd))
+	if (call->notif.data.nr == SYS_fchown && !isle_peer_is_open(call->tid, wish->dirfd))
 		return -EBADF;
 	int length = wish->of_descriptor ? isle_guide_path_of_fd(guide, call, wish->dirfd)
 					 : isle_guide_path(guide, call, wish->dirfd, wish->address);

@@ -91,10 +91,11 @@ static void add_unlinkat(struct program *p, unsigned traps)
 	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_REMOVEDIR, TO_NOTIFY, TO_ALLOW));
 }
 
-/* fchown(2): all that make a full record, else only what gives ids that a user's namespace does not have. */
+/* fchown(2): all for a full record or for attributes.h, else only what gives ids that a user's namespace does not have.
+ */
 static void add_fchown(struct program *p, unsigned traps)
 {
-	if ((traps & ISLE_TRAP_STATS) != 0) {
+	if ((traps & (ISLE_TRAP_STATS | ISLE_TRAP_ATTRIBUTES)) != 0) {
 		if_equal(p, SYS_fchown, TO_NOTIFY, 0);
 		return;
 	}
@@ -154,7 +155,7 @@ unsigned isle_trap_program(unsigned traps, struct sock_filter *code)
 		add_fstatat(&p);
 	if ((traps & (ISLE_TRAP_READS | ISLE_TRAP_NAMES)) != 0)
 		add_unlinkat(&p, traps);
-	if ((traps & (ISLE_TRAP_STATS | ISLE_TRAP_OWNERS)) != 0)
+	if ((traps & (ISLE_TRAP_STATS | ISLE_TRAP_OWNERS | ISLE_TRAP_ATTRIBUTES)) != 0)
 		add_fchown(&p, traps);
 	if ((traps & ISLE_TRAP_READS) != 0) {
 		add_utimensat(&p, traps);

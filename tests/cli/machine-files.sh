@@ -117,6 +117,73 @@ for mode in "" --no-track --nest; do
 	}
 done
 
+# With the host's network, changes of mode and owner are made in the place of the program: they do what they do natively.
+cat >"$T/changes.py" <<'PY'
+import ctypes, os, stat, sys
+os.chdir(sys.argv[1])
+libc = ctypes.CDLL(None, use_errno=True)
+def call(nr, *a):
+    r = libc.syscall(nr, *[ctypes.c_char_p(x) if isinstance(x, bytes) else ctypes.c_long(x) for x in a])
+    return r if r >= 0 else os.strerror(ctypes.get_errno())
+def show(what, r):
+    print(what, r, *["%s %o %d:%d" % (n, st.st_mode, st.st_uid, st.st_gid) for n in sorted(os.listdir(".")) for st in [os.lstat(n)]])
+CHMOD, FCHMOD, CHOWN, FCHOWN, LCHOWN, FCHOWNAT, FCHMODAT, FCHMODAT2 = 90, 91, 92, 93, 94, 260, 268, 452
+CWD, NOFOLLOW, EMPTY = -100, 0x100, 0x1000
+def changes():
+    for name in b"f", b"d", b"l", b"dangling", b"missing", b"d/g", b"../%s/f" % os.path.basename(os.getcwdb()), os.getcwdb() + b"/f", b"", b"f/", b"x" * 5000:
+        for mode in 0o600, 0o4755, 0o2750, 0o1777:
+            show(("chmod", name[:40], mode), call(CHMOD, name, mode))
+        for ids in (1000, 1000), (-1, 1000), (0, -1), (0, 0), (-1, -1):
+            show(("chown", name[:40], ids), call(CHOWN, name, *ids))
+            show(("lchown", name[:40], ids), call(LCHOWN, name, *ids))
+    for flags in 0, NOFOLLOW, EMPTY, NOFOLLOW | EMPTY, 0x8000:
+        for name in b"f", b"l", b"":
+            show(("fchownat", name, flags), call(FCHOWNAT, CWD, name, 0, 1000, flags))
+            show(("fchmodat2", name, flags), call(FCHMODAT2, CWD, name, 0o777, flags))
+    f, d = [os.open(n, os.O_RDONLY if os.access(n, os.R_OK) else os.O_PATH) for n in ("f", "d")]
+    path, link = os.open("f", os.O_PATH), os.open("l", os.O_PATH | os.O_NOFOLLOW)
+    for fd in f, path, link, d, 999, -1:
+        show(("fchmod", fd), call(FCHMOD, fd, 0o644))
+        show(("fchown", fd), call(FCHOWN, fd, 0, 0))
+        show(("fchmodat2 empty", fd), call(FCHMODAT2, fd, b"", 0o660, EMPTY))
+        show(("fchownat empty", fd), call(FCHOWNAT, fd, b"", 0, 1000, EMPTY))
+        show(("fchmodat", fd), call(FCHMODAT, fd, b"g", 0o600))
+        show(("proc", fd), call(CHMOD, b"/proc/self/fd/%d" % fd, 0o664))
+    deleted = os.open("deleted", os.O_CREAT | os.O_RDWR, 0o600)
+    os.unlink("deleted")
+    show("deleted", (call(FCHMOD, deleted, 0o4711), oct(os.fstat(deleted).st_mode)))
+    show("bad address", call(CHMOD, 8, 0o600))
+    show("null", call(CHMOD, b"/dev/shm", 0o1777))
+def child(*steps):
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        for step in steps:
+            step()
+        changes()
+        sys.stdout.flush()
+        os._exit(7)
+    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 7:
+        sys.exit("a child failed")
+os.mkdir("d"); open("f", "w").close(); open("d/g", "w").close(); os.symlink("f", "l"); os.symlink("no", "dangling")
+child()
+os.chown("d", 1000, 1000); os.chown("f", 1000, 1000)
+child(lambda: os.setgroups([7]), lambda: os.setresgid(1000, 1000, 1000), lambda: os.setresuid(1000, 1000, 1000))
+child(lambda: os.setgroups([1000]), lambda: os.setresgid(5, 5, 5), lambda: os.setresuid(1001, 1001, 1001))
+PY
+chmod 0711 "$T"
+mkdir -m 0755 "$T/native" "$T/inside"
+for mode in "" --no-track --nest; do
+	rm -rf "$T/native/t" "$T/inside/t"
+	mkdir -m 0777 "$T/native/t" "$T/inside/t"
+	python3 "$T/changes.py" "$T/native/t" >"$T/native.log"
+	# shellcheck disable=SC2086
+	isle run -q --discard --net host $mode -- python3 "$T/changes.py" "$T/inside/t" >"$T/inside.log"
+	diff -u "$T/native.log" "$T/inside.log" | head -n 20 >"$T/diff" || true
+	[ ! -s "$T/diff" ] || fail "other results with --net host $mode: $(cat "$T/diff")"
+	[ "$(wc -l <"$T/native.log")" -gt 400 ] || fail "too few changes were tried"
+done
+
 # What is a process's own is as writable as ever.
 isle run -q --discard -- sh -c 'echo 5 >/proc/self/oom_score_adj && echo word >/proc/$$/comm && head -n 1 /proc/net/dev /proc/mounts >/dev/null'
 
