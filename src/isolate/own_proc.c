@@ -117,30 +117,49 @@ static int cover_link(int below, int above, const char *name)
 	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-/* The current directory is the read-only mount: one mount(2) for each entry is half as expensive as a copy that is
- * moved. */
-static int cover_entry(int below, int above, const struct dirent64 *entry)
+struct covering {
+	int below, above; /* the read-only mount, which is the current directory, and the one in sight */
+	int empty[2];	  /* what masks files, and directories */
+	int masked[2];	  /* the first of each that is masked, -1: none yet */
+};
+
+static int mask_entry(struct covering *c, const struct dirent64 *entry, const char *target)
+{
+	unsigned kind = entry->d_type == DT_DIR;
+	char source[40];
+
+	if (c->masked[kind] >= 0) {
+		snprintf(source, sizeof(source), "/proc/self/fd/%d", c->masked[kind]);
+		return mount(source, target, NULL, SYS_MS_BIND, NULL) < 0 ? -errno : 0;
+	}
+	auto_fd int under = openat(c->above, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int r = under < 0 ? -errno : cover(under, c->empty[kind]);
+	if (r < 0)
+		return r;
+	c->masked[kind] = openat(c->above, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return c->masked[kind] < 0 ? -errno : 0;
+}
+
+/* One mount(2) for each entry is half as expensive as a copy that is moved. */
+static int cover_entry(struct covering *c, const struct dirent64 *entry)
 {
 	char target[32 + sizeof(entry->d_name)];
 
 	if (entry->d_type == DT_LNK)
-		return cover_link(below, above, entry->d_name);
-	snprintf(target, sizeof(target), "/proc/self/fd/%d/%s", above, entry->d_name);
+		return cover_link(c->below, c->above, entry->d_name);
+	snprintf(target, sizeof(target), "/proc/self/fd/%d/%s", c->above, entry->d_name);
+	if (is_masked(entry->d_name))
+		return mask_entry(c, entry, target);
 	return mount(entry->d_name, target, NULL, SYS_MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
-/* Covers each shared entry of the proc at `above` by that of the read-only mount at `below`. Changes the current
- * directory. */
-static int cover_entries(int below, int above)
+static int cover_listed(struct covering *c, int list)
 {
-	auto_fd int list = openat(below, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	union {
 		struct dirent64 first;
 		char bytes[8192];
 	} buffer;
 
-	if (list < 0 || fchdir(list) < 0)
-		return -errno;
 	for (;;) {
 		ssize_t size = getdents64(list, &buffer, sizeof(buffer));
 
@@ -148,14 +167,25 @@ static int cover_entries(int below, int above)
 			return size < 0 ? -errno : 0;
 		for (ssize_t at = 0; at < size;) {
 			const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer.bytes + at);
-			bool covered = is_shared_entry(entry->d_name) && !is_masked(entry->d_name);
-			int r = covered ? cover_entry(below, above, entry) : 0;
+			int r = is_shared_entry(entry->d_name) ? cover_entry(c, entry) : 0;
 
 			if (r < 0 && r != -ENOENT) /* gone since: a kernel module was unloaded */
 				return r;
 			at += entry->d_reclen;
 		}
 	}
+}
+
+/* Covers each shared entry of the proc at `above` by that of the read-only mount at `below`, or by something empty. */
+static int cover_entries(int below, int above, int empty_dir, int empty_file)
+{
+	struct covering c = {below, above, {empty_file, empty_dir}, {-1, -1}};
+	auto_fd int list = openat(below, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = list < 0 || fchdir(list) < 0 ? -errno : cover_listed(&c, list);
+
+	isle_cleanup_fd(&c.masked[0]);
+	isle_cleanup_fd(&c.masked[1]);
+	return r;
 }
 
 /* Puts a writable mount of the proc at `below` on top of it, and makes that one read-only. Returns the upper one. */
@@ -186,22 +216,19 @@ static int mount_proc(int root)
 
 int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags)
 {
-	auto_fd int below = mount_proc(root);
-	auto_fd int above = -1;
-	int r;
+	auto_fd int proc = mount_proc(root);
 
-	if (below < 0)
-		return below;
+	if (proc < 0)
+		return proc;
 	if (geteuid() == 0) {
-		above = split(root, below);
-		r = above < 0 ? above : cover_entries(below, above);
-	} else {
-		above = fd_take(&below);
-		if ((flags & ISLE_PROC_UNCOVERED) != 0)
-			return 0;
-		r = make_read_only(above, proc_read_only, ARRAY_SIZE(proc_read_only));
+		auto_fd int above = split(root, proc);
+
+		return above < 0 ? above : cover_entries(proc, above, empty_dir, empty_file);
 	}
-	return r < 0 ? r : mask(above, proc_masked, ARRAY_SIZE(proc_masked), empty_dir, empty_file);
+	if ((flags & ISLE_PROC_UNCOVERED) != 0)
+		return 0;
+	int r = make_read_only(proc, proc_read_only, ARRAY_SIZE(proc_read_only));
+	return r < 0 ? r : mask(proc, proc_masked, ARRAY_SIZE(proc_masked), empty_dir, empty_file);
 }
 
 /* A copy of the host's mount at path, closed, onto what there is in the view. */
