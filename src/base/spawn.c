@@ -113,7 +113,7 @@ static int execute(const struct isle_spawn_options *options)
 	if (options->user)
 		execve(options->program, argv, (char *const *)options->user->environment);
 	else if (options->program)
-		execv(options->program, argv);
+		execve(options->program, argv, options->environment ? (char *const *)options->environment : environ);
 	else
 		execvp(argv[0], argv);
 	return -errno;

@@ -22,6 +22,7 @@ struct isle_spawn_user {
 struct isle_spawn_options {
 	const char *const *argv;	    /* argv[0] is looked up in PATH, NULL-terminated */
 	const char *program;		    /* what is executed instead; with user it must be set */
+	const char *const *environment;	    /* with program: NULL-terminated; NULL: the caller's */
 	const struct isle_spawn_user *user; /* NULL: as the caller */
 	int stdin_fd;			    /* -1: /dev/null */
 	int stdout_fd;			    /* -1: /dev/null */

@@ -3,6 +3,7 @@
  * isle doctor. What is reported was found out by using it: the walls (walls.h), where layers can live, pasta(1) and the
  * device that pasta needs.
  */
+#include "helper.h"
 #include "json.h"
 #include "quote.h"
 #include "spawn.h"
@@ -30,6 +31,7 @@ static const char *const wall_meaning[ISLE_WALL_COUNT] = {
 	"no file outside the view can be opened for writing",
 	"no system call reaches around the view",
 	"the network is started when it is first used",
+	"the host's own addresses and cloud metadata cannot be reached",
 };
 
 enum { AID_STORE, AID_PASTA, AID_TUN, AID_COUNT };
@@ -56,23 +58,29 @@ struct findings {
 
 static void check_pasta(struct isle_err *err)
 {
+	struct isle_helper pasta;
 	const struct isle_spawn_options spawn = {
 		.argv = (const char *const[]){"pasta", "--version", NULL},
+		.program = pasta.path,
+		.environment = (const char *const[]){NULL},
 		.stdin_fd = -1,
 		.stdout_fd = -1,
 		.stderr_fd = -1,
 	};
 	pid_t pid;
-	auto_fd int pidfd = isle_spawn(&spawn, &pid);
+	int found = isle_helper_find("pasta", &pasta, err);
+	auto_fd int pidfd = found < 0 ? found : isle_spawn(&spawn, &pid);
 	int status = pidfd < 0 ? pidfd : isle_spawn_wait(pidfd, pid, 5000);
 
 	if (status == 0)
 		return;
-	if (status == -ENOENT)
-		isle_err_text(err, status, "pasta is not installed");
-	else if (status < 0)
+	if (found == -EPERM) {
+		isle_err_hint(err, "chown root and chmod go-w it");
+		return;
+	}
+	if (found >= 0 && status < 0)
 		isle_err_errno(err, status, "pasta cannot be started");
-	else
+	else if (found >= 0)
 		isle_err_text(err, -EIO, "pasta does not work: status %d", status);
 	isle_err_hint(err, "sudo apt install passt (Debian, Ubuntu), sudo dnf install passt (Fedora)");
 }

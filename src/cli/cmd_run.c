@@ -542,6 +542,9 @@ static int check_required(const struct request *q, struct isle_err *err)
 	} else if ((q->run.require & ISLE_WALL_NETNS) != 0 && q->run.net == ISLE_NET_HOST) {
 		wall = ISLE_WALL_NETNS;
 		option = "--net host";
+	} else if ((q->run.require & ISLE_WALL_NETFILTER) != 0 && q->run.net == ISLE_NET_HOST) {
+		wall = ISLE_WALL_NETFILTER;
+		option = "--net host";
 	}
 	if (option == NULL)
 		return 0;

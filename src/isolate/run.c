@@ -161,9 +161,27 @@ static int explain(const struct isle_store *store, const struct isle_run_options
 	return isle_err_prefix(err, code, "cannot isolate");
 }
 
+/* The filter of the network is put up with the network, when CMD makes its first socket. That is late to refuse a run
+ * that demands it: so it is tried before. With --net none there is nothing to filter. */
+static int demand_netfilter(const struct isle_store *store, const struct isle_run_options *options,
+			    struct isle_err *err)
+{
+	if ((options->require & ISLE_WALL_NETFILTER) == 0 || options->net != ISLE_NET_INTERNET)
+		return 0;
+	isle_walls_place(isle_store_path(store));
+	if ((isle_walls_probe() & ISLE_WALL_NETFILTER) != 0)
+		return 0;
+	isle_wall_explain(ISLE_WALL_NETFILTER, err);
+	return isle_err_prefix(err, -EPROTONOSUPPORT, "the demanded protection 'netfilter' cannot be had here");
+}
+
 int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_options *options,
 	     struct isle_run_result *ret_result, struct isle_err *err)
 {
+	int demanded = demand_netfilter(store, options, err);
+
+	if (demanded < 0)
+		return demanded;
 	for (unsigned attempt = 0; attempt < 100; attempt++) {
 		bool joined = false;
 		auto_fd int connection = reach(store, isle, options, &joined, err);

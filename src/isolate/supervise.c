@@ -235,6 +235,8 @@ static void say_walls(const struct isle_run_options *options, uint32_t missing)
 		return;
 	if (options->net == ISLE_NET_HOST)
 		missing |= ISLE_WALL_NETNS;
+	if (options->net != ISLE_NET_INTERNET)
+		missing |= ISLE_WALL_NETFILTER;
 	if ((options->flags & ISLE_RUN_NEST) != 0)
 		missing |= ISLE_WALL_LANDLOCK;
 	for (unsigned bit = 0; bit < ISLE_WALL_COUNT; bit++)
@@ -508,6 +510,7 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	while (r >= 0 && !(s.closed && isle_terminal_drained(&s.terminal)))
 		r = turn(&s);
 	isle_terminal_close(&s.terminal);
+	isle_net_say_end(&s.network);
 	isle_cleanup_fd(&s.signals);
 	isle_cleanup_fd(&s.seldom);
 	isle_guide_free(s.guide);

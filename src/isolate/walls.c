@@ -10,6 +10,7 @@
 #include "walls.h"
 #include "kernel.h"
 #include "macros.h"
+#include "netfilter.h"
 #include "path.h"
 #include "trap.h"
 #include "walls_internal.h"
@@ -27,7 +28,8 @@
 #include <sys/wait.h>
 
 static const char *const wall_names[ISLE_WALL_COUNT] = {
-	"userns", "mountns", "pidns", "ipcns", "utsns", "netns", "cgroupns", "overlay", "landlock", "seccomp", "notify",
+	"userns",   "mountns", "pidns",	   "ipcns",   "utsns",	"netns",
+	"cgroupns", "overlay", "landlock", "seccomp", "notify", "netfilter",
 };
 
 static struct walls_result result;
@@ -119,6 +121,14 @@ static int probe_netns(void)
 	return unshare(CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
+/* In the network namespace of before: the rules as a run has them. */
+static int enter_netfilter(void)
+{
+	const struct isle_net_addresses none = ISLE_NET_ADDRESSES_INIT;
+
+	return isle_netfilter_apply(&(struct isle_netfilter){.own = &none}, NULL);
+}
+
 static int probe_cgroupns(void)
 {
 	return unshare(CLONE_NEWCGROUP) < 0 ? -errno : 0;
@@ -141,6 +151,11 @@ static int in_child(int (*function)(void))
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
+static int probe_netfilter(void)
+{
+	return in_child(enter_netfilter);
 }
 
 static int mount_proc(void)
@@ -281,7 +296,8 @@ static const struct walls_probe as_both[] = {
 	{INDEX(ISLE_WALL_UTSNS), probe_utsns},	     {INDEX(ISLE_WALL_IPCNS), probe_ipcns},
 	{INDEX(ISLE_WALL_NETNS), probe_netns},	     {INDEX(ISLE_WALL_CGROUPNS), probe_cgroupns},
 	{INDEX(ISLE_WALL_LANDLOCK), probe_landlock}, {INDEX(ISLE_WALL_SECCOMP), probe_seccomp},
-	{INDEX(ISLE_WALL_NOTIFY), probe_notify},     {INDEX(ISLE_WALL_PIDNS), probe_pidns},
+	{INDEX(ISLE_WALL_NOTIFY), probe_notify},     {INDEX(ISLE_WALL_NETFILTER), probe_netfilter},
+	{INDEX(ISLE_WALL_PIDNS), probe_pidns},
 };
 
 static void probe_list(const struct walls_probe *list, size_t count, int *errors)

@@ -193,6 +193,25 @@ static void explain_notify(int code, struct isle_err *err)
 	isle_err_hint(err, "%s", fix_around("needs Linux 5.0 built with CONFIG_SECCOMP_FILTER"));
 }
 
+static void explain_netfilter(int code, struct isle_err *err)
+{
+	if (code == -ENOENT) {
+		isle_err_text(err, code, "nft is not installed; without it no isle is joined to the network");
+		isle_err_hint(err, "sudo apt install nftables (Debian, Ubuntu), sudo dnf install nftables (Fedora)");
+	} else if (code == -EPERM && geteuid() == 0) {
+		isle_err_text(err, code, "others than root can change the program nft");
+		isle_err_hint(err, "chown root and chmod go-w it");
+	} else if (isle_walls_result()->errors[__builtin_ctz(ISLE_WALL_NETNS)] < 0) {
+		isle_err_text(err, code, "packets are filtered in a network namespace");
+		isle_err_hint(err, "see netns");
+	} else {
+		isle_err_text(err, code, "the kernel does not take the rules of nftables that isle needs");
+		isle_err_hint(err, "%s",
+			      fix_around("sudo modprobe -a nf_tables nft_reject_inet; the kernel needs "
+					 "CONFIG_NF_TABLES_INET and CONFIG_NFT_REJECT"));
+	}
+}
+
 void isle_wall_explain(enum isle_wall wall, struct isle_err *err)
 {
 	int code = isle_walls_result()->errors[__builtin_ctz(wall)];
@@ -240,6 +259,9 @@ void isle_wall_explain(enum isle_wall wall, struct isle_err *err)
 		break;
 	case ISLE_WALL_NOTIFY:
 		explain_notify(code, err);
+		break;
+	case ISLE_WALL_NETFILTER:
+		explain_netfilter(code, err);
 		break;
 	}
 }

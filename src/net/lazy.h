@@ -15,3 +15,6 @@ struct isle_net_lazy {
 
 /* Starts pasta, which takes a moment, unless that has been tried before. */
 void isle_net_start_once(struct isle_net_lazy *state);
+
+/* At the end of the run: says so if the network had to be ended before. */
+void isle_net_say_end(const struct isle_net_lazy *state);

@@ -3,7 +3,6 @@
 #include "io.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -255,58 +254,24 @@ int isle_net_blackholes(void)
 	return isle_net_unreachable(nobodys_business, ARRAY_SIZE(nobodys_business));
 }
 
-static bool is_within(const struct isle_net_prefix *prefix, const uint8_t *address)
+bool isle_net_prefix_has(const struct isle_net_prefix *prefix, int family, const uint8_t *address)
 {
 	unsigned bytes = prefix->bits / 8, rest = prefix->bits % 8;
 
-	return memcmp(prefix->address, address, bytes) == 0 &&
+	return prefix->family == family && memcmp(prefix->address, address, bytes) == 0 &&
 	       (rest == 0 || ((prefix->address[bytes] ^ address[bytes]) >> (8 - rest)) == 0);
+}
+
+const struct isle_net_prefix *isle_net_services(size_t *ret_count)
+{
+	*ret_count = ARRAY_SIZE(nobodys_business);
+	return nobodys_business;
 }
 
 bool isle_net_is_closed(int family, const uint8_t *address)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(nobodys_business); i++)
-		if (nobodys_business[i].family == family && is_within(&nobodys_business[i], address))
+		if (isle_net_prefix_has(&nobodys_business[i], family, address))
 			return true;
 	return false;
-}
-
-/* False for addresses that mean something else inside, and for families that have no such address. */
-static bool to_prefix(const struct sockaddr *address, struct isle_net_prefix *ret)
-{
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-
-		*ret = (struct isle_net_prefix){AF_INET, 32, {0}};
-		memcpy(ret->address, &v4->sin_addr, 4);
-		return ret->address[0] != IN_LOOPBACKNET;
-	}
-	if (address->sa_family == AF_INET6) {
-		const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
-
-		*ret = (struct isle_net_prefix){AF_INET6, 128, {0}};
-		memcpy(ret->address, v6, 16);
-		return !IN6_IS_ADDR_LOOPBACK(v6) && !IN6_IS_ADDR_LINKLOCAL(v6);
-	}
-	return false;
-}
-
-int isle_net_own_addresses(struct isle_net_prefix *list, size_t room)
-{
-	struct ifaddrs *all;
-	size_t count = 0;
-
-	if (getifaddrs(&all) < 0)
-		return -errno;
-	for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
-		struct isle_net_prefix prefix;
-
-		if (!a->ifa_addr || !to_prefix(a->ifa_addr, &prefix))
-			continue;
-		if (count < room)
-			list[count] = prefix;
-		count++;
-	}
-	freeifaddrs(all);
-	return (int)count;
 }

@@ -50,19 +50,21 @@ struct isle_net_prefix {
 	uint8_t address[16]; /* network byte order, the first 4 for AF_INET */
 };
 
+/* True if the address (of family, network byte order) lies in it. */
+bool isle_net_prefix_has(const struct isle_net_prefix *prefix, int family, const uint8_t *address);
+
 /* Adds a route of type unreachable for each prefix; what there already is is no error, and an IPv6 prefix on a kernel
  * without IPv6 is none either. Devices need not exist. The first failure ends it: 0 or -errno. */
 int isle_net_unreachable(const struct isle_net_prefix *list, size_t count) isle_must_check;
 
 /*
  * Makes unreachable what is nobody's business inside an isle: the metadata and credential services of clouds, IPv4
- * link-local addresses (but for 169.254.1.0/24, where pasta answers name queries).
+ * link-local addresses (but for 169.254.1.0/24, where pasta answers name queries). That is no wall, since a socket that
+ * names its interface goes around it (netfilter.h is); it makes connect(2) fail with EHOSTUNREACH.
  */
 int isle_net_blackholes(void) isle_must_check;
+/* The list of these. */
+const struct isle_net_prefix *isle_net_services(size_t *ret_count);
 
 /* True if the address (of sockaddr_in or sockaddr_in6, network byte order) is one of these. */
 bool isle_net_is_closed(int family, const uint8_t *address);
-
-/* The addresses of all interfaces of this network namespace but loopback and IPv6 link-local ones, at most room of
- * them. Returns how many there are (more than room: some are missing), or -errno. This one allocates. */
-int isle_net_own_addresses(struct isle_net_prefix *list, size_t room) isle_must_check;

@@ -7,14 +7,14 @@
  * 2. pasta holds the network namespace open and (as of 2023) does not end with the isle's processes. So a process
  *    stays between: the minder. It is a subreaper, pasta becomes its child, nobody else's pid can be hit, and no
  *    zombie is left. The minder watches the isle by a pidfd; it is a fork of the caller that has let go of everything.
- * 3. Before pasta starts, routes of type unreachable close what must not be reached: cloud metadata, and the host's own
- *    addresses. pasta opens a connection to an address of the host as a local one, and a service that listens on a
- * second interface (a bridge, a VPN) would answer. The address of the host's main interface is given to the isle itself
- * by pasta, so that one is the isle's own already.
+ * 3. Before pasta starts, a packet filter (netfilter.h) closes what must not be reached: the host's own addresses above
+ *    all, as pasta opens a connection to one as a local one, and whatever listens there would answer. Without the
+ *    filter there is no pasta. The minder hears of each address that the host gets or loses, and has the filter
+ *    replaced; when that fails, it ends pasta.
  * 4. The user namespace that counts is the one that owns the network namespace (ioctl_ns(2), NS_GET_USERNS), which need
  * not be that of any process of the isle. pasta wants both as paths, which it opens with few powers, the second from
- *    inside the first. So a process of ours, the anchor, which also makes the routes, stands in both without any power
- * until pasta has started: /proc/ANCHOR/ns/... pasta is not to end when that path goes (--no-netns-quit).
+ *    inside the first. So a process of ours, the anchor, which also puts up the filter, stands in both without any
+ * power until pasta has started: /proc/ANCHOR/ns/... pasta is not to end when that path goes (--no-netns-quit).
  * 5. As root pasta would become nobody, who has no power over a user namespace made by root; so --runas 0. It drops
  *    all capabilities but two in the isle's user namespace, moves to an empty root and filters its system calls.
  *
@@ -22,9 +22,12 @@
  * processes, which following such a link asks for; nothing else is needed.
  */
 #include "pasta.h"
+#include "addresses.h"
+#include "helper.h"
 #include "io.h"
 #include "kernel.h"
 #include "link.h"
+#include "netfilter.h"
 #include "resolv.h"
 #include "spawn.h"
 #include <errno.h>
@@ -44,7 +47,6 @@
 
 enum {
 	START_LIMIT = 10000, /* milliseconds */
-	ADDRESSES = 256,
 	ARGUMENTS = 40,
 	COMPLAINT = 400,
 };
@@ -53,6 +55,9 @@ struct target {
 	int pidfd;
 	int netns, userns;
 	pid_t anchor; /* a process of ours inside both (4) */
+	int changes;  /* tells when the host's addresses change */
+	struct isle_net_addresses own;
+	unsigned forward; /* enum isle_resolv_local */
 	char netns_path[32], userns_path[32];
 };
 
@@ -75,42 +80,65 @@ static void drop_powers(void)
 	(void)syscall(SYS_capset, &header, none);
 }
 
-/* Runs in a child: closes the ways that must not be open (3). */
-static int close_ways(const struct target *t)
+static int find_addresses(struct target *t, struct isle_err *err)
 {
-	struct isle_net_prefix list[ADDRESSES];
-	int count = isle_net_own_addresses(list, ADDRESSES);
-	int r;
+	int r, local = isle_resolv_read_host(NULL);
 
-	if (count < 0)
-		return count;
-	if (count > ADDRESSES)
-		return -E2BIG;
-	if (setns(t->userns, CLONE_NEWUSER) < 0 || setns(t->netns, CLONE_NEWNET) < 0)
-		return -errno;
-	r = isle_net_lo_up();
-	if (r >= 0)
-		r = isle_net_blackholes();
-	return r < 0 ? r : isle_net_unreachable(list, (size_t)count);
+	t->forward = local > 0 ? (unsigned)local : 0;
+	t->changes = isle_net_addresses_subscribe();
+	r = t->changes < 0 ? t->changes : isle_net_addresses_read(&t->own);
+	return r < 0 ? isle_err_errno(err, r, "cannot find out the addresses of this machine") : 0;
 }
 
-/* Closes the ways, says how that went, and stays until it is killed. */
-static isle_noreturn void anchor_main(const struct target *t, int report)
+/* Runs in a child, which it leaves in the isle's namespaces with power over them. */
+static int close_ways(const struct target *t, struct isle_err *err)
 {
+	const struct isle_netfilter filter = {&t->own, t->forward};
+	int r = setns(t->userns, CLONE_NEWUSER) < 0 || setns(t->netns, CLONE_NEWNET) < 0 ? -errno : isle_net_lo_up();
+
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot enter the isle's network");
+	isle_ignore(isle_net_blackholes()); /* a kernel without such routes: the filter has the same */
+	return isle_netfilter_apply(&filter, err);
+}
+
+/* What follows is done by a child, which tells how it went and then goes or stays. */
+static isle_noreturn void anchor_main(const struct target *t, int report, bool stays)
+{
+	struct isle_err err = ISLE_ERR_INIT;
 	int r;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r = close_ways(t);
+	r = close_ways(t, &err);
 	drop_powers();
 	(void)prctl(PR_SET_DUMPABLE, 1);
-	if (isle_write_all(report, &r, sizeof(r)) < 0 || r < 0)
-		_exit(1);
+	err.code = r < 0 ? r : 0;
+	if (isle_write_all(report, &err, sizeof(err)) < 0 || r < 0 || !stays)
+		_exit(r < 0);
 	for (;;)
 		pause();
 }
 
-static int start_anchor(struct target *t, struct isle_err *err)
+static int read_report(int fd, struct isle_err *ret)
 {
+	size_t have = 0;
+
+	while (have < sizeof(*ret)) {
+		ssize_t n = read(fd, (char *)ret + have, sizeof(*ret) - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EPIPE;
+		have += (size_t)n;
+	}
+	return 0;
+}
+
+/* Starts the child and returns when the ways are closed. */
+static int start_anchor(struct target *t, bool stays, struct isle_err *err)
+{
+	struct isle_err report = ISLE_ERR_INIT;
 	auto_fd int in = -1;
 	int ends[2], r;
 
@@ -119,29 +147,30 @@ static int start_anchor(struct target *t, struct isle_err *err)
 	in = ends[0];
 	t->anchor = fork();
 	if (t->anchor == 0)
-		anchor_main(t, ends[1]);
+		anchor_main(t, ends[1], stays);
 	close(ends[1]);
 	if (t->anchor < 0)
 		return isle_err_errno(err, -errno, "cannot start a process");
-	if (read(in, &r, sizeof(r)) != (ssize_t)sizeof(r))
-		r = -EIO;
+	r = read_report(in, &report);
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot close the ways from the isle to this machine itself");
+	if (report.code < 0 && err)
+		*err = report;
 	snprintf(t->netns_path, sizeof(t->netns_path), "/proc/%d/ns/net", (int)t->anchor);
 	snprintf(t->userns_path, sizeof(t->userns_path), "/proc/%d/ns/user", (int)t->anchor);
-	return 0;
+	return report.code;
 }
 
-static void end_anchor(const struct target *t)
+static void end_anchor(struct target *t)
 {
 	if (t->anchor > 0 && kill(t->anchor, SIGKILL) == 0)
 		while (waitpid(t->anchor, NULL, 0) < 0 && errno == EINTR)
 			;
+	t->anchor = 0;
 }
 
 static void fill_arguments(const struct target *t, bool root, const char **argv)
 {
-	int local = isle_resolv_read_host(NULL);
 	size_t n = 0;
 
 	/* No port in, none out, none of the host's loopback through the gateway's address. */
@@ -154,11 +183,11 @@ static void fill_arguments(const struct target *t, bool root, const char **argv)
 		argv[n++] = "--runas";
 		argv[n++] = "0";
 	}
-	if (local > 0 && (local & ISLE_RESOLV_LOCAL4)) {
+	if ((t->forward & ISLE_RESOLV_LOCAL4) != 0) {
 		argv[n++] = "--dns-forward";
 		argv[n++] = ISLE_RESOLV_FORWARD4;
 	}
-	if (local > 0 && (local & ISLE_RESOLV_LOCAL6)) {
+	if ((t->forward & ISLE_RESOLV_LOCAL6) != 0) {
 		argv[n++] = "--dns-forward";
 		argv[n++] = ISLE_RESOLV_FORWARD6;
 	}
@@ -207,17 +236,20 @@ static int explain_failure(int status, int complaints, struct isle_err *err)
 	return -ENETDOWN;
 }
 
-static int explain_spawn(int code, struct isle_err *err)
+static int find_pasta(struct isle_helper *ret, struct isle_err *err)
 {
-	isle_err_errno(err, code, "cannot run pasta");
-	if (code == -ENOENT)
-		isle_err_hint(err, "install it (apt install passt), or choose --net none or --net host");
-	return code;
+	int r = isle_helper_find("pasta", ret, err);
+
+	if (r < 0)
+		isle_err_hint(err, r == -ENOENT ? "install it (apt install passt), or choose --net none or --net host"
+						: "make it root's: chown root, chmod go-w");
+	return r;
 }
 
 /* Starts pasta and waits until it has gone into the background. Returns a pidfd of what stays. */
-static int start_pasta(const struct target *t, bool root, struct isle_err *err)
+static int start_pasta(const struct target *t, const struct isle_helper *program, bool root, struct isle_err *err)
 {
+	static const char *const nothing[] = {NULL};
 	const char *argv[ARGUMENTS];
 	auto_fd int out = -1, complaints = -1, pidfd = -1;
 	int out_pipe[2], err_pipe[2], status, stays;
@@ -233,14 +265,17 @@ static int start_pasta(const struct target *t, bool root, struct isle_err *err)
 	}
 	complaints = err_pipe[0];
 	fill_arguments(t, root, argv);
-	pidfd = isle_spawn(
-		&(struct isle_spawn_options){
-			.argv = argv, .stdin_fd = -1, .stdout_fd = out_pipe[1], .stderr_fd = err_pipe[1]},
-		&pid);
+	pidfd = isle_spawn(&(struct isle_spawn_options){.argv = argv,
+							.program = program->path,
+							.environment = nothing,
+							.stdin_fd = -1,
+							.stdout_fd = out_pipe[1],
+							.stderr_fd = err_pipe[1]},
+			   &pid);
 	close(out_pipe[1]);
 	close(err_pipe[1]);
 	if (pidfd < 0)
-		return explain_spawn(pidfd, err);
+		return isle_err_errno(err, pidfd, "cannot run pasta");
 	status = isle_spawn_wait(pidfd, pid, START_LIMIT);
 	if (status < 0) {
 		(void)isle_pidfd_send_signal(pidfd, SIGKILL);
@@ -279,33 +314,75 @@ static void let_go(int report, int netns)
 		_exit(1);
 }
 
-/* Waits until the isle, or pasta, or we are to end. */
-static void wait_for_end(int isle, int pasta)
+/* Has the filter replaced if the host's addresses are others than it knows. */
+static int follow_host(struct target *t)
 {
+	struct isle_net_addresses now;
+	int r = isle_net_addresses_changed(t->changes);
+
+	if (r <= 0)
+		return r;
+	r = isle_net_addresses_read(&now);
+	if (r < 0)
+		return r;
+	if (isle_net_addresses_same(&now, &t->own)) {
+		isle_net_addresses_done(&now);
+		return 0;
+	}
+	isle_net_addresses_done(&t->own);
+	t->own = now;
+	r = start_anchor(t, false, NULL);
+	end_anchor(t);
+	return r;
+}
+
+/* Waits until the isle, or pasta, or we are to end: 0. -errno: the filter does not fit any more. */
+static int wait_for_end(struct target *t, int pasta)
+{
+	enum { ISLE, PASTA, SIGNAL, CHANGES, COUNT };
 	sigset_t set;
-	struct pollfd fds[3] = {{.fd = isle, .events = POLLIN}, {.fd = pasta, .events = POLLIN}, {.events = POLLIN}};
+	struct pollfd fds[COUNT] = {
+		[ISLE] = {t->pidfd, POLLIN, 0}, [PASTA] = {pasta, POLLIN, 0}, [CHANGES] = {t->changes, POLLIN, 0}};
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
-	fds[2].fd = signalfd(-1, &set, SFD_CLOEXEC);
-	while (poll(fds, 3, -1) < 0 && errno == EINTR)
-		;
+	fds[SIGNAL] = (struct pollfd){signalfd(-1, &set, SFD_CLOEXEC), POLLIN, 0};
+	for (;;) {
+		int r = poll(fds, COUNT, -1) < 0 && errno != EINTR ? -errno : 0;
+
+		if (r >= 0 && fds[CHANGES].revents != 0)
+			r = follow_host(t);
+		if (r < 0 || fds[ISLE].revents != 0 || fds[PASTA].revents != 0 || fds[SIGNAL].revents != 0)
+			return r;
+	}
+}
+
+static int start_all(struct target *t, const struct isle_pasta_options *options, struct isle_err *err)
+{
+	struct isle_helper program;
+	int r = open_target(options->pid, t, err);
+
+	if (r >= 0)
+		r = find_pasta(&program, err);
+	if (r >= 0)
+		r = find_addresses(t, err);
+	if (r >= 0)
+		r = start_anchor(t, true, err);
+	if (r >= 0)
+		r = start_pasta(t, &program, options->root || geteuid() == 0, err);
+	end_anchor(t);
+	return r;
 }
 
 static isle_noreturn void minder(const struct isle_pasta_options *options, int report)
 {
-	struct target t = {.pidfd = -1, .netns = FD_NETNS, .userns = -1};
+	struct target t = {.pidfd = -1, .netns = FD_NETNS, .userns = -1, .changes = -1};
 	struct isle_err err = ISLE_ERR_INIT;
-	int pasta = -1, r;
+	int pasta, r;
 
 	let_go(report, options->netns);
-	r = open_target(options->pid, &t, &err);
-	if (r >= 0)
-		r = start_anchor(&t, &err);
-	if (r >= 0)
-		r = pasta = start_pasta(&t, options->root || geteuid() == 0, &err);
-	end_anchor(&t);
-	drop_powers(); /* it ends a process of its own user */
+	pasta = r = start_all(&t, options, &err);
+	drop_powers(); /* it ends a process of its own user, and owns the user namespace that it enters again */
 	err.code = r < 0 ? r : 0;
 	if (isle_write_all(FD_REPORT, &err, sizeof(err)) < 0 || r < 0) {
 		if (pasta >= 0)
@@ -313,12 +390,11 @@ static isle_noreturn void minder(const struct isle_pasta_options *options, int r
 		_exit(1);
 	}
 	close(FD_REPORT);
-	close(t.netns);
-	wait_for_end(t.pidfd, pasta);
+	r = wait_for_end(&t, pasta);
 	(void)isle_pidfd_send_signal(pasta, SIGKILL);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
-	_exit(0);
+	_exit(r < 0 ? ISLE_PASTA_CLOSED : 0);
 }
 
 /* A user's pasta opens it with the user's rights: say so before it does. */
@@ -335,22 +411,6 @@ static int check_tun(struct isle_err *err)
 	else
 		isle_err_hint(err, "root can load it: modprobe tun; a container needs --device /dev/net/tun");
 	return code;
-}
-
-static int read_report(int fd, struct isle_err *ret)
-{
-	size_t have = 0;
-
-	while (have < sizeof(*ret)) {
-		ssize_t n = read(fd, (char *)ret + have, sizeof(*ret) - have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EPIPE;
-		have += (size_t)n;
-	}
-	return 0;
 }
 
 int isle_pasta_start(const struct isle_pasta_options *options, pid_t *ret_pid, struct isle_err *err)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The way out of an isle: pasta(1) joins the isle's network namespace to the outside without any privilege. The host's
- * loopback is not reachable through any address, nor is an address that the host has when pasta starts; no port of the
- * host is forwarded in. What remains: an address that the host gets later, for as long as this isle lives; and a
- * program that holds CAP_NET_ADMIN over the namespace can undo the routes.
+ * The way out of an isle: pasta(1) joins the isle's network namespace to the outside without any privilege. A packet
+ * filter in that namespace (netfilter.h) keeps the isle from the host's own addresses, from those that the host gets
+ * later, and from link-local, multicast and metadata addresses. Without the filter there is no way out. No port of the
+ * host is forwarded in. What remains: some milliseconds in which an address that the host has just got is open.
  */
 #include "error.h"
 #include <stdbool.h>
@@ -17,11 +17,14 @@ struct isle_pasta_options {
 	bool root; /* started by the real root: the network namespace is that of an identity-mapped user namespace */
 };
 
+/* What the minder exits with when it has ended pasta because the filter could not follow the host's addresses. */
+enum { ISLE_PASTA_CLOSED = 3 };
+
 /*
  * Starts pasta and returns when the interface inside is configured. *ret_pid is a child of this process, the minder,
  * that holds pasta: it ends pasta and itself when options->pid ends, on SIGTERM, and when pasta ends. It holds no
- * descriptor of this process and no directory. Fails with a hint: not installed, /dev/net/tun closed. Takes up to a
- * second.
+ * descriptor of this process and no directory. Fails with a hint: pasta or nft not installed, no nf_tables,
+ * /dev/net/tun closed. Takes up to a second.
  */
 int isle_pasta_start(const struct isle_pasta_options *options, pid_t *ret_pid, struct isle_err *err) isle_must_check;
 

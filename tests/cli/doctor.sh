@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 need python3 unshare
 
-walls="userns mountns pidns ipcns utsns netns cgroupns overlay landlock seccomp notify"
+walls="userns mountns pidns ipcns utsns netns cgroupns overlay landlock seccomp notify netfilter"
 
 # doctor STATUS [COMMAND]...: the document goes to $T/json.
 doctor() {
@@ -45,9 +45,37 @@ ISLE_HOME=$T/killed isle run -q -n killed -- true
 status_is 2 isle doctor nonsense 2>/dev/null
 
 # What is missing is seen to be.
-doctor 5 env PATH=/nonexistent
-same "$(of 'd["aids"]["pasta"]')" False
-same "$(of '[m["fix"] for m in d["missing"] if m["what"] == "pasta"][0].count("passt")')" 2
+# without COMMAND...: without the programs that isle starts. They are not looked for in PATH.
+without() {
+	# shellcheck disable=SC2016
+	unshare --user --map-root-user --mount sh -c 'for program in /usr/bin/pasta /usr/sbin/nft; do
+		[ ! -e $program ] || mount --bind /dev/null "$(readlink -f $program)" || exit
+	done
+	exec "$@"' sh "$@"
+}
+if without true 2>/dev/null; then
+	doctor 5 without
+	same "$(of 'd["aids"]["pasta"], d["walls"]["netfilter"]')" "(False, False)"
+	same "$(of '[m["fix"] for m in d["missing"] if m["what"] == "pasta"][0].count("passt")')" 2
+	same "$(of '[m["fix"] for m in d["missing"] if m["what"] == "netfilter"][0].count("nftables")')" 2
+	status_is 125 without "$ISLE" run -q --discard --require netfilter true 2>"$T/err"
+	has "$(cat "$T/err")" "the demanded protection 'netfilter' cannot be had here: nft is not installed"
+	without "$ISLE" run -q --discard --net none --require netfilter true
+	without "$ISLE" run --discard python3 -c 'import socket; socket.socket(); socket.socket()' 2>"$T/err"
+	same "$(grep -c "no network inside: " "$T/err")" 1
+	has "$(cat "$T/err")" "hint: install"
+fi
+status_is 125 isle run -q --discard --net host --require netfilter true 2>"$T/err"
+has "$(cat "$T/err")" "the demanded protection 'netfilter' is left out by --net host"
+# A program of this name in PATH is not run.
+mkdir "$T/bin"
+for program in pasta nft; do
+	printf '#!/bin/sh\necho ran >%s\n' "$T/ran" >"$T/bin/$program"
+done
+chmod +x "$T/bin"/*
+PATH=$T/bin:$PATH status_is "$status" isle doctor >/dev/null
+PATH=$T/bin:$PATH isle run -q --discard python3 -c 'import socket; socket.socket()' 2>/dev/null
+absent "$T/ran"
 
 # no_user_namespaces COMMAND: with user.max_user_namespaces = 0, inside a user namespace whose limit that is.
 no_user_namespaces() {
