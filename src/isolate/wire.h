@@ -7,8 +7,8 @@
  *   supervisor -> keeper   JOIN, REFRESH, REST      on a new connection to live.sock
  *   keeper -> supervisor   RESULT                   to REFRESH; to REST the end of file
  *   keeper -> init         RUN + connection         start a leader on it
- *   init -> keeper         MAP_ME, ENDED            write my maps; a leader has ended
- *   keeper -> init         MAPPED
+ *   init -> keeper         MAP_ME, ENDED            write my maps; nothing of a run is left
+ *   keeper -> init         MAPPED                   the maps are written and init is noted: programs may run
  *   supervisor -> leader   REQUEST + 0, 1, 2        first, then SIGNAL, GO
  *   leader -> supervisor   STARTED, STOPPED, CONTINUED, EXITED
  *   anybody -> supervisor  ERROR                    nothing was run
