@@ -309,6 +309,13 @@ static struct leader *find_leader(struct init *in, pid_t pid)
 	return NULL;
 }
 
+/* The supervisor may be stopped, and what it has not read yet may fill the socket: init waits for nobody. */
+static void tell_killed(const struct leader *leader)
+{
+	if (leader->connection >= 0 && fcntl(leader->connection, F_SETFL, O_NONBLOCK) == 0)
+		isle_ignore(isle_wire_send(leader->connection, ISLE_WIRE_KILLED, NULL, 0));
+}
+
 static void reap_leaders(struct init *in)
 {
 	int status;
@@ -323,6 +330,8 @@ static void reap_leaders(struct init *in)
 			continue_leader(leader);
 			continue;
 		}
+		if (WIFSIGNALED(status))
+			tell_killed(leader);
 		let_go(leader);
 		leader->dead = true;
 		in->live--;

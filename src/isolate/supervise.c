@@ -56,6 +56,7 @@ struct supervisor {
 	struct timespec began;
 	bool root; /* of the machine: asked once */
 	bool started, exited, closed;
+	bool killed; /* the leader was, and told nothing */
 	struct isle_run_result *result;
 	struct isle_err *err;
 	int failed; /* -errno of an ERROR message */
@@ -388,6 +389,8 @@ static int handle_leader(struct supervisor *s)
 		tell_go(s, isle_terminal_stopped(&s->terminal, sig, s->connection));
 	} else if (m.type == ISLE_WIRE_EXITED) {
 		handle_exited(s, &m);
+	} else if (m.type == ISLE_WIRE_KILLED) {
+		s->killed = true;
 	}
 	return 0;
 }
@@ -430,7 +433,7 @@ static bool answer_calls(struct supervisor *s)
 	struct pollfd fds[TERMINAL + ISLE_TERMINAL_FDS] = {[SELDOM] = {.fd = s->seldom, .events = POLLIN}};
 	unsigned count = TERMINAL + isle_terminal_poll_fds(&s->terminal, fds + TERMINAL);
 
-	if (s->guide == NULL || s->seldom < 0 || s->exited || s->closed)
+	if (s->guide == NULL || s->seldom < 0 || s->exited || s->killed || s->closed)
 		return false;
 	for (;;) {
 		isle_guide_fds(s->guide, guide);
@@ -459,7 +462,7 @@ static int turn(struct supervisor *s)
 	if (s->guide != NULL)
 		isle_guide_fds(s->guide, fds + FD_GUIDE);
 	/* Before the start and after the end it is the keeper's turn, and it may be stopped. */
-	int patience = s->closed || (s->started && !s->exited) ? -1 : KEEPER_PATIENCE_MS;
+	int patience = s->closed || (s->started && !s->exited && !s->killed) ? -1 : KEEPER_PATIENCE_MS;
 	int n = poll(fds, FD_COUNT, ready ? 0 : patience);
 	if (n < 0)
 		return errno == EINTR ? 0 : isle_err_errno(s->err, -errno, "cannot wait for the isle");
