@@ -120,31 +120,32 @@ int isle_seccomp_filter(unsigned flags, const void *sock_fprog)
 }
 
 /* clone(2) takes the exit signal in the low byte of its flags and stores the pidfd where the parent's tid would go. */
-static long clone_legacy(uint64_t flags, int *pidfd)
+static long clone_legacy(uint64_t flags, int exit_signal, int *pidfd)
 {
-	if (flags > UINT32_MAX || (flags & CSIGNAL) != 0) {
+	if (flags > UINT32_MAX) {
 		errno = ENOSYS; /* a flag that only clone3 has */
 		return -1;
 	}
 #if defined(__s390__) || defined(__CRIS__)
-	return syscall(__NR_clone, 0, (unsigned long)flags | SIGCHLD, pidfd, NULL, 0);
+	return syscall(__NR_clone, 0, (unsigned long)flags | (unsigned long)exit_signal, pidfd, NULL, 0);
 #else
-	return syscall(__NR_clone, (unsigned long)flags | SIGCHLD, 0, pidfd, NULL, 0);
+	return syscall(__NR_clone, (unsigned long)flags | (unsigned long)exit_signal, 0, pidfd, NULL, 0);
 #endif
 }
 
 pid_t isle_clone(uint64_t flags, int *ret_pidfd)
 {
 	int pidfd = -1;
+	int exit_signal = (flags & CSIGNAL) != 0 ? (int)(flags & CSIGNAL) : SIGCHLD;
 	struct clone_args_v2 args = {
-		.flags = flags | (ret_pidfd ? CLONE_PIDFD : 0),
+		.flags = (flags & ~(uint64_t)CSIGNAL) | (ret_pidfd ? CLONE_PIDFD : 0),
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = (uint64_t)exit_signal,
 	};
 	long pid = syscall(__NR_clone3, &args, sizeof(args));
 
 	if (pid < 0 && errno == ENOSYS) /* before Linux 5.3, and under the filters of older container runtimes */
-		pid = clone_legacy(args.flags, &pidfd);
+		pid = clone_legacy(args.flags, exit_signal, &pidfd);
 	if (pid < 0)
 		return -errno;
 	if (pid > 0 && ret_pidfd)

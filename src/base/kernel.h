@@ -37,8 +37,8 @@ int isle_signal_reset(int sig, int ignored);
 /* 1: ignored, 0: not. */
 int isle_signal_ignored(int sig);
 
-/* clone3(2) without a new stack: flags as for clone(2) without the exit signal, which is SIGCHLD. The child
- * continues here with 0, as after fork(2). *ret_pidfd (may be NULL) is set in the parent. */
+/* clone3(2) without a new stack: flags as for clone(2), where an exit signal of 0 means SIGCHLD. The child continues
+ * here with 0, as after fork(2). *ret_pidfd (may be NULL) is set in the parent. */
 pid_t isle_clone(uint64_t flags, int *ret_pidfd);
 
 /* statx(2) as STATX_BASIC_STATS|STATX_BTIME|STATX_MNT_ID, AT_SYMLINK_NOFOLLOW and AT_NO_AUTOMOUNT always; name ""

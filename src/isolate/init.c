@@ -12,7 +12,26 @@
  *                               machine
  *  4. what belongs to those namespaces: message queues, host name, loopback
  *  5. powers dropped            user mode: all; root mode: those that no program needs for files and processes
+ *  6. bound to the keeper       after the last change of powers, which undoes PR_SET_PDEATHSIG; before any leader
  * Then it serves. What filters system calls is put up in each leader (leader.c), before any program of the user runs.
+ *
+ * The end of runs. Programs inside can stop or kill every process inside but init: the kernel keeps such signals from
+ * pid 1 of their own namespace. So init, not the leader, sees to it that a run ends:
+ *
+ *   leader started --> supervisor gone, or leader stopped again and again --> leader killed --> leader dead
+ *                  \-> leader ended by itself, or killed by somebody inside ----------------/
+ *   leader dead --> orphans killed until there are none --> ENDED
+ *
+ * 1. Leaders are cloned with LEADER_EXIT as their exit signal, and the kernel gives each process that loses its parent
+ *    SIGCHLD as its own. So wait(2) without __WCLONE finds orphans only. A leader is a subreaper: what it has started
+ *    becomes an orphan of init when that leader is dead, and not before.
+ * 2. Whoever is left of a dead leader's run has an orphan among its ancestors, or is one. So ECHILD from a wait for
+ *    orphans, which the kernel answers in one step, says that nothing is left; a walk through /proc could not.
+ * 3. When no leader is alive, kill(-1) ends all in one step. Beside a run that goes on, orphans and what is below them
+ *    are looked for and killed (leftover.h); a program that forks faster than it is found has SWEEP_LIMIT_MS, then
+ *    everything inside is killed: programs of one isle are not protected from each other.
+ * 4. The keeper is told of a run's end after that. It gives up the lock for nothing less.
+ * 5. The keeper's death kills init, also when it is stopped; that of init kills everything.
  */
 #include "init.h"
 
@@ -30,23 +49,49 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "kernel.h"
+#include "leftover.h"
 #include "link.h"
 #include "own.h"
 #include "wire.h"
 
-enum { LEADERS_MAX = 1024 };
+enum {
+	LEADERS_MAX = 1024,
+	LEADER_EXIT = SIGUSR1,
+	SWEEP_LIMIT_MS = 2000,
+	SWEEP_PAUSE_MS = 1,
+	SWEEP_PAUSE_LONG_MS = 50, /* what is left after the limit is in uninterruptible sleep */
+	STOPS_A_SECOND = 64,
+};
+
+struct leader {
+	pid_t pid; /* 0: free */
+	uint32_t run;
+	int connection; /* a copy, to see the supervisor go; -1: it has gone */
+	bool dead;	/* what is left of its run is being ended */
+	int64_t second; /* in which it was stopped last */
+	unsigned stops; /* in that second */
+};
 
 struct init {
 	const struct isle_init_options *options;
 	struct isle_err err;
-	struct {
-		pid_t pid; /* 0: free */
-		uint32_t run;
-	} leaders[LEADERS_MAX];
-	uint32_t live;
+	struct leader leaders[LEADERS_MAX];
+	size_t used;	     /* entries that may be in use */
+	uint32_t live;	     /* leaders */
+	int64_t sweep_since; /* milliseconds of CLOCK_MONOTONIC; 0: there are no orphans */
+	int signals;
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int fail(struct init *in, int code, const char *what)
 {
@@ -84,10 +129,23 @@ static int change_root(struct init *in)
 	return 0;
 }
 
+/* The keeper has written the maps and noted who init is. */
+static int await_mapped(struct init *in)
+{
+	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
+	int r = isle_wire_receive(in->options->keeper, &m);
+
+	if (r <= 0)
+		return r < 0 ? r : -ECONNRESET;
+	if (m.type != ISLE_WIRE_MAPPED || m.size != sizeof(r))
+		return -EPROTO;
+	memcpy(&r, m.data, sizeof(r));
+	return r;
+}
+
 /* Root mode: the keeper, outside, writes the identity map. */
 static int enter_user_namespace(struct init *in)
 {
-	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
 	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
 	if (in->options->run->net == ISLE_NET_NONE)
@@ -95,12 +153,8 @@ static int enter_user_namespace(struct init *in)
 	if (unshare(flags) < 0)
 		return fail(in, -errno, "a user namespace");
 	int r = isle_wire_send(in->options->keeper, ISLE_WIRE_MAP_ME, NULL, 0);
-	if (r >= 0 && isle_wire_receive(in->options->keeper, &m) <= 0)
-		r = -ECONNRESET;
-	if (r >= 0 && (m.type != ISLE_WIRE_MAPPED || m.size != sizeof(r)))
-		r = -EPROTO;
 	if (r >= 0)
-		memcpy(&r, m.data, sizeof(r));
+		r = await_mapped(in);
 	if (r < 0)
 		return fail(in, r, "mapping the users");
 	/* A change of user namespace makes a process traceable by its new root again. */
@@ -176,45 +230,155 @@ static int set_up(struct init *in)
 	return r;
 }
 
+/* What a leader must not keep: it would hold up the ends of others, and a leader can be held up. */
+static void close_for_leader(const struct init *in, int connection)
+{
+	for (size_t i = 0; i < in->used; i++)
+		if (in->leaders[i].pid != 0 && in->leaders[i].connection >= 0 &&
+		    in->leaders[i].connection != connection)
+			isle_ignore(close(in->leaders[i].connection));
+	isle_ignore(close(in->signals));
+	isle_ignore(close(in->options->keeper));
+}
+
+static void tell_ended(struct init *in, uint32_t run)
+{
+	const struct isle_wire_ended ended = {.run = run, .live = in->live};
+
+	isle_ignore(isle_wire_send(in->options->keeper, ISLE_WIRE_ENDED, &ended, sizeof(ended)));
+}
+
+/* Takes the connection over. */
 static void start_leader(struct init *in, uint32_t run, int connection)
 {
 	size_t i = 0;
-	struct isle_wire_ended ended = {.run = run};
 
 	while (i < LEADERS_MAX && in->leaders[i].pid != 0)
 		i++;
-	pid_t pid = i == LEADERS_MAX ? -1 : fork();
-	if (pid == 0)
+	pid_t pid = i == LEADERS_MAX ? -1 : isle_clone(LEADER_EXIT, NULL);
+	if (pid == 0) {
+		close_for_leader(in, connection);
 		isle_leader_main(connection, in->options->user);
+	}
 	if (pid > 0) {
-		in->leaders[i].pid = pid;
-		in->leaders[i].run = run;
+		in->leaders[i] = (struct leader){.pid = pid, .run = run, .connection = connection};
 		in->live++;
+		if (in->used <= i)
+			in->used = i + 1;
 		return;
 	}
 	isle_err_errno(&in->err, -EAGAIN, "cannot start a process in the isle");
 	isle_wire_send_error(connection, &in->err);
-	ended.live = in->live;
-	isle_ignore(isle_wire_send(in->options->keeper, ISLE_WIRE_ENDED, &ended, sizeof(ended)));
+	isle_ignore(close(connection));
+	tell_ended(in, run);
 }
 
-static void note_death(struct init *in, pid_t pid)
+static void let_go(struct leader *leader)
 {
-	for (size_t i = 0; i < LEADERS_MAX; i++) {
-		if (in->leaders[i].pid != pid)
-			continue;
-		struct isle_wire_ended ended = {.run = in->leaders[i].run, .live = --in->live};
+	isle_cleanup_fd(&leader->connection);
+	leader->connection = -1;
+}
 
-		in->leaders[i].pid = 0;
-		isle_ignore(isle_wire_send(in->options->keeper, ISLE_WIRE_ENDED, &ended, sizeof(ended)));
-		return;
+/* Its run is to end; what it has started ends after it. */
+static void end_leader(struct leader *leader)
+{
+	let_go(leader);
+	if (!leader->dead)
+		isle_ignore(kill(leader->pid, SIGKILL));
+}
+
+/* A leader has no business being stopped. One that somebody keeps stopping would keep the user from ending the run. */
+static void continue_leader(struct leader *leader)
+{
+	int64_t second = now_ms() / 1000;
+
+	if (second != leader->second)
+		leader->stops = 0;
+	leader->second = second;
+	if (++leader->stops > STOPS_A_SECOND)
+		end_leader(leader);
+	else
+		isle_ignore(kill(leader->pid, SIGCONT));
+}
+
+static struct leader *find_leader(struct init *in, pid_t pid)
+{
+	for (size_t i = 0; i < in->used; i++)
+		if (in->leaders[i].pid == pid && !in->leaders[i].dead)
+			return &in->leaders[i];
+	return NULL;
+}
+
+/* The supervisor may be stopped, and what it has not read yet may fill the socket: init waits for nobody. */
+static void tell_killed(const struct leader *leader)
+{
+	if (leader->connection >= 0 && fcntl(leader->connection, F_SETFL, O_NONBLOCK) == 0)
+		isle_ignore(isle_wire_send(leader->connection, ISLE_WIRE_KILLED, NULL, 0));
+}
+
+static void reap_leaders(struct init *in)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | __WCLONE)) > 0) {
+		struct leader *leader = find_leader(in, pid);
+
+		if (leader == NULL)
+			continue;
+		if (WIFSTOPPED(status)) {
+			continue_leader(leader);
+			continue;
+		}
+		if (WIFSIGNALED(status))
+			tell_killed(leader);
+		let_go(leader);
+		leader->dead = true;
+		in->live--;
 	}
 }
 
-static void reap(struct init *in)
+/* True when there is none (2). */
+static bool reap_orphans(void)
 {
-	for (pid_t pid = waitpid(-1, NULL, WNOHANG); pid > 0; pid = waitpid(-1, NULL, WNOHANG))
-		note_death(in, pid);
+	pid_t pid;
+
+	do
+		pid = waitpid(-1, NULL, WNOHANG);
+	while (pid > 0);
+	return pid < 0 && errno == ECHILD;
+}
+
+static void report_dead(struct init *in)
+{
+	for (size_t i = 0; i < in->used; i++) {
+		if (in->leaders[i].pid == 0 || !in->leaders[i].dead)
+			continue;
+		in->leaders[i].pid = 0;
+		tell_ended(in, in->leaders[i].run);
+	}
+	while (in->used > 0 && in->leaders[in->used - 1].pid == 0)
+		in->used--;
+}
+
+static bool is_live_leader(pid_t pid, void *data)
+{
+	return find_leader(data, pid) != NULL;
+}
+
+static void sweep(struct init *in)
+{
+	if (reap_orphans()) {
+		in->sweep_since = 0;
+		report_dead(in);
+		return;
+	}
+	if (in->sweep_since == 0)
+		in->sweep_since = now_ms();
+	if (in->live == 0 || now_ms() - in->sweep_since >= SWEEP_LIMIT_MS)
+		isle_ignore(kill(-1, SIGKILL));
+	else
+		isle_leftover_kill_orphans(is_live_leader, in);
 }
 
 /* False when the keeper has gone or wants the end. */
@@ -225,34 +389,68 @@ static bool handle_keeper(struct init *in)
 
 	if (isle_wire_receive(in->options->keeper, &m) <= 0)
 		return false;
-	if (m.type == ISLE_WIRE_RUN && m.size == sizeof(run) && m.fd_count == 1) {
-		memcpy(&run, m.data, sizeof(run));
-		start_leader(in, run, m.fds[0]);
-	}
+	if (m.type != ISLE_WIRE_RUN || m.size != sizeof(run))
+		return true;
+	memcpy(&run, m.data, sizeof(run));
+	if (m.fd_count == 1)
+		start_leader(in, run, fd_take(&m.fds[0]));
+	else
+		tell_ended(in, run); /* somebody inside has taken our limit of descriptors away */
 	return true;
 }
 
+static int make_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, LEADER_EXIT);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int sweep_timeout(const struct init *in)
+{
+	if (in->sweep_since == 0)
+		return -1;
+	return now_ms() - in->sweep_since < 2 * SWEEP_LIMIT_MS ? SWEEP_PAUSE_MS : SWEEP_PAUSE_LONG_MS;
+}
+
+enum { FD_KEEPER, FD_SIGNALS, FD_LEADERS };
+
 static void serve(struct init *in)
 {
-	sigset_t chld;
+	static struct pollfd fds[FD_LEADERS + LEADERS_MAX];
+	struct signalfd_siginfo info;
 
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	auto_fd int signals = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (;;) {
-		struct pollfd fds[2] = {{.fd = in->options->keeper, .events = POLLIN},
-					{.fd = signals, .events = POLLIN}};
-		struct signalfd_siginfo info;
-
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		fds[FD_KEEPER] = (struct pollfd){.fd = in->options->keeper, .events = POLLIN};
+		fds[FD_SIGNALS] = (struct pollfd){.fd = in->signals, .events = POLLIN};
+		for (size_t i = 0; i < in->used; i++)
+			fds[FD_LEADERS + i] = (struct pollfd){
+				.fd = in->leaders[i].pid == 0 || in->leaders[i].dead ? -1 : in->leaders[i].connection};
+		size_t watched = in->used;
+		if (poll(fds, FD_LEADERS + watched, sweep_timeout(in)) < 0 && errno != EINTR)
 			return;
-		if (fds[1].revents != 0) {
-			isle_ignore(read(signals, &info, sizeof(info)));
-			reap(in);
-		}
-		if (fds[0].revents != 0 && !handle_keeper(in))
+		if (fds[FD_SIGNALS].revents != 0)
+			isle_ignore(read(in->signals, &info, sizeof(info)));
+		for (size_t i = 0; i < watched; i++)
+			if (fds[FD_LEADERS + i].revents != 0) /* POLLHUP: nothing else was asked for */
+				end_leader(&in->leaders[i]);
+		reap_leaders(in);
+		sweep(in);
+		if (fds[FD_KEEPER].revents != 0 && !handle_keeper(in))
 			return;
 	}
+}
+
+/* From here on the keeper's death is this process's, also when it is stopped. False: it is dead already. */
+static bool bind_to_keeper(const struct init *in)
+{
+	struct pollfd keeper = {.fd = in->options->keeper};
+
+	/* A process's descriptors are closed before its children are told of its death: one of both is seen. */
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && poll(&keeper, 1, 0) == 0;
 }
 
 /* Closes everything but these two and the standard three. */
@@ -268,16 +466,18 @@ static void close_others(int a, int b)
 
 void isle_init_main(const struct isle_init_options *options)
 {
-	struct init in = {.options = options};
-	int connection = options->connection;
+	static struct init in;
 
+	in = (struct init){.options = options, .signals = -1};
 	isle_ignore(prctl(PR_SET_DUMPABLE, 0));
 	isle_ignore(prctl(PR_SET_NAME, "isle-init"));
 	if (set_up(&in) < 0)
 		_exit(1);
-	close_others(options->keeper, connection);
-	start_leader(&in, 0, connection);
-	isle_cleanup_fd(&connection);
+	close_others(options->keeper, options->connection);
+	in.signals = make_signals();
+	if (in.signals < 0 || !bind_to_keeper(&in) || (options->user && await_mapped(&in) < 0))
+		_exit(1);
+	start_leader(&in, 0, options->connection);
 	serve(&in);
 	_exit(0); /* the kernel ends everything in the pid namespace */
 }

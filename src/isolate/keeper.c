@@ -9,13 +9,24 @@
  *    unlinked, so whoever finds the lock free finds no socket, and a lock that is taken without a socket means: wait.
  * 3. The keeper holds a copy of each run's connection until it has dealt with that run's end; the supervisor, which
  * waits for the end of file, therefore returns only when an isle that is at rest can be locked.
- * 4. The mounts end with the keeper, after the lock. The next one to take it waits for that (isle_live_await_keeper()).
+ * 4. The mounts end with the keeper, after the lock. The next one to take it waits for that (isle_life_await_keeper()).
  * 5. Init's death is the death of everything inside (pid namespace). The keeper then only cleans up.
+ * 6. The keeper's death is init's (PR_SET_PDEATHSIG in init). Init is noted before a program runs, and forgotten only
+ *    when none is left, so whoever finds the lock of a keeper that was killed waits for that death (life.h).
+ * 7. Nothing inside can reach the keeper, and it outlives init. So it is what holds init to its duty: an init that is
+ *    stopped is continued at once, and one that does not report the end of a run whose supervisor has gone is killed.
+ *
+ * A run, as the keeper sees it:
+ *
+ *   passed on --> its supervisor has gone --> ENDED by init: connection closed, perhaps the lock given up
+ *             \                           \-> END_LIMIT_MS later: init is killed
+ *              \-> ENDED
  */
 #include "keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
@@ -24,6 +35,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -33,6 +45,7 @@
 #include "init.h"
 #include "io.h"
 #include "kernel.h"
+#include "life.h"
 #include "link.h"
 #include "live.h"
 #include "talk.h"
@@ -41,7 +54,8 @@
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 enum { SYS_MS_REC = 0x4000, SYS_MS_PRIVATE = 0x40000 };
 
-enum { RUNS_MAX = 1024 };
+/* Init itself gives up after two seconds and kills everything (init.c). */
+enum { RUNS_MAX = 1024, END_LIMIT_MS = 4000 };
 
 struct keeper {
 	const struct isle_keeper_options *options;
@@ -49,12 +63,16 @@ struct keeper {
 	int root;     /* of the view */
 	int init;     /* socket */
 	int listener; /* live.sock */
+	int signals;  /* SIGCHLD: init is stopped */
 	pid_t init_pid;
 	struct isle_net_maker network;
 	uint32_t next_run;
 	uint32_t live;
 	bool mapped; /* init waits for nothing but runs: before that it would take one for the answer to MAP_ME */
-	int runs[RUNS_MAX]; /* connections by number modulo RUNS_MAX, -1: none */
+	struct {
+		int connection; /* -1: none */
+		int64_t gone;	/* since when there is no supervisor, milliseconds of CLOCK_MONOTONIC; 0: there is */
+	} runs[RUNS_MAX];	/* by number modulo RUNS_MAX */
 	int64_t linger_ms;
 	int64_t linger_until; /* milliseconds of CLOCK_MONOTONIC, 0: not lingering */
 };
@@ -136,16 +154,6 @@ static void set_up(struct keeper *k, uid_t uid, gid_t gid)
 		fail(k);
 }
 
-static void listen_on_socket(struct keeper *k)
-{
-	isle_ignore(unlinkat(k->options->isle->dir, "network", 0)); /* of a keeper that was killed */
-	k->listener = isle_live_listen(k->options->isle);
-	if (k->listener >= 0)
-		return;
-	isle_err_errno(&k->err, k->listener, "cannot listen for further runs");
-	fail(k);
-}
-
 /* The child becomes init. In user mode its namespaces belong to the keeper's user namespace; as root init makes
  * most of them itself (init.c). */
 static void clone_init(struct keeper *k, int pair[2])
@@ -188,18 +196,26 @@ static void detach_stdio(void)
 static int pass_run(struct keeper *k, int connection)
 {
 	uint32_t number = k->next_run;
-	int *slot = &k->runs[number % RUNS_MAX];
+	size_t slot = number % RUNS_MAX;
 
-	if (*slot >= 0)
+	if (k->runs[slot].connection >= 0)
 		return -EBUSY;
 	int r = isle_wire_send_fds(k->init, ISLE_WIRE_RUN, &number, sizeof(number), &connection, 1);
 	if (r < 0)
 		return r;
-	*slot = connection;
+	k->runs[slot].connection = connection;
+	k->runs[slot].gone = 0;
 	k->next_run++;
 	k->live++;
 	k->linger_until = 0;
 	return 0;
+}
+
+/* Init lets nothing run before. */
+static void tell_mapped(struct keeper *k, int result)
+{
+	isle_ignore(isle_wire_send(k->init, ISLE_WIRE_MAPPED, &result, sizeof(result)));
+	k->mapped = true;
 }
 
 static void map_init(struct keeper *k)
@@ -210,8 +226,7 @@ static void map_init(struct keeper *k)
 
 	if (r >= 0)
 		r = isle_write_file(AT_FDCWD, "/proc/1/gid_map", map);
-	isle_ignore(isle_wire_send(k->init, ISLE_WIRE_MAPPED, &r, sizeof(r)));
-	k->mapped = true;
+	tell_mapped(k, r);
 }
 
 static void close_doors(struct keeper *k)
@@ -229,22 +244,22 @@ static void give_up_lock(struct keeper *k)
 	close_doors(k);
 	isle_view_rest(k->options->isle, k->options->view);
 	isle_boot_unmounted(k->options->isle);
+	isle_life_forget_init(k->options->isle);
 	isle_live_end_network(k->options->isle);
 	isle_ignore(flock(k->options->lock, LOCK_UN));
 }
 
 static void end_run(struct keeper *k, const struct isle_wire_ended *ended)
 {
-	int *slot = &k->runs[ended->run % RUNS_MAX];
+	int *connection = &k->runs[ended->run % RUNS_MAX].connection;
 
 	k->live = k->live > 0 ? k->live - 1 : 0;
 	if (k->live == 0 && k->linger_ms == 0)
 		give_up_lock(k);
 	else if (k->live == 0)
 		k->linger_until = now_ms() + k->linger_ms;
-	if (*slot >= 0)
-		isle_cleanup_fd(slot);
-	*slot = -1;
+	isle_cleanup_fd(connection);
+	*connection = -1;
 }
 
 static bool handle_init(struct keeper *k)
@@ -303,38 +318,104 @@ static bool handle_visitor(struct keeper *k)
 	return true;
 }
 
+/* Invariant 7: whoever stops init wants to hold up an end. */
+static void continue_init(const struct keeper *k)
+{
+	struct signalfd_siginfo info;
+	siginfo_t state = {0};
+
+	isle_ignore(read(k->signals, &info, sizeof(info)));
+	if (waitid(P_PID, (id_t)k->init_pid, &state, WSTOPPED | WNOHANG) == 0 && state.si_pid == k->init_pid)
+		isle_ignore(kill(k->init_pid, SIGCONT));
+}
+
+enum { FD_INIT, FD_LISTENER, FD_SIGNALS, FD_RUNS };
+
+struct watch {
+	struct pollfd fds[FD_RUNS + RUNS_MAX];
+	uint16_t slots[RUNS_MAX]; /* of fds from FD_RUNS on */
+	nfds_t count;
+	int64_t until; /* as keeper.linger_until */
+};
+
+static void sooner(int64_t *until, int64_t time)
+{
+	if (*until == 0 || time < *until)
+		*until = time;
+}
+
+static void prepare(const struct keeper *k, struct watch *w)
+{
+	w->fds[FD_INIT] = (struct pollfd){.fd = k->init, .events = POLLIN};
+	w->fds[FD_LISTENER] = (struct pollfd){.fd = k->mapped ? k->listener : -1, .events = POLLIN};
+	w->fds[FD_SIGNALS] = (struct pollfd){.fd = k->signals, .events = POLLIN};
+	w->count = FD_RUNS;
+	w->until = k->linger_until;
+	for (uint16_t i = 0; i < RUNS_MAX; i++) {
+		if (k->runs[i].connection < 0)
+			continue;
+		if (k->runs[i].gone != 0) {
+			sooner(&w->until, k->runs[i].gone + END_LIMIT_MS);
+			continue;
+		}
+		w->slots[w->count - FD_RUNS] = i;
+		w->fds[w->count++] = (struct pollfd){.fd = k->runs[i].connection}; /* POLLHUP needs no asking */
+	}
+}
+
+static void note_gone(struct keeper *k, const struct watch *w)
+{
+	for (nfds_t i = FD_RUNS; i < w->count; i++)
+		if (w->fds[i].revents != 0)
+			k->runs[w->slots[i - FD_RUNS]].gone = now_ms();
+}
+
+static bool is_overdue(const struct keeper *k)
+{
+	int64_t now = now_ms();
+
+	for (size_t i = 0; i < RUNS_MAX; i++)
+		if (k->runs[i].connection >= 0 && k->runs[i].gone != 0 && now >= k->runs[i].gone + END_LIMIT_MS)
+			return true;
+	return k->linger_until != 0 && k->live == 0 && now >= k->linger_until;
+}
+
+/* Until the isle is to end. */
 static void serve(struct keeper *k)
 {
+	static struct watch w;
+
 	for (;;) {
-		struct pollfd fds[2] = {{.fd = k->init, .events = POLLIN},
-					{.fd = k->mapped ? k->listener : -1, .events = POLLIN}};
-		int timeout = -1;
-
-		if (k->linger_until != 0) {
-			int64_t left = k->linger_until - now_ms();
-
-			timeout = left < 0 ? 0 : (int)left;
-		}
-		int n = poll(fds, 2, timeout);
+		prepare(k, &w);
+		int64_t left = w.until == 0 ? -1 : w.until - now_ms();
+		if (w.until != 0 && left < 0)
+			left = 0;
+		int n = poll(w.fds, w.count, left > INT_MAX ? INT_MAX : (int)left);
 		if (n < 0 && errno != EINTR)
 			return;
-		if (n == 0 && k->linger_until != 0 && k->live == 0)
+		if (n == 0 && is_overdue(k))
 			return;
 		if (n <= 0)
 			continue;
-		if (fds[1].revents != 0 && !handle_visitor(k))
+		note_gone(k, &w);
+		if (w.fds[FD_SIGNALS].revents != 0)
+			continue_init(k);
+		if (w.fds[FD_LISTENER].revents != 0 && !handle_visitor(k))
 			return;
-		if (fds[0].revents != 0 && !handle_init(k))
+		if (w.fds[FD_INIT].revents != 0 && !handle_init(k))
+			return;
+		if (is_overdue(k))
 			return;
 	}
 }
 
-/* Everything inside is dead when init is reaped. */
+/* Everything inside is dead when init is reaped, whatever state it was in. */
 static void close_down(struct keeper *k)
 {
 	bool locked = k->listener >= 0;
 
 	close_doors(k);
+	isle_ignore(kill(k->init_pid, SIGKILL));
 	isle_cleanup_fd(&k->init);
 	while (waitpid(k->init_pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -342,22 +423,57 @@ static void close_down(struct keeper *k)
 		give_up_lock(k);
 }
 
+/* Init dies with us from the moment on in which it may run something; here it has not. */
+isle_noreturn static void give_up(struct keeper *k, int code, const char *what)
+{
+	isle_err_errno(&k->err, code, "%s", what);
+	isle_ignore(kill(k->init_pid, SIGKILL));
+	fail(k);
+}
+
+static void listen_on_socket(struct keeper *k)
+{
+	isle_ignore(unlinkat(k->options->isle->dir, "network", 0)); /* of a keeper that was killed */
+	k->listener = isle_live_listen(k->options->isle);
+	if (k->listener < 0)
+		give_up(k, k->listener, "cannot listen for further runs");
+}
+
+static void note_init(struct keeper *k)
+{
+	int r = isle_life_note_init(k->options->isle, k->init_pid);
+
+	if (r < 0)
+		give_up(k, r, "cannot write to the isle");
+}
+
+static void watch_init(struct keeper *k)
+{
+	sigset_t chld;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	k->signals = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (k->signals < 0)
+		give_up(k, -errno, "cannot watch the isle");
+}
+
 isle_noreturn static void keeper_main(const struct isle_keeper_options *options, uid_t uid, gid_t gid)
 {
-	struct keeper k = {.options = options, .root = -1, .listener = -1, .network = ISLE_NET_MAKER_INIT};
+	struct keeper k = {.options = options, .root = -1, .listener = -1, .signals = -1, .network = ISLE_NET_MAKER_INIT};
 	int pair[2];
 	sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL); /* init and leaders read theirs from signalfd, CMD gets its own mask */
-	isle_ignore(prctl(PR_SET_NAME, ISLE_KEEPER_COMM));
+	isle_ignore(prctl(PR_SET_NAME, "isle-keeper"));
 	isle_ignore(setsid());
 	isle_ignore(close(options->supervisor));
 	umask(0);
 	for (size_t i = 0; i < RUNS_MAX; i++)
-		k.runs[i] = -1;
+		k.runs[i].connection = -1;
 	k.linger_ms = (int64_t)(options->run->linger * 1000);
-	isle_ignore(isle_live_note_keeper(options->lock));
+	isle_ignore(isle_life_note_keeper(options->lock));
 	set_up(&k, uid, gid);
 	detach_stdio();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -365,13 +481,15 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 		fail(&k);
 	}
 	clone_init(&k, pair);
-	isle_ignore(isle_live_note_init(options->isle, k.init_pid));
+	note_init(&k);
+	if (options->view->user)
+		tell_mapped(&k, 0); /* clone(2) has done it */
+	watch_init(&k);
 	listen_on_socket(&k);
 	isle_view_settle(options->isle, options->view);
-	k.runs[0] = options->connection;
+	k.runs[0].connection = options->connection;
 	k.next_run = 1;
 	k.live = 1;
-	k.mapped = options->view->user;
 	serve(&k);
 	close_down(&k);
 	_exit(0);

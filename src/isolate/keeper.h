@@ -6,12 +6,10 @@
  * walls (its pid, network and ipc namespaces are the host's), and no program inside can reach it.
  *
  * It answers on live.sock: further runs (passed on to init), and refresh. It ends when init has no run left and the
- * linger time is over, or when init dies.
+ * linger time is over, or when init dies; init dies with it.
  */
 #include "run.h"
 #include "view.h"
-
-#define ISLE_KEEPER_COMM "isle-keeper" /* its name in /proc/PID/comm */
 
 struct isle_keeper_options {
 	struct isle_store *store;

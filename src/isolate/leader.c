@@ -3,13 +3,15 @@
  * The leader of one run: the session leader of its terminal inside the isle, as a shell would be.
  *
  *   request --> terminal, second wall --> CMD started --> serving --> CMD ended --> leftovers ended --> EXITED
+ *                                                                \-> supervisor gone: exit
  *
  * 1. It is a subreaper: whatever CMD starts and abandons becomes its child, so what belongs to this run can be told
  * from what belongs to another run in the same isle.
  * 2. The second wall is put up here, not in init: the files that this run inherits as its standard three may be opened
  * again for writing (/dev/stdout), and those differ from run to run. The filters are CMD's own: the leader must not
- * wait for a supervisor, whose death it has to deal with (3).
- * 3. The supervisor's death (end of file on the connection) ends all of the run.
+ * wait for a supervisor.
+ * 3. The programs inside can stop and kill the leader, so nothing rests on it but convenience: that they are asked to
+ *    end before they are killed, and that the end of CMD is told. Init sees to the end of the run (init.c).
  * 4. CMD is a child in a process group of its own whose parent, the leader, is in the same session: its group is not
  *    orphaned, so Ctrl-Z stops it.
  * 5. The slave side of the pty stays open here until everything has ended.
@@ -371,10 +373,8 @@ static void serve(struct leader *l)
 			isle_ignore(read(l->signals, &info, sizeof(info)));
 		if (fds[0].revents == 0)
 			continue;
-		if (isle_wire_receive(l->connection, &m) <= 0) {
-			isle_leftover_kill();
-			_exit(1);
-		}
+		if (isle_wire_receive(l->connection, &m) <= 0)
+			_exit(1); /* init ends the rest */
 		obey(l, &m);
 	}
 }

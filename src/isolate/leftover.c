@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The leader is a subreaper, so a descendant is a process whose chain of parents leads to the leader. The pid namespace
- * is small; /proc is read whole, again until a pass finds nobody, so a process that forks while it is hunted is found,
- * too.
+ * Whose a process is, its chain of parents tells: that of a leader's descendants leads to the leader, which is a
+ * subreaper; that of what a dead leader has left leads to init without passing a live leader. The pid namespace is small;
+ * /proc is read whole, again and again. A pass that finds nobody proves nothing, since a process can move on by forking
+ * while it is looked for: that nothing is left is known from wait(2), and who is not found in time is left to init, which
+ * has kill(-1) (init.c).
  */
 #include "leftover.h"
 
@@ -17,34 +19,50 @@
 
 #include "io.h"
 
-enum { PROCESSES_MAX = 65536, NAMED_MAX = 16 };
+enum { PROCESSES_MAX = 65536, NAMED_MAX = 16, DEPTH_MAX = 4096, PAUSE_MS = 5, POLITE_MS = 2000, KILL_MS = 1000 };
 
 struct process {
-	pid_t pid, parent;
-	bool zombie;
+	pid_t pid, parent, group;
+	bool dead;
 };
 
 struct table {
-	struct process *list;
+	struct process *list; /* by pid: that is the order of /proc */
 	size_t count;
 };
 
-/* "PID (COMM) STATE PPID ...": COMM may hold anything, so the last parenthesis counts. */
+static int table_init(struct table *t)
+{
+	*t = (struct table){.list = calloc(PROCESSES_MAX, sizeof(struct process))};
+	return t->list == NULL ? -ENOMEM : 0;
+}
+
+static void table_done(struct table *t)
+{
+	free(t->list);
+}
+#define auto_table __attribute__((cleanup(table_done)))
+
+/* "PID (COMM) STATE PPID PGRP ...": COMM may hold anything, so the last parenthesis counts. A process whose main thread
+ * has ended is in state Z while its other threads go on: field 20 counts them. */
 static int read_process(int proc, const char *name, struct process *ret_process)
 {
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 	char path[300];
 	char state;
-	int parent;
+	int parent, group, threads;
 
 	snprintf(path, sizeof(path), "%s/stat", name);
 	int r = isle_read_file(proc, path, &text, 8192);
 	if (r < 0)
 		return r;
 	const char *after = text.data == NULL ? NULL : strrchr(text.data, ')');
-	if (after == NULL || sscanf(after + 1, " %c %d", &state, &parent) != 2)
+	if (after == NULL ||
+	    sscanf(after + 1, " %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d", &state, &parent,
+		   &group, &threads) != 4)
 		return -EUCLEAN;
-	*ret_process = (struct process){(pid_t)strtol(name, NULL, 10), parent, state == 'Z'};
+	*ret_process = (struct process){(pid_t)strtol(name, NULL, 10), parent, group,
+					(state == 'Z' || state == 'X') && threads <= 1};
 	return 0;
 }
 
@@ -63,20 +81,27 @@ static void read_table(struct table *t)
 	closedir(dir);
 }
 
+static int compare_pids(const void *a, const void *b)
+{
+	const struct process *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+/* 0: unknown, since it has ended or come after the look. */
 static pid_t parent_of(const struct table *t, pid_t pid)
 {
-	for (size_t i = 0; i < t->count; i++) {
-		if (t->list[i].pid == pid)
-			return t->list[i].parent;
-	}
-	return 0;
+	const struct process key = {.pid = pid};
+	const struct process *found = bsearch(&key, t->list, t->count, sizeof(*t->list), compare_pids);
+
+	return found == NULL ? 0 : found->parent;
 }
 
 static bool is_descendant(const struct table *t, pid_t pid)
 {
 	pid_t self = getpid();
 
-	for (unsigned depth = 0; pid > 1 && depth < 4096; depth++) {
+	for (unsigned depth = 0; pid > 1 && depth < DEPTH_MAX; depth++) {
 		pid = parent_of(t, pid);
 		if (pid == self)
 			return true;
@@ -96,8 +121,17 @@ static void name_process(pid_t pid, struct isle_buf *names)
 	isle_buf_addf(names, "%s (pid %d)\n", comm.data, (int)pid);
 }
 
-/* Signals every descendant. Returns how many live ones there were. */
-static unsigned signal_all(struct table *t, int sig, struct isle_buf *names)
+/* Its process group, too: a group that is forking is reached in one step. No group spans two runs, since each leader
+ * has a session of its own; the caller's own group is spared. */
+static void kill_process(const struct process *process)
+{
+	isle_ignore(kill(process->pid, SIGKILL));
+	if (process->group > 1 && process->group != getpgrp())
+		isle_ignore(kill(-process->group, SIGKILL));
+}
+
+/* Returns how many descendants there were. */
+static unsigned ask_all(struct table *t, struct isle_buf *names)
 {
 	unsigned found = 0;
 
@@ -105,16 +139,23 @@ static unsigned signal_all(struct table *t, int sig, struct isle_buf *names)
 	for (size_t i = 0; i < t->count; i++) {
 		pid_t pid = t->list[i].pid;
 
-		if (t->list[i].zombie || !is_descendant(t, pid))
+		if (t->list[i].dead || !is_descendant(t, pid))
 			continue;
-		if (names != NULL && found < NAMED_MAX)
+		if (found < NAMED_MAX)
 			name_process(pid, names);
 		found++;
-		isle_ignore(kill(pid, sig));
-		if (sig == SIGTERM)
-			isle_ignore(kill(pid, SIGCONT));
+		isle_ignore(kill(pid, SIGTERM));
+		isle_ignore(kill(pid, SIGCONT));
 	}
 	return found;
+}
+
+static void kill_descendants(struct table *t)
+{
+	read_table(t);
+	for (size_t i = 0; i < t->count; i++)
+		if (!t->list[i].dead && is_descendant(t, t->list[i].pid))
+			kill_process(&t->list[i]);
 }
 
 static bool reap_all(void)
@@ -126,37 +167,55 @@ static bool reap_all(void)
 	return pid == 0;
 }
 
-static void kill_all(struct table *t)
+/* False when the time is over. */
+static bool pause_for(unsigned milliseconds, unsigned *left)
 {
-	const struct timespec pause = {.tv_nsec = 1000000};
+	const struct timespec pause = {.tv_nsec = (long)milliseconds * 1000000};
 
-	while (reap_all() && signal_all(t, SIGKILL, NULL) > 0)
-		nanosleep(&pause, NULL);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	if (*left < milliseconds)
+		return false;
+	*left -= milliseconds;
+	nanosleep(&pause, NULL);
+	return true;
 }
 
 unsigned isle_leftover_end(struct isle_buf *names)
 {
-	struct table t = {.list = calloc(PROCESSES_MAX, sizeof(struct process))};
-	const struct timespec pause = {.tv_nsec = 5000000};
-	unsigned found = 0;
+	auto_table struct table t;
+	unsigned polite = POLITE_MS, left = KILL_MS;
 
-	if (t.list == NULL)
+	if (table_init(&t) < 0)
 		return 0;
-	found = signal_all(&t, SIGTERM, names);
-	for (unsigned i = 0; found > 0 && i < 400 && reap_all(); i++)
-		nanosleep(&pause, NULL);
-	kill_all(&t);
-	free(t.list);
+	unsigned found = ask_all(&t, names);
+	while (found > 0 && reap_all() && pause_for(PAUSE_MS, &polite))
+		;
+	while (reap_all()) {
+		kill_descendants(&t);
+		if (!pause_for(1, &left))
+			break;
+	}
 	return found;
 }
 
-void isle_leftover_kill(void)
+/* A chain that breaks off is that of a process that is just being handed on; it is looked at again. */
+static bool is_orphan(const struct table *t, pid_t pid, bool (*is_live_leader)(pid_t pid, void *data), void *data)
 {
-	struct table t = {.list = calloc(PROCESSES_MAX, sizeof(struct process))};
+	for (unsigned depth = 0; pid > 1 && depth < DEPTH_MAX; depth++) {
+		if (is_live_leader(pid, data))
+			return false;
+		pid = parent_of(t, pid);
+	}
+	return pid == 1;
+}
 
-	if (t.list != NULL)
-		kill_all(&t);
-	free(t.list);
+void isle_leftover_kill_orphans(bool (*is_live_leader)(pid_t pid, void *data), void *data)
+{
+	auto_table struct table t;
+
+	if (table_init(&t) < 0)
+		return;
+	read_table(&t);
+	for (size_t i = 0; i < t.count; i++)
+		if (t.list[i].pid > 1 && !t.list[i].dead && is_orphan(&t, t.list[i].pid, is_live_leader, data))
+			kill_process(&t.list[i]);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What CMD left running: all descendants of the calling leader. */
+/* Ending what a run leaves behind. */
 #include "buf.h"
+#include <stdbool.h>
+#include <sys/types.h>
 
-/* Ends them: SIGTERM, and SIGKILL after two seconds. Appends a line "NAME (pid N)\n" for each of the first 16. Returns
- * how many there were. They are all reaped. */
+/* By a leader, all its descendants: SIGTERM, and SIGKILL after two seconds. Appends a line "NAME (pid N)\n" for each of
+ * the first 16. Returns how many there were. They are all reaped, but for what cannot be ended within a second more: init
+ * sees to that. */
 unsigned isle_leftover_end(struct isle_buf *names);
 
-/* SIGKILL at once, and reaps them. */
-void isle_leftover_kill(void);
+/* By init, one pass of SIGKILL over the processes that no live leader is an ancestor of. */
+void isle_leftover_kill_orphans(bool (*is_live_leader)(pid_t pid, void *data), void *data);

@@ -12,15 +12,6 @@ int isle_live_listen(const struct isle *isle) isle_must_check;
 /* A connection to the keeper; -ENOENT or -ECONNREFUSED when there is none. */
 int isle_live_connect(const struct isle *isle) isle_must_check;
 
-/* The keeper writes into the lock file who it is; whoever has the lock next waits until that keeper is gone. It gives
- * up the lock first and its mounts at its very end, and overlayfs must not mount the same layers twice. */
-int isle_live_note_keeper(int lock) isle_must_check;
-void isle_live_await_keeper(int lock);
-
-/* Remembers init's pid as the host sees it; 0 when it is not known. */
-int isle_live_note_init(const struct isle *isle, pid_t pid) isle_must_check;
-pid_t isle_live_init(const struct isle *isle);
-
 /* Remembers the process of the isle's network (pasta); the keeper ends it. */
 int isle_live_note_network(const struct isle *isle, pid_t pid) isle_must_check;
 /* True when the isle has been joined to the network already. */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "boot.h"
 #include "keeper.h"
 #include "kernel.h"
+#include "life.h"
 #include "live.h"
 #include "quote.h"
 #include "supervise.h"
@@ -28,7 +30,7 @@
 #include "walls.h"
 #include "wire.h"
 
-enum { PATIENCE_MS = 15000, PAUSE_US = 1000 };
+enum { PATIENCE_MS = 15000, PAUSE_US = 1000, ANSWER_MS = 1000 };
 
 /* What cannot differ between runs that share a mounted view, as one line. */
 static int describe(const struct isle_run_options *o, struct isle_buf *out)
@@ -77,9 +79,10 @@ static int start(struct isle_store *store, struct isle *isle, const struct isle_
 	auto_view struct isle_view view = ISLE_VIEW_INIT;
 	int pair[2];
 	bool unclean = isle_boot_is_mounted(isle); /* a keeper was killed, or the machine went down */
-	int r = isle_boot_check(isle, err);
+	int r = isle_life_await_keeper(isle, lock, err); /* asks for the boot of that mount */
 
-	isle_live_await_keeper(lock);
+	if (r >= 0)
+		r = isle_boot_check(isle, err);
 	if (r >= 0)
 		r = isle_view_plan(store, isle, options, &view, err);
 	if (r < 0)
@@ -200,13 +203,23 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 	return isle_err_text(err, -EBUSY, "isle '%s' starts and ends again and again", isle->name);
 }
 
+/* The keeper's answer. One that somebody has stopped gives none until it is continued. */
+static int receive_answer(const struct isle *isle, int connection, struct isle_wire_message *ret_message)
+{
+	struct pollfd answer = {.fd = connection, .events = POLLIN};
+
+	while (poll(&answer, 1, ANSWER_MS) <= 0)
+		isle_life_wake_keeper(isle);
+	return isle_wire_receive(connection, ret_message);
+}
+
 void isle_rest(const struct isle *isle)
 {
 	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
 	auto_fd int connection = isle_live_connect(isle);
 
 	if (connection >= 0 && isle_wire_send(connection, ISLE_WIRE_REST, NULL, 0) >= 0)
-		isle_ignore(isle_wire_receive(connection, &m));
+		isle_ignore(receive_answer(isle, connection, &m));
 }
 
 int isle_refresh(const struct isle *isle, struct isle_err *err)
@@ -219,7 +232,7 @@ int isle_refresh(const struct isle *isle, struct isle_err *err)
 		return -ENOTCONN;
 	int r = isle_wire_send(connection, ISLE_WIRE_REFRESH, NULL, 0);
 	if (r >= 0)
-		r = isle_wire_receive(connection, &m) <= 0 ? -ECONNRESET : 0;
+		r = receive_answer(isle, connection, &m) <= 0 ? -ECONNRESET : 0;
 	if (r >= 0 && m.type == ISLE_WIRE_RESULT && m.size == sizeof(result))
 		memcpy(&result, m.data, sizeof(result));
 	if (r < 0 || result < 0)

@@ -10,7 +10,10 @@
  *    sent (SI_KERNEL) goes to CMD's process group, one that a process sent goes to CMD.
  * 2. The connection's end is the end of the run: the keeper closes it last (keeper.c, 3).
  * 3. When the leader dies without EXITED, the run was killed from outside: reported as SIGKILL.
- * 4. Each descriptor that is polled costs every trapped call 0.2 us. While calls are answered, one stands for all that
+ * 4. While it may write to the layer (guide.h repairs what an overlay cannot do), it holds the isle (life.h): if the
+ *    keeper is killed and this process is stopped, a commit does not begin beside it. The processes that it forks for
+ *    that hold the isle with it.
+ * 5. Each descriptor that is polled costs every trapped call 0.2 us. While calls are answered, one stands for all that
  *    seldom become readable (`seldom`, an epoll descriptor); when it does, all are polled.
  */
 #include "supervise.h"
@@ -29,6 +32,7 @@
 #include "buf.h"
 #include "guide.h"
 #include "kernel.h"
+#include "life.h"
 #include "live.h"
 #include "quote.h"
 #include "spawn.h"
@@ -43,6 +47,7 @@ struct supervisor {
 	const struct isle *isle;
 	const struct isle_run_options *options;
 	int connection;
+	int hold; /* of the isle: others see that this process may write to it (life.h) */
 	int signals;
 	int seldom;		  /* -1: nothing is trapped yet */
 	struct isle_guide *guide; /* NULL: nothing is trapped */
@@ -51,6 +56,7 @@ struct supervisor {
 	struct timespec began;
 	bool root; /* of the machine: asked once */
 	bool started, exited, closed;
+	bool killed; /* the leader was, and told nothing */
 	struct isle_run_result *result;
 	struct isle_err *err;
 	int failed; /* -errno of an ERROR message */
@@ -95,7 +101,7 @@ static void connecting(void *data, bool done)
 	struct supervisor *s = data;
 
 	if (!done) {
-		s->network.options.pid = isle_live_init(s->isle);
+		s->network.options.pid = isle_life_init(s->isle);
 		s->network.options.root = s->root;
 		s->network.tried = isle_live_has_network(s->isle);
 	} else if (s->network.pid > 0) {
@@ -387,6 +393,8 @@ static int handle_leader(struct supervisor *s)
 		tell_go(s, isle_terminal_stopped(&s->terminal, sig, s->connection));
 	} else if (m.type == ISLE_WIRE_EXITED) {
 		handle_exited(s, &m);
+	} else if (m.type == ISLE_WIRE_KILLED) {
+		s->killed = true;
 	}
 	return 0;
 }
@@ -411,6 +419,8 @@ static void handle_signal(struct supervisor *s)
 		tell(s, ISLE_WIRE_SIGNAL, &sig, sizeof(sig));
 }
 
+enum { KEEPER_PATIENCE_MS = 1000 };
+
 enum {
 	FD_LEADER,
 	FD_SIGNALS,
@@ -427,7 +437,7 @@ static bool answer_calls(struct supervisor *s)
 	struct pollfd fds[TERMINAL + ISLE_TERMINAL_FDS] = {[SELDOM] = {.fd = s->seldom, .events = POLLIN}};
 	unsigned count = TERMINAL + isle_terminal_poll_fds(&s->terminal, fds + TERMINAL);
 
-	if (s->guide == NULL || s->seldom < 0 || s->closed)
+	if (s->guide == NULL || s->seldom < 0 || s->exited || s->killed || s->closed)
 		return false;
 	for (;;) {
 		isle_guide_fds(s->guide, guide);
@@ -455,8 +465,13 @@ static int turn(struct supervisor *s)
 	unsigned terminal = isle_terminal_poll_fds(&s->terminal, fds + FD_TERMINAL);
 	if (s->guide != NULL)
 		isle_guide_fds(s->guide, fds + FD_GUIDE);
-	if (poll(fds, FD_COUNT, ready ? 0 : -1) < 0)
+	/* Before the start and after the end it is the keeper's turn, and it may be stopped. */
+	int patience = s->closed || (s->started && !s->exited && !s->killed) ? -1 : KEEPER_PATIENCE_MS;
+	int n = poll(fds, FD_COUNT, ready ? 0 : patience);
+	if (n < 0)
 		return errno == EINTR ? 0 : isle_err_errno(s->err, -errno, "cannot wait for the isle");
+	if (n == 0 && patience > 0)
+		isle_life_wake_keeper(s->isle);
 	if (terminal > 0)
 		isle_terminal_handle(&s->terminal, fds + FD_TERMINAL, terminal);
 	if (fds[FD_SIGNALS].revents != 0)
@@ -488,6 +503,7 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	struct supervisor s = {.isle = isle,
 			       .options = options,
 			       .connection = connection,
+			       .hold = isle_life_hold(isle),
 			       .seldom = -1,
 			       .root = isle_view_is_root(),
 			       .network.options.netns = -1,
@@ -504,7 +520,9 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	clock_gettime(CLOCK_MONOTONIC, &s.began);
 	isle_terminal_open(&s.terminal);
 	*ret_result = (struct isle_run_result){.terminal = s.terminal.pty};
-	int r = s.signals < 0 ? -errno : send_request(&s, &old);
+	int r = s.signals < 0 ? -errno : s.hold;
+	if (r >= 0)
+		r = send_request(&s, &old);
 	if (r < 0)
 		isle_err_errno(err, r, "cannot ask for the run");
 	while (r >= 0 && !(s.closed && isle_terminal_drained(&s.terminal)))
@@ -515,6 +533,7 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	isle_cleanup_fd(&s.seldom);
 	isle_guide_free(s.guide);
 	isle_cleanup_fd(&s.network.options.netns);
+	isle_cleanup_fd(&s.hold);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r < 0 ? r : outcome(&s);
 }

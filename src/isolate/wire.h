@@ -7,10 +7,11 @@
  *   supervisor -> keeper   JOIN, REFRESH, REST      on a new connection to live.sock
  *   keeper -> supervisor   RESULT                   to REFRESH; to REST the end of file
  *   keeper -> init         RUN + connection         start a leader on it
- *   init -> keeper         MAP_ME, ENDED            write my maps; a leader has ended
- *   keeper -> init         MAPPED
+ *   init -> keeper         MAP_ME, ENDED            write my maps; nothing of a run is left
+ *   keeper -> init         MAPPED                   the maps are written and init is noted: programs may run
  *   supervisor -> leader   REQUEST + 0, 1, 2        first, then SIGNAL, GO
  *   leader -> supervisor   STARTED, STOPPED, CONTINUED, EXITED
+ *   init -> supervisor     KILLED                   instead of EXITED, when the leader was killed
  *   anybody -> supervisor  ERROR                    nothing was run
  *
  * The end of a run is the end of file on the supervisor's connection: leader, init and keeper have all closed it, the
@@ -38,6 +39,7 @@ enum isle_wire_type {
 	ISLE_WIRE_CONTINUED, /* nothing: CMD, of which STOPPED was told, goes on */
 	ISLE_WIRE_EXITED,    /* struct isle_wire_exited and the names of what was left running */
 	ISLE_WIRE_REST,	     /* do not linger any longer */
+	ISLE_WIRE_KILLED,    /* nothing */
 };
 
 enum { ISLE_WIRE_FDS = 4, ISLE_WIRE_LIMIT = 64 << 20 };

@@ -43,15 +43,32 @@ int isle_boot_note(const struct isle *isle, const char *name, const char *word)
 	return symlinkat(cut, isle->dir, name) < 0 ? -errno : 0;
 }
 
+static int read_boot_id(struct isle_buf *id)
+{
+	int r = isle_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", id, 256);
+
+	if (r < 0 || id->data == NULL)
+		return r < 0 ? r : -ENODATA;
+	id->data[strcspn(id->data, "\n")] = '\0';
+	return 0;
+}
+
+bool isle_boot_is_this(const struct isle *isle)
+{
+	auto_buf struct isle_buf id = ISLE_BUF_INIT;
+	char noted[PATH_MAX];
+
+	return read_boot_id(&id) < 0 || read_word(isle, "boot", noted) < 0 || strcmp(noted, id.data) == 0;
+}
+
 int isle_boot_check(const struct isle *isle, struct isle_err *err)
 {
 	auto_buf struct isle_buf id = ISLE_BUF_INIT;
 	char noted[PATH_MAX];
-	int r = isle_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &id, 256);
+	int r = read_boot_id(&id);
 
-	if (r < 0 || id.data == NULL)
+	if (r < 0)
 		return 0; /* no /proc: nothing can be told */
-	id.data[strcspn(id.data, "\n")] = '\0';
 	if (read_word(isle, "boot", noted) >= 0 && strcmp(noted, id.data) != 0 &&
 	    isle_boot_same(isle, "mounted", "volatile")) {
 		isle_note("the machine went down while isle '%s' was in use: its last writes may be lost", isle->name);

@@ -12,6 +12,9 @@
 /* Before a mount, under the lock: marks an isle torn whose machine went down during a run. */
 int isle_boot_check(const struct isle *isle, struct isle_err *err) isle_must_check;
 
+/* False when the isle was last mounted before the machine went down. */
+bool isle_boot_is_this(const struct isle *isle);
+
 /* The mark of a mount: there while it lasts, and after a keeper that was killed. */
 bool isle_boot_is_mounted(const struct isle *isle);
 void isle_boot_unmounted(const struct isle *isle);

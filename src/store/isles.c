@@ -20,6 +20,7 @@
 #include "buf.h"
 #include "io.h"
 #include "kernel.h"
+#include "life.h"
 #include "path.h"
 #include "quote.h"
 #include "store_internal.h"
@@ -322,7 +323,23 @@ static int lock_soon(const struct isle *isle, int fd)
 		if (r == 0 || errno != EWOULDBLOCK || attempt >= 4000 ||
 		    faccessat(isle->dir, "live.sock", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			return r;
+		if (attempt % 200 == 100)
+			isle_life_wake_keeper(isle);
 		usleep(500);
+	}
+}
+
+/* Sleeps until the lock is free; a keeper that is stopped would never free it. */
+static int lock_sometime(const struct isle *isle, int fd)
+{
+	for (unsigned attempt = 0;; attempt++) {
+		int r = flock(fd, LOCK_EX | LOCK_NB);
+
+		if (r == 0 || errno != EWOULDBLOCK)
+			return r;
+		if (attempt % 100 == 50)
+			isle_life_wake_keeper(isle);
+		usleep(attempt < 50 ? 500 : 10000);
 	}
 }
 
@@ -332,9 +349,11 @@ int isle_lock(const struct isle *isle, unsigned flags, struct isle_err *err)
 
 	if (fd < 0)
 		return isle_err_errno(err, -errno, "cannot lock isle '%s'", isle->name);
-	int r = (flags & ISLE_LOCK_WAIT) != 0 ? flock(fd, LOCK_EX) : lock_soon(isle, fd);
-	if (r == 0)
-		return fd_take(&fd);
+	int r = (flags & ISLE_LOCK_WAIT) != 0 ? lock_sometime(isle, fd) : lock_soon(isle, fd);
+	if (r == 0) {
+		r = isle_life_await_last(isle, flags, err);
+		return r < 0 ? r : fd_take(&fd);
+	}
 	if (errno != EWOULDBLOCK)
 		return isle_err_errno(err, -errno, "cannot lock isle '%s'", isle->name);
 	isle_err_text(err, -EBUSY, "isle '%s' is in use", isle->name);

@@ -101,5 +101,6 @@ enum isle_lock_flags {
 };
 
 /* Takes isles/ID/live exclusively: the isle is at rest and nobody else will mount or commit it while the
- * returned descriptor is open. -EBUSY (a run or another commit has it). */
+ * returned descriptor is open. What a killed run left is waited for (life.h). -EBUSY (a run or another commit has it),
+ * -EAGAIN (what an earlier run had inside does not end). */
 int isle_lock(const struct isle *isle, unsigned flags, struct isle_err *err) isle_must_check;

@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Whichever process of a run is stopped or killed, in whatever order: everything inside ends, and a commit waits for that.
+# runs-as: root user
+# time-limit: 90
+. "$(dirname "$0")/../lib.sh"
+need python3
+
+skip=
+"$ISLE" run -q --discard --net internet -- true 2>/dev/null && command -v pasta >/dev/null && [ -w /dev/net/tun ] || skip='^network'
+LIFE_SKIP=$skip python3 "$(dirname "$0")/life-cycle.py" "$ISLE" "$T" >"$T/log" 2>&1 || fail "$(cat "$T/log")"
