@@ -14,7 +14,7 @@
 enum isle_step_kind {
 	ISLE_STEP_LAYER,     /* the overlay, or the copied file, of layer `layer` */
 	ISLE_STEP_STILL,     /* a read-only overlay of the host's directory, or of `shadow`: still.h */
-	ISLE_STEP_READ_ONLY, /* the host's mount, read-only with all below it */
+	ISLE_STEP_READ_ONLY, /* the host's plain file, read-only */
 	ISLE_STEP_BIND,	     /* the host's object, writable: --write */
 	ISLE_STEP_HIDE,	     /* an empty directory or an unreadable file */
 	ISLE_STEP_RESOLV,    /* the isle's resolv.conf over the host's, whose name servers are out of reach inside */
@@ -28,7 +28,8 @@ struct isle_step {
 	bool missing;	    /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
 	const char *shadow; /* ISLE_STEP_STILL: key of the shadow, or NULL */
 	bool named;    /* HIDE: by the user. Links are followed in the view, and what cannot be hidden is an error */
-	bool optional; /* what is missing or cannot be mounted is shown read-only, or left out */
+	bool optional; /* what is missing is left out, and what cannot be overlaid is shown read-only or as empty */
+	bool plain;    /* LAYER, STILL: the host's file system holds neither sockets nor pipes nor devices */
 };
 
 struct isle_view {

@@ -8,16 +8,20 @@
  * 2. Lower directories are named by descriptors and the isle's own by numbers, so that no path has to be escaped for
  *    overlayfs, whose options know commas, colons and backslashes.
  * 3. No overlay has devices; set-user-ID programs work as root only.
- * 4. A file system that overlayfs does not take as a lower (case-insensitive, automounting) is shown read-only, with a
- * note.
+ * 4. A bind is not a copy: what is bound is the host's object, and a program inside can connect to a socket or open a
+ *    pipe of the host through it. So directories are shown by overlays, whose sockets refuse connections and whose
+ * pipes are the isle's own. A file system that overlayfs does not take as a lower (case-insensitive, automounting) is
+ * bound only where it can hold neither, without what is mounted below it, and else it is empty; both with a note.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "kernel.h"
 #include "path.h"
@@ -163,9 +167,23 @@ static int bind_onto(int dir, const char *path, unsigned recursive, uint64_t att
 	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-static int bind_read_only(const char *path, int target)
+/* The host's plain file. It is looked at once it is held: nothing else can take its place any more. */
+static int bind_file(const struct mounter *m, const char *path, int target)
 {
-	return bind_onto(AT_FDCWD, path, AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target);
+	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | (m->view->user ? MOUNT_ATTR_NOSUID : 0);
+	auto_fd int tree = isle_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	struct stat st;
+
+	if (tree < 0)
+		return tree;
+	if (fstat(tree, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	int r = isle_mount_setattr(tree, "", AT_EMPTY_PATH, attributes, 0);
+	if (r < 0)
+		return r;
+	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 static int mount_file(const struct mounter *m, const struct isle_layer *layer, int target)
@@ -178,35 +196,72 @@ static int mount_file(const struct mounter *m, const struct isle_layer *layer, i
 }
 
 /* Without an upper, but with a second lower, an empty one, which overlayfs wants then. */
-static int mount_still_overlay(const struct mounter *m, const struct isle_step *step, int target)
+static int mount_still_overlay(const struct mounter *m, const struct isle_step *step, const char *shadow, int target)
 {
-	unsigned long flags = SYS_MS_RDONLY | SYS_MS_NODEV | SYS_MS_NOSUID | step->flags;
-	auto_fd int lower = open_lower(m, step->shadow, step->path);
+	const char *kind = m->view->user ? "userxattr" : "redirect_dir=on,xino=auto,metacopy=on";
+	unsigned long flags = SYS_MS_RDONLY | SYS_MS_NODEV | step->flags | (m->view->user ? SYS_MS_NOSUID : 0);
+	auto_fd int lower = open_lower(m, shadow, step->path);
 	auto_fd int empty = openat(m->store, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	char options[96];
+	char options[128];
 	char point[40];
 
 	if (lower < 0)
 		return lower;
 	if (empty < 0)
 		return -errno;
-	snprintf(options, sizeof(options), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d,userxattr", lower, empty);
+	snprintf(options, sizeof(options), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d,%s", lower, empty, kind);
 	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
 	return mount("isle", point, "overlay", flags, options) < 0 ? -errno : 0;
 }
 
-/* What cannot be overlaid is read-only; what the host has removed since the view was planned is left out. */
-static int or_read_only(const struct isle_step *step, int target, int r)
+/* One of the store's two empty objects, over a directory or over anything else. */
+static int cover(const struct mounter *m, int target)
 {
+	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	struct stat st;
+
+	if (fstat(target, &st) < 0)
+		return -errno;
+	return bind_onto(m->store, S_ISDIR(st.st_mode) ? "empty" : "empty-file", 0, attributes, target);
+}
+
+/* A directory that cannot be overlaid (r): invariant 4. What the host has removed since the view was planned is left
+ * out. */
+static int or_closed(const struct mounter *m, const struct isle_step *step, int target, int r)
+{
+	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | (m->view->user ? MOUNT_ATTR_NOSUID : 0);
 	struct stat st;
 
 	if (r >= 0 || !step->optional)
 		return r;
 	if (r == -ENOENT)
 		return lstat(step->path, &st) < 0 && errno == ENOENT ? 0 : r;
-	isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)", isle_quote(step->path),
+	if (step->plain && bind_onto(AT_FDCWD, step->path, 0, attributes, target) >= 0) {
+		isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)",
+			  isle_quote(step->path), strerror(-r));
+		return 0;
+	}
+	isle_note("%s is empty in this isle: its file system cannot be overlaid (%s), and sockets and pipes in it "
+		  "would be "
+		  "those of the host",
+		  isle_quote(step->path), strerror(-r));
+	return cover(m, target);
+}
+
+static int mount_still(const struct mounter *m, const struct isle_step *step, int target)
+{
+	return or_closed(m, step, target, mount_still_overlay(m, step, step->shadow, target));
+}
+
+/* Where a layer cannot be mounted: without it, if the host's directory is not the reason. */
+static int mount_without_layer(const struct mounter *m, const struct isle_step *step, const char *shadow, int target,
+			       int r)
+{
+	if (!step->optional || r == -ENOENT || mount_still_overlay(m, step, shadow, target) < 0)
+		return or_closed(m, step, target, r);
+	isle_note("%s is read-only in this isle: its layer cannot be mounted (%s)", isle_quote(step->path),
 		  strerror(-r));
-	return bind_read_only(step->path, target);
+	return 0;
 }
 
 /* overlayfs makes work/work, and only where it takes the lower directory. */
@@ -225,7 +280,9 @@ static int mount_layer(const struct mounter *m, const struct isle_step *step, in
 		return mount_file(m, layer, target);
 	int r = mount_overlay(m, step, layer, target);
 	/* What the isle has changed there must not be out of sight. */
-	return r < 0 && was_mounted(m->isle, layer) ? r : or_read_only(step, target, r);
+	if (r >= 0 || was_mounted(m->isle, layer))
+		return r;
+	return mount_without_layer(m, step, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, target, r);
 }
 
 static int mount_writable(const char *path, int target)
@@ -242,16 +299,6 @@ static int mount_writable(const char *path, int target)
 	if (r < 0)
 		return r;
 	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
-
-static int hide(const struct mounter *m, int target)
-{
-	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-	struct stat st;
-
-	if (fstat(target, &st) < 0)
-		return -errno;
-	return bind_onto(m->store, S_ISDIR(st.st_mode) ? "empty" : "empty-file", 0, attributes, target);
 }
 
 /* Rules are about names, not about what exists: a hidden path stays hidden when the host makes it later. Its parent has
@@ -281,7 +328,7 @@ static int hide_named(const struct mounter *m, const struct isle_step *step)
 	if (target == -EEXIST) /* a link that leads nowhere yet */
 		target = open_target(m, step->path);
 	if (target >= 0)
-		return hide(m, target);
+		return cover(m, target);
 	return target == -ENOENT || target == -ENOTDIR || target == -ELOOP || target == -EACCES ? 0 : target;
 }
 
@@ -296,13 +343,13 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 	case ISLE_STEP_LAYER:
 		return mount_layer(m, step, target);
 	case ISLE_STEP_STILL:
-		return or_read_only(step, target, mount_still_overlay(m, step, target));
+		return mount_still(m, step, target);
 	case ISLE_STEP_READ_ONLY:
-		return bind_read_only(step->path, target);
+		return bind_file(m, step->path, target);
 	case ISLE_STEP_BIND:
 		return mount_writable(step->path, target);
 	case ISLE_STEP_HIDE:
-		return hide(m, target);
+		return cover(m, target);
 	case ISLE_STEP_RESOLV:
 		return bind_onto(m->isle->dir, "resolv.conf", 0, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, target);
 	}
@@ -355,7 +402,9 @@ int isle_view_refresh(int root, const struct isle_view *view)
 		    (step->kind != ISLE_STEP_LAYER || view->layers.list[step->layer].kind == ISLE_LAYER_FILE))
 			continue;
 		auto_fd int point = isle_walk(root, step->path + 1, O_PATH);
-		if (point < 0)
+		struct statfs shown;
+		/* What is bound or empty instead has nothing to drop, and its options are the host's. */
+		if (point < 0 || fstatfs(point, &shown) < 0 || shown.f_type != OVERLAYFS_SUPER_MAGIC)
 			continue;
 		auto_fd int fs = isle_fspick(point, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
 		int r = fs < 0 ? fs : 0;
