@@ -28,6 +28,7 @@
 #include "quote.h"
 #include "talk.h"
 #include "view.h"
+#include "view_mask.h"
 
 /* <sys/mount.h> and <linux/mount.h> of Debian 12 exclude each other. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
@@ -64,21 +65,30 @@ static int open_lower(const struct mounter *m, const char *key, const char *path
 	return fd < 0 ? -errno : fd;
 }
 
+/* What a layer is mounted from: descriptors, -1 for none. */
+struct parts {
+	int lower, mask; /* directories; mask is over lower */
+	int place;	 /* that holds upper and work */
+};
+
 /* Upper and work as overlay options, relative to the isle's directory or by descriptor. */
-static int format_options(const struct mounter *m, const struct isle_layer *layer, int lower, int place, char *buffer,
-			  size_t size)
+static int format_options(const struct mounter *m, const struct isle_layer *layer, const struct parts *parts,
+			  char *buffer, size_t size)
 {
 	const char *kind = layer->user ? "userxattr" : "redirect_dir=on,index=on,xino=auto,metacopy=on";
 	const char *sync = (m->flags & ISLE_RUN_DURABLE) != 0 ? "" : ",volatile";
 	char base[48];
+	char above[48] = "";
 	int n;
 
-	if (place >= 0)
-		snprintf(base, sizeof(base), "/proc/self/fd/%d", place);
+	if (parts->mask >= 0)
+		snprintf(above, sizeof(above), "/proc/self/fd/%d:", parts->mask);
+	if (parts->place >= 0)
+		snprintf(base, sizeof(base), "/proc/self/fd/%d", parts->place);
 	else
 		snprintf(base, sizeof(base), "layers.d/%u", layer->number);
-	n = snprintf(buffer, size, "lowerdir=/proc/self/fd/%d,upperdir=%s/upper,workdir=%s/work,%s%s", lower, base,
-		     base, kind, sync);
+	n = snprintf(buffer, size, "lowerdir=%s/proc/self/fd/%d,upperdir=%s/upper,workdir=%s/work,%s%s", above,
+		     parts->lower, base, base, kind, sync);
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
@@ -128,14 +138,60 @@ static int check_directories(const struct mounter *m, const struct isle_layer *l
 	return 0;
 }
 
+static int open_layer_directory(const struct mounter *m, const struct isle_layer *layer, int place)
+{
+	char name[40];
+	int fd;
+
+	if (place >= 0) {
+		fd = fcntl(place, F_DUPFD_CLOEXEC, 0);
+	} else {
+		snprintf(name, sizeof(name), "layers.d/%u", layer->number);
+		fd = openat(m->isle->dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+/* A file system in memory holds the mask. It is mounted where the overlay will be, which then covers it. */
+static int mount_mask(const struct mounter *m, const struct isle_step *step, int lower, int target)
+{
+	char point[40];
+
+	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
+	if (mount("isle", point, "tmpfs", SYS_MS_NODEV | SYS_MS_NOSUID | SYS_MS_NOEXEC, "mode=0755") < 0)
+		return -errno;
+	auto_fd int mask = open_target(m, step->path);
+	if (mask < 0)
+		return mask;
+	int r = isle_mask_fill(mask, lower, m->view, step->layer);
+	return r < 0 ? r : fd_take(&mask);
+}
+
+static int mount_parts(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
+		       const struct parts *parts, int target)
+{
+	unsigned long flags = SYS_MS_NODEV | step->flags | (layer->user ? SYS_MS_NOSUID : 0);
+	auto_fd int dir = open_layer_directory(m, layer, parts->place);
+	char options[256];
+	char point[40];
+	int r = dir;
+
+	if (r >= 0 && !layer->user)
+		r = isle_mask_note(dir, parts->mask >= 0);
+	if (r >= 0)
+		r = format_options(m, layer, parts, options, sizeof(options));
+	if (r < 0)
+		return r;
+	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
+	return mount_patiently(point, flags, options);
+}
+
 static int mount_overlay(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
 			 int target)
 {
-	unsigned long flags = SYS_MS_NODEV | step->flags | (layer->user ? SYS_MS_NOSUID : 0);
 	auto_fd int lower = open_lower(m, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, layer->path);
+	auto_fd int mask = -1;
 	int place = layer->place == NULL ? -1 : open(layer->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	char options[256];
-	char point[40];
 
 	m->view->places[step->layer] = place;
 	if (lower < 0)
@@ -146,11 +202,12 @@ static int mount_overlay(const struct mounter *m, const struct isle_step *step, 
 	if (r < 0)
 		return r;
 	set_upper_mode(m, layer, place);
-	r = format_options(m, layer, lower, place, options, sizeof(options));
-	if (r < 0)
-		return r;
-	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
-	return mount_patiently(point, flags, options);
+	if (isle_mask_is_wanted(m->view, step->layer)) {
+		mask = mount_mask(m, step, lower, target);
+		if (mask < 0)
+			return mask;
+	}
+	return mount_parts(m, step, layer, &(const struct parts){lower, mask, place}, target);
 }
 
 /* A detached copy of a mount with attributes set, put onto target. */
@@ -313,8 +370,8 @@ static int open_placeholder(const struct mounter *m, const char *path)
 	return isle_walk(parent, name, O_PATH | O_DIRECTORY);
 }
 
-/* What the user wants hidden is never left in sight: only where nothing can be seen there is nothing to do. */
-static int hide_named(const struct mounter *m, const struct isle_step *step)
+/* A name that the user wants hidden: links are followed in the view, and what is missing there gets a placeholder. */
+static int open_named(const struct mounter *m, const struct isle_step *step)
 {
 	const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	auto_fd int target = -EAGAIN; /* something was renamed while ".." was looked up */
@@ -327,15 +384,55 @@ static int hide_named(const struct mounter *m, const struct isle_step *step)
 		target = open_placeholder(m, step->path);
 	if (target == -EEXIST) /* a link that leads nowhere yet */
 		target = open_target(m, step->path);
+	if (step->missing && (target == -EROFS || target == -EOVERFLOW || target == -EPERM)) {
+		isle_note("%s will be seen as soon as the host has it: the isle can make nothing there to cover it",
+			  isle_quote(step->path));
+		return -ENOENT;
+	}
+	return fd_take(&target);
+}
+
+/* Whether a directory above this path is covered already, or empty for want of an overlay. */
+static bool is_below_cover(const struct mounter *m, const char *path)
+{
+	char above[PATH_MAX];
+	struct stat empty;
+	struct stat st;
+	int fd = -ENOENT;
+
+	snprintf(above, sizeof(above), "%s", path);
+	while (fd < 0 && above[0] != '\0') {
+		*strrchr(above, '/') = '\0';
+		fd = isle_walk(m->root, above[0] == '\0' ? "." : above + 1, O_PATH);
+	}
+	auto_fd int target = fd;
+	return target >= 0 && fstat(target, &st) == 0 && fstatat(m->store, "empty", &empty, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == empty.st_dev && st.st_ino == empty.st_ino;
+}
+
+/* What is hidden is never left in sight: there is nothing to do only where nothing can be seen. */
+static int hide(const struct mounter *m, const struct isle_step *step)
+{
+	auto_fd int target = step->named ? open_named(m, step) : open_target(m, step->path);
+	struct stat st;
+
 	if (target >= 0)
 		return cover(m, target);
-	return target == -ENOENT || target == -ENOTDIR || target == -ELOOP || target == -EACCES ? 0 : target;
+	if (!step->owed && !step->named)
+		return step->optional ? 0 : target;
+	if (target != -ENOENT && target != -ENOTDIR && target != -ELOOP && target != -EACCES)
+		return target;
+	if (!step->owed || (target == -EACCES && m->view->user))
+		return 0;
+	if ((lstat(step->path, &st) < 0 && errno == ENOENT) || is_below_cover(m, step->path))
+		return 0;
+	return target;
 }
 
 static int mount_step(struct mounter *m, const struct isle_step *step)
 {
-	if (step->named)
-		return hide_named(m, step);
+	if (step->kind == ISLE_STEP_HIDE)
+		return hide(m, step);
 	auto_fd int target = open_target(m, step->path);
 	if (target < 0)
 		return step->optional ? 0 : target;
@@ -349,7 +446,7 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 	case ISLE_STEP_BIND:
 		return mount_writable(step->path, target);
 	case ISLE_STEP_HIDE:
-		return cover(m, target);
+		break;
 	case ISLE_STEP_RESOLV:
 		return bind_onto(m->isle->dir, "resolv.conf", 0, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, target);
 	}
@@ -358,6 +455,12 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 
 static int cannot_show(const struct isle_step *step, int r, struct isle_err *err)
 {
+	if (step->kind == ISLE_STEP_HIDE) {
+		isle_err_errno(err, r, "cannot hide %s: the isle does not show it where it should",
+			       isle_quote(step->path));
+		isle_err_hint(err, "use a new isle");
+		return r;
+	}
 	isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));
 	if (isle_is_no_room(r))
 		isle_err_hint(err, "it is full, and what the isle has changed there cannot be shown without some room");

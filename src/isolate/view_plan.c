@@ -15,7 +15,7 @@
  * 3. A mount that is read-only on the host is shown by a read-only overlay: no layer, the same error as natively. It is
  * not bound, since what is bound is the host's object: its sockets could be connected to. A plain file may be; what is
  * mounted and is neither a plain file nor a directory is covered.
- * 4. The store and the places of layers are hidden under every path by which some mount leads to them.
+ * 4. The store and the places of layers are hidden under every name (view_hide.h).
  * 5. A layer of the table stays in use as long as its path is a directory, so a second run goes on where the first
  * stopped.
  * 6. Where the user can change nothing anyway there is no layer, only a read-only overlay (still.h).
@@ -43,6 +43,7 @@
 #include "still.h"
 #include "talk.h"
 #include "view.h"
+#include "view_hide.h"
 #include "view_internal.h"
 
 struct planner {
@@ -70,11 +71,6 @@ static bool is_kernel_interface(const char *type)
 			return true;
 	}
 	return false;
-}
-
-static bool is_own_tree(const char *path)
-{
-	return isle_path_below(path, "/proc") || isle_path_below(path, "/sys") || isle_path_below(path, "/dev");
 }
 
 static struct isle_step *add_step(struct planner *p, enum isle_step_kind kind, const char *path)
@@ -344,7 +340,7 @@ static int plan_entry(struct planner *p, int dir, const char *path, const struct
 
 	if (child == NULL)
 		return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
-	if (is_own_tree(child))
+	if (isle_view_is_own_tree(child))
 		return 0;
 	if (S_ISDIR(e->st.stx_mode) || mount_at(p, child) != NULL)
 		return plan_child(p, dir, child);
@@ -464,7 +460,7 @@ static int plan_mounts(struct planner *p)
 	for (size_t i = 0; i < p->mounts.count; i++) {
 		const char *point = p->mounts.list[i].point;
 
-		if (is_own_tree(point))
+		if (isle_view_is_own_tree(point))
 			continue;
 		auto_free char *parent = strndup(point, (size_t)(strrchr(point, '/') - point));
 		if (parent == NULL)
@@ -477,63 +473,12 @@ static int plan_mounts(struct planner *p)
 	return 0;
 }
 
-/* Every path of the view that leads to this directory of the host: the one given and those through other mounts of
- * the same file system. */
-static int hide_everywhere(struct planner *p, const char *path)
-{
-	const struct isle_mount *home = isle_mounts_find(&p->mounts, path);
-	int r = 0;
-
-	if (home == NULL)
-		return 0;
-	const char *below = path + (strcmp(home->point, "/") == 0 ? 0 : strlen(home->point));
-	const char *inside = isle_view_addf(p->view, "%s%s", strcmp(home->root, "/") == 0 ? "" : home->root, below);
-	if (inside == NULL)
-		return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
-	for (size_t i = 0; r >= 0 && i < p->mounts.count; i++) {
-		const struct isle_mount *m = &p->mounts.list[i];
-		size_t root = strcmp(m->root, "/") == 0 ? 0 : strlen(m->root);
-
-		if (m->dev != home->dev || !isle_path_below(inside, m->root) || is_own_tree(m->point))
-			continue;
-		const char *alias = isle_view_addf(p->view, "%s%s", strcmp(m->point, "/") == 0 ? "" : m->point,
-						   inside + root);
-		if (alias == NULL)
-			return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
-		if (isle_mounts_find(&p->mounts, alias) == m || strcmp(m->point, alias) == 0)
-			r = add_hidden(p, *alias == '\0' ? "/" : alias);
-	}
-	return r;
-}
-
-static int hide_store(struct planner *p)
-{
-	auto_free char *real = realpath(isle_store_path(p->store), NULL);
-	const char *last = NULL;
-	int r;
-
-	if (real == NULL)
-		return isle_err_errno(p->err, -errno, "cannot look at the store");
-	r = hide_everywhere(p, real);
-	for (size_t i = 0; r >= 0 && i < p->view->layers.count; i++) {
-		const char *place = p->view->layers.list[i].place;
-		const char *slash = place == NULL ? NULL : strrchr(place, '/');
-
-		if (slash == NULL || (last != NULL && strncmp(last, place, (size_t)(slash - place) + 1) == 0))
-			continue;
-		last = place;
-		const char *parent = isle_view_addf(p->view, "%.*s", (int)(slash - place), place);
-		r = parent == NULL ? -ENOMEM : hide_everywhere(p, parent);
-	}
-	return r;
-}
-
 /* What --write and --hide cannot be about: the whole view, and what an isle has of its own in any case. */
 static int check_named(struct planner *p, const char *path, const char *option)
 {
 	if (strcmp(path, "/") == 0)
 		isle_err_text(p->err, -EINVAL, "%s is not for the whole file system", option);
-	else if (is_own_tree(path))
+	else if (isle_view_is_own_tree(path))
 		isle_err_text(p->err, -EINVAL, "%s %s: an isle has its own /proc, /sys and /dev", option,
 			      isle_quote(path));
 	else
@@ -571,33 +516,15 @@ static int plan_writable(struct planner *p, const char *path)
 	return add_step(p, ISLE_STEP_BIND, real) == NULL ? -ENOMEM : 0;
 }
 
-static int add_named_hidden(struct planner *p, const char *path, bool missing)
-{
-	int r = check_named(p, path, "--hide");
-
-	if (r >= 0)
-		r = add_hidden(p, path);
-	if (r < 0)
-		return r;
-	p->view->list[p->view->count - 1].missing = missing;
-	p->view->list[p->view->count - 1].named = true;
-	return 0;
-}
-
-/* Under the name that was given, which a link of the isle can make lead elsewhere, and under that of what it leads to
- * on the host. */
-static int plan_hidden(struct planner *p, const char *path)
+static int plan_hidden(struct planner *p, const struct isle_hider *hider, const char *path)
 {
 	bool missing;
 	auto_free char *real = resolve(path, &missing);
-	bool linked = real != NULL && strcmp(real, path) != 0;
-	int r = linked ? add_named_hidden(p, real, missing) : 0;
+	int r = real == NULL ? 0 : check_named(p, real, "--hide");
 
 	if (r >= 0)
-		r = add_named_hidden(p, path, missing && !linked);
-	if (r >= 0 && missing)
-		isle_note("there is nothing to hide at %s", isle_quote(path));
-	return r;
+		r = check_named(p, path, "--hide");
+	return r < 0 ? r : isle_hide_named(hider, path, real, missing);
 }
 
 /* --write comes before the store is hidden, which can lie below; --hide after it. */
@@ -610,12 +537,12 @@ static int plan_all_writable(struct planner *p, const struct isle_run_options *o
 	return r;
 }
 
-static int plan_all_hidden(struct planner *p, const struct isle_run_options *options)
+static int plan_all_hidden(struct planner *p, const struct isle_hider *hider, const struct isle_run_options *options)
 {
 	int r = 0;
 
 	for (const char *const *path = options->hide; r >= 0 && path != NULL && *path != NULL; path++)
-		r = plan_hidden(p, *path);
+		r = plan_hidden(p, hider, *path);
 	return r;
 }
 
@@ -694,6 +621,12 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 {
 	auto_view struct isle_view view = {.user = !isle_view_is_root()};
 	struct planner p = {.store = store, .isle = isle, .view = &view, .err = err};
+	const struct isle_hider hider = {.store = store,
+					 .isle = isle,
+					 .mounts = &p.mounts,
+					 .view = &view,
+					 .nest = (options->flags & ISLE_RUN_NEST) != 0,
+					 .err = err};
 	struct stat st;
 	int r;
 
@@ -713,13 +646,13 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 	if (r >= 0)
 		r = plan_all_writable(&p, options);
 	if (r >= 0)
-		r = hide_store(&p);
+		r = isle_hide_store(&hider);
 	if (r >= 0)
 		r = plan_standins(&p, options->directory);
 	if (r >= 0 && options->net == ISLE_NET_INTERNET)
 		r = plan_resolv_conf(&p);
 	if (r >= 0)
-		r = plan_all_hidden(&p, options);
+		r = plan_all_hidden(&p, &hider, options);
 	if (r >= 0 && p.new_layers)
 		r = isle_layers_write(isle, &view.layers, err);
 	isle_mounts_done(&p.mounts);
