@@ -229,6 +229,21 @@ static int set_path(struct isle_operands *list, const char *path)
 	return isle_operands_take(list, absolute) < 0 ? out_of_memory() : 0;
 }
 
+/* A name that is mistyped would hide nothing. */
+static int add_hidden(struct request *q, const char *value)
+{
+	struct stat st;
+	int r = set_path(&q->hide, value);
+
+	if (r != 0 || lstat(q->hide.list[q->hide.count - 1], &st) == 0 || (errno != ENOENT && errno != ENOTDIR))
+		return r;
+	int code = -errno;
+	struct isle_err err = ISLE_ERR_INIT;
+	isle_err_errno(&err, code, "cannot hide %s", isle_quote(q->hide.list[q->hide.count - 1]));
+	isle_err_print(&err);
+	return ISLE_EXIT_NOT_STARTED;
+}
+
 static int set_flag(struct request *q, int id)
 {
 	switch (id) {
@@ -282,7 +297,7 @@ static int set_option(struct request *q, int id, char *value)
 	case OPT_NET:
 		return set_net(q, value);
 	case OPT_HIDE:
-		return set_path(&q->hide, value);
+		return add_hidden(q, value);
 	case OPT_WRITE:
 		return set_path(&q->write, value);
 	case OPT_ENV:
@@ -525,9 +540,8 @@ static int configure(struct request *q, struct isle_err *err)
 		q->when = settings->when;
 	if (q->when && strcmp(q->when, "none") == 0)
 		q->when = NULL;
-	for (size_t i = 0; i < settings->hide_count && r == 0; i++)
-		if (faccessat(AT_FDCWD, settings->hide[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-			r = set_path(&q->hide, settings->hide[i]);
+	for (size_t i = 0; i < settings->hide_count && r == 0; i++) /* also what is not there yet */
+		r = set_path(&q->hide, settings->hide[i]);
 	return r == 0 ? 0 : isle_err_errno(err, -ENOMEM, "cannot read the configuration");
 }
 

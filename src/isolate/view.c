@@ -83,6 +83,17 @@ int isle_view_add_layer(struct isle_view *view, const struct isle_layer *layer, 
 	return added->path == NULL || (layer->shadow != NULL && added->shadow == NULL) ? -ENOMEM : 0;
 }
 
+int isle_view_add_mask(struct isle_view *view, unsigned layer, const char *path, bool directory)
+{
+	struct isle_mask *list = grow(view->masks, view->mask_count, sizeof(*list));
+
+	if (list == NULL)
+		return -ENOMEM;
+	view->masks = list;
+	list[view->mask_count] = (struct isle_mask){layer, isle_view_string(view, path), directory};
+	return list[view->mask_count++].path == NULL ? -ENOMEM : 0;
+}
+
 int isle_view_load_layers(struct isle_view *view, const struct isle *isle, struct isle_err *err)
 {
 	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
@@ -110,6 +121,7 @@ void isle_view_done(struct isle_view *view)
 		free(view->list[i].path);
 	free(view->list);
 	free(view->places);
+	free(view->masks);
 	isle_layers_done(&view->layers);
 	for (struct view_strings *s = view->strings; s != NULL; s = next) {
 		next = s->next;

@@ -14,7 +14,7 @@
 enum isle_step_kind {
 	ISLE_STEP_LAYER,     /* the overlay, or the copied file, of layer `layer` */
 	ISLE_STEP_STILL,     /* a read-only overlay of the host's directory, or of `shadow`: still.h */
-	ISLE_STEP_READ_ONLY, /* the host's mount, read-only with all below it */
+	ISLE_STEP_READ_ONLY, /* the host's plain file, read-only */
 	ISLE_STEP_BIND,	     /* the host's object, writable: --write */
 	ISLE_STEP_HIDE,	     /* an empty directory or an unreadable file */
 	ISLE_STEP_RESOLV,    /* the isle's resolv.conf over the host's, whose name servers are out of reach inside */
@@ -27,13 +27,25 @@ struct isle_step {
 	unsigned layer;	     /* ISLE_STEP_LAYER: index in the layer table */
 	bool missing;	    /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
 	const char *shadow; /* ISLE_STEP_STILL: key of the shadow, or NULL */
+	bool owed;	    /* HIDE: for all that is known the host's object shows there, so that it must be found */
 	bool named;    /* HIDE: by the user. Links are followed in the view, and what cannot be hidden is an error */
-	bool optional; /* what is missing or cannot be mounted is shown read-only, or left out */
+	bool optional; /* what is missing is left out, and what cannot be overlaid is shown read-only or as empty */
+	bool plain;    /* LAYER, STILL: the host's file system holds neither sockets nor pipes nor devices */
+};
+
+/* A part of a layer's lower that overlayfs must not find: the keeper puts a layer over the lower that has a whiteout
+ * there, or, for what is no directory, an empty file. */
+struct isle_mask {
+	unsigned layer;
+	const char *path; /* absolute, below the layer's */
+	bool directory;
 };
 
 struct isle_view {
 	struct isle_step *list; /* in the order in which they are mounted: parents first */
 	size_t count;
+	struct isle_mask *masks;
+	size_t mask_count;
 	struct isle_layers layers; /* those of the table and the new ones */
 	bool user;		   /* made by an ordinary user, in a user namespace */
 	/* Of each layer: its directory where it is not in the store, else -1. Opened when it is mounted, since after

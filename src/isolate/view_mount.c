@@ -8,22 +8,27 @@
  * 2. Lower directories are named by descriptors and the isle's own by numbers, so that no path has to be escaped for
  *    overlayfs, whose options know commas, colons and backslashes.
  * 3. No overlay has devices; set-user-ID programs work as root only.
- * 4. A file system that overlayfs does not take as a lower (case-insensitive, automounting) is shown read-only, with a
- * note.
+ * 4. A bind is not a copy: what is bound is the host's object, and a program inside can connect to a socket or open a
+ *    pipe of the host through it. So directories are shown by overlays, whose sockets refuse connections and whose
+ * pipes are the isle's own. A file system that overlayfs does not take as a lower (case-insensitive, automounting) is
+ * bound only where it can hold neither, without what is mounted below it, and else it is empty; both with a note.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "kernel.h"
 #include "path.h"
 #include "quote.h"
 #include "talk.h"
 #include "view.h"
+#include "view_mask.h"
 
 /* <sys/mount.h> and <linux/mount.h> of Debian 12 exclude each other. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
@@ -60,21 +65,30 @@ static int open_lower(const struct mounter *m, const char *key, const char *path
 	return fd < 0 ? -errno : fd;
 }
 
+/* What a layer is mounted from: descriptors, -1 for none. */
+struct parts {
+	int lower, mask; /* directories; mask is over lower */
+	int place;	 /* that holds upper and work */
+};
+
 /* Upper and work as overlay options, relative to the isle's directory or by descriptor. */
-static int format_options(const struct mounter *m, const struct isle_layer *layer, int lower, int place, char *buffer,
-			  size_t size)
+static int format_options(const struct mounter *m, const struct isle_layer *layer, const struct parts *parts,
+			  char *buffer, size_t size)
 {
 	const char *kind = layer->user ? "userxattr" : "redirect_dir=on,index=on,xino=auto,metacopy=on";
 	const char *sync = (m->flags & ISLE_RUN_DURABLE) != 0 ? "" : ",volatile";
 	char base[48];
+	char above[48] = "";
 	int n;
 
-	if (place >= 0)
-		snprintf(base, sizeof(base), "/proc/self/fd/%d", place);
+	if (parts->mask >= 0)
+		snprintf(above, sizeof(above), "/proc/self/fd/%d:", parts->mask);
+	if (parts->place >= 0)
+		snprintf(base, sizeof(base), "/proc/self/fd/%d", parts->place);
 	else
 		snprintf(base, sizeof(base), "layers.d/%u", layer->number);
-	n = snprintf(buffer, size, "lowerdir=/proc/self/fd/%d,upperdir=%s/upper,workdir=%s/work,%s%s", lower, base,
-		     base, kind, sync);
+	n = snprintf(buffer, size, "lowerdir=%s/proc/self/fd/%d,upperdir=%s/upper,workdir=%s/work,%s%s", above,
+		     parts->lower, base, base, kind, sync);
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
@@ -124,14 +138,60 @@ static int check_directories(const struct mounter *m, const struct isle_layer *l
 	return 0;
 }
 
+static int open_layer_directory(const struct mounter *m, const struct isle_layer *layer, int place)
+{
+	char name[40];
+	int fd;
+
+	if (place >= 0) {
+		fd = fcntl(place, F_DUPFD_CLOEXEC, 0);
+	} else {
+		snprintf(name, sizeof(name), "layers.d/%u", layer->number);
+		fd = openat(m->isle->dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+/* A file system in memory holds the mask. It is mounted where the overlay will be, which then covers it. */
+static int mount_mask(const struct mounter *m, const struct isle_step *step, int lower, int target)
+{
+	char point[40];
+
+	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
+	if (mount("isle", point, "tmpfs", SYS_MS_NODEV | SYS_MS_NOSUID | SYS_MS_NOEXEC, "mode=0755") < 0)
+		return -errno;
+	auto_fd int mask = open_target(m, step->path);
+	if (mask < 0)
+		return mask;
+	int r = isle_mask_fill(mask, lower, m->view, step->layer);
+	return r < 0 ? r : fd_take(&mask);
+}
+
+static int mount_parts(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
+		       const struct parts *parts, int target)
+{
+	unsigned long flags = SYS_MS_NODEV | step->flags | (layer->user ? SYS_MS_NOSUID : 0);
+	auto_fd int dir = open_layer_directory(m, layer, parts->place);
+	char options[256];
+	char point[40];
+	int r = dir;
+
+	if (r >= 0 && !layer->user)
+		r = isle_mask_note(dir, parts->mask >= 0);
+	if (r >= 0)
+		r = format_options(m, layer, parts, options, sizeof(options));
+	if (r < 0)
+		return r;
+	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
+	return mount_patiently(point, flags, options);
+}
+
 static int mount_overlay(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
 			 int target)
 {
-	unsigned long flags = SYS_MS_NODEV | step->flags | (layer->user ? SYS_MS_NOSUID : 0);
 	auto_fd int lower = open_lower(m, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, layer->path);
+	auto_fd int mask = -1;
 	int place = layer->place == NULL ? -1 : open(layer->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	char options[256];
-	char point[40];
 
 	m->view->places[step->layer] = place;
 	if (lower < 0)
@@ -142,11 +202,12 @@ static int mount_overlay(const struct mounter *m, const struct isle_step *step, 
 	if (r < 0)
 		return r;
 	set_upper_mode(m, layer, place);
-	r = format_options(m, layer, lower, place, options, sizeof(options));
-	if (r < 0)
-		return r;
-	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
-	return mount_patiently(point, flags, options);
+	if (isle_mask_is_wanted(m->view, step->layer)) {
+		mask = mount_mask(m, step, lower, target);
+		if (mask < 0)
+			return mask;
+	}
+	return mount_parts(m, step, layer, &(const struct parts){lower, mask, place}, target);
 }
 
 /* A detached copy of a mount with attributes set, put onto target. */
@@ -163,9 +224,23 @@ static int bind_onto(int dir, const char *path, unsigned recursive, uint64_t att
 	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-static int bind_read_only(const char *path, int target)
+/* The host's plain file. It is looked at once it is held: nothing else can take its place any more. */
+static int bind_file(const struct mounter *m, const char *path, int target)
 {
-	return bind_onto(AT_FDCWD, path, AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, target);
+	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | (m->view->user ? MOUNT_ATTR_NOSUID : 0);
+	auto_fd int tree = isle_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	struct stat st;
+
+	if (tree < 0)
+		return tree;
+	if (fstat(tree, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	int r = isle_mount_setattr(tree, "", AT_EMPTY_PATH, attributes, 0);
+	if (r < 0)
+		return r;
+	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 static int mount_file(const struct mounter *m, const struct isle_layer *layer, int target)
@@ -178,35 +253,72 @@ static int mount_file(const struct mounter *m, const struct isle_layer *layer, i
 }
 
 /* Without an upper, but with a second lower, an empty one, which overlayfs wants then. */
-static int mount_still_overlay(const struct mounter *m, const struct isle_step *step, int target)
+static int mount_still_overlay(const struct mounter *m, const struct isle_step *step, const char *shadow, int target)
 {
-	unsigned long flags = SYS_MS_RDONLY | SYS_MS_NODEV | SYS_MS_NOSUID | step->flags;
-	auto_fd int lower = open_lower(m, step->shadow, step->path);
+	const char *kind = m->view->user ? "userxattr" : "redirect_dir=on,xino=auto,metacopy=on";
+	unsigned long flags = SYS_MS_RDONLY | SYS_MS_NODEV | step->flags | (m->view->user ? SYS_MS_NOSUID : 0);
+	auto_fd int lower = open_lower(m, shadow, step->path);
 	auto_fd int empty = openat(m->store, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	char options[96];
+	char options[128];
 	char point[40];
 
 	if (lower < 0)
 		return lower;
 	if (empty < 0)
 		return -errno;
-	snprintf(options, sizeof(options), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d,userxattr", lower, empty);
+	snprintf(options, sizeof(options), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d,%s", lower, empty, kind);
 	snprintf(point, sizeof(point), "/proc/self/fd/%d", target);
 	return mount("isle", point, "overlay", flags, options) < 0 ? -errno : 0;
 }
 
-/* What cannot be overlaid is read-only; what the host has removed since the view was planned is left out. */
-static int or_read_only(const struct isle_step *step, int target, int r)
+/* One of the store's two empty objects, over a directory or over anything else. */
+static int cover(const struct mounter *m, int target)
 {
+	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	struct stat st;
+
+	if (fstat(target, &st) < 0)
+		return -errno;
+	return bind_onto(m->store, S_ISDIR(st.st_mode) ? "empty" : "empty-file", 0, attributes, target);
+}
+
+/* A directory that cannot be overlaid (r): invariant 4. What the host has removed since the view was planned is left
+ * out. */
+static int or_closed(const struct mounter *m, const struct isle_step *step, int target, int r)
+{
+	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | (m->view->user ? MOUNT_ATTR_NOSUID : 0);
 	struct stat st;
 
 	if (r >= 0 || !step->optional)
 		return r;
 	if (r == -ENOENT)
 		return lstat(step->path, &st) < 0 && errno == ENOENT ? 0 : r;
-	isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)", isle_quote(step->path),
+	if (step->plain && bind_onto(AT_FDCWD, step->path, 0, attributes, target) >= 0) {
+		isle_note("%s is read-only in this isle: its file system cannot be overlaid (%s)",
+			  isle_quote(step->path), strerror(-r));
+		return 0;
+	}
+	isle_note("%s is empty in this isle: its file system cannot be overlaid (%s), and sockets and pipes in it "
+		  "would be "
+		  "those of the host",
+		  isle_quote(step->path), strerror(-r));
+	return cover(m, target);
+}
+
+static int mount_still(const struct mounter *m, const struct isle_step *step, int target)
+{
+	return or_closed(m, step, target, mount_still_overlay(m, step, step->shadow, target));
+}
+
+/* Where a layer cannot be mounted: without it, if the host's directory is not the reason. */
+static int mount_without_layer(const struct mounter *m, const struct isle_step *step, const char *shadow, int target,
+			       int r)
+{
+	if (!step->optional || r == -ENOENT || mount_still_overlay(m, step, shadow, target) < 0)
+		return or_closed(m, step, target, r);
+	isle_note("%s is read-only in this isle: its layer cannot be mounted (%s)", isle_quote(step->path),
 		  strerror(-r));
-	return bind_read_only(step->path, target);
+	return 0;
 }
 
 /* overlayfs makes work/work, and only where it takes the lower directory. */
@@ -225,7 +337,9 @@ static int mount_layer(const struct mounter *m, const struct isle_step *step, in
 		return mount_file(m, layer, target);
 	int r = mount_overlay(m, step, layer, target);
 	/* What the isle has changed there must not be out of sight. */
-	return r < 0 && was_mounted(m->isle, layer) ? r : or_read_only(step, target, r);
+	if (r >= 0 || was_mounted(m->isle, layer))
+		return r;
+	return mount_without_layer(m, step, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, target, r);
 }
 
 static int mount_writable(const char *path, int target)
@@ -244,16 +358,6 @@ static int mount_writable(const char *path, int target)
 	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-static int hide(const struct mounter *m, int target)
-{
-	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-	struct stat st;
-
-	if (fstat(target, &st) < 0)
-		return -errno;
-	return bind_onto(m->store, S_ISDIR(st.st_mode) ? "empty" : "empty-file", 0, attributes, target);
-}
-
 /* Rules are about names, not about what exists: a hidden path stays hidden when the host makes it later. Its parent has
  * to exist, and the isle must be able to write there. */
 static int open_placeholder(const struct mounter *m, const char *path)
@@ -266,8 +370,8 @@ static int open_placeholder(const struct mounter *m, const char *path)
 	return isle_walk(parent, name, O_PATH | O_DIRECTORY);
 }
 
-/* What the user wants hidden is never left in sight: only where nothing can be seen there is nothing to do. */
-static int hide_named(const struct mounter *m, const struct isle_step *step)
+/* A name that the user wants hidden: links are followed in the view, and what is missing there gets a placeholder. */
+static int open_named(const struct mounter *m, const struct isle_step *step)
 {
 	const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	auto_fd int target = -EAGAIN; /* something was renamed while ".." was looked up */
@@ -280,15 +384,55 @@ static int hide_named(const struct mounter *m, const struct isle_step *step)
 		target = open_placeholder(m, step->path);
 	if (target == -EEXIST) /* a link that leads nowhere yet */
 		target = open_target(m, step->path);
+	if (step->missing && (target == -EROFS || target == -EOVERFLOW || target == -EPERM)) {
+		isle_note("%s will be seen as soon as the host has it: the isle can make nothing there to cover it",
+			  isle_quote(step->path));
+		return -ENOENT;
+	}
+	return fd_take(&target);
+}
+
+/* Whether a directory above this path is covered already, or empty for want of an overlay. */
+static bool is_below_cover(const struct mounter *m, const char *path)
+{
+	char above[PATH_MAX];
+	struct stat empty;
+	struct stat st;
+	int fd = -ENOENT;
+
+	snprintf(above, sizeof(above), "%s", path);
+	while (fd < 0 && above[0] != '\0') {
+		*strrchr(above, '/') = '\0';
+		fd = isle_walk(m->root, above[0] == '\0' ? "." : above + 1, O_PATH);
+	}
+	auto_fd int target = fd;
+	return target >= 0 && fstat(target, &st) == 0 && fstatat(m->store, "empty", &empty, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == empty.st_dev && st.st_ino == empty.st_ino;
+}
+
+/* What is hidden is never left in sight: there is nothing to do only where nothing can be seen. */
+static int hide(const struct mounter *m, const struct isle_step *step)
+{
+	auto_fd int target = step->named ? open_named(m, step) : open_target(m, step->path);
+	struct stat st;
+
 	if (target >= 0)
-		return hide(m, target);
-	return target == -ENOENT || target == -ENOTDIR || target == -ELOOP || target == -EACCES ? 0 : target;
+		return cover(m, target);
+	if (!step->owed && !step->named)
+		return step->optional ? 0 : target;
+	if (target != -ENOENT && target != -ENOTDIR && target != -ELOOP && target != -EACCES)
+		return target;
+	if (!step->owed || (target == -EACCES && m->view->user))
+		return 0;
+	if ((lstat(step->path, &st) < 0 && errno == ENOENT) || is_below_cover(m, step->path))
+		return 0;
+	return target;
 }
 
 static int mount_step(struct mounter *m, const struct isle_step *step)
 {
-	if (step->named)
-		return hide_named(m, step);
+	if (step->kind == ISLE_STEP_HIDE)
+		return hide(m, step);
 	auto_fd int target = open_target(m, step->path);
 	if (target < 0)
 		return step->optional ? 0 : target;
@@ -296,13 +440,13 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 	case ISLE_STEP_LAYER:
 		return mount_layer(m, step, target);
 	case ISLE_STEP_STILL:
-		return or_read_only(step, target, mount_still_overlay(m, step, target));
+		return mount_still(m, step, target);
 	case ISLE_STEP_READ_ONLY:
-		return bind_read_only(step->path, target);
+		return bind_file(m, step->path, target);
 	case ISLE_STEP_BIND:
 		return mount_writable(step->path, target);
 	case ISLE_STEP_HIDE:
-		return hide(m, target);
+		break;
 	case ISLE_STEP_RESOLV:
 		return bind_onto(m->isle->dir, "resolv.conf", 0, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, target);
 	}
@@ -311,6 +455,12 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 
 static int cannot_show(const struct isle_step *step, int r, struct isle_err *err)
 {
+	if (step->kind == ISLE_STEP_HIDE) {
+		isle_err_errno(err, r, "cannot hide %s: the isle does not show it where it should",
+			       isle_quote(step->path));
+		isle_err_hint(err, "use a new isle");
+		return r;
+	}
 	isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));
 	if (isle_is_no_room(r))
 		isle_err_hint(err, "it is full, and what the isle has changed there cannot be shown without some room");
@@ -355,7 +505,9 @@ int isle_view_refresh(int root, const struct isle_view *view)
 		    (step->kind != ISLE_STEP_LAYER || view->layers.list[step->layer].kind == ISLE_LAYER_FILE))
 			continue;
 		auto_fd int point = isle_walk(root, step->path + 1, O_PATH);
-		if (point < 0)
+		struct statfs shown;
+		/* What is bound or empty instead has nothing to drop, and its options are the host's. */
+		if (point < 0 || fstatfs(point, &shown) < 0 || shown.f_type != OVERLAYFS_SUPER_MAGIC)
 			continue;
 		auto_fd int fs = isle_fspick(point, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
 		int r = fs < 0 ? fs : 0;

@@ -12,8 +12,10 @@
  * 1. /proc, /sys and /dev are not planned here: the isle gets its own (own_proc.c, own_dev.c).
  * 2. File systems that are interfaces to the kernel are left out wherever they are mounted: a second proc would show
  * the host's processes, and writing there reaches the machine.
- * 3. A mount that is read-only on the host is shown read-only: no layer, the same error as natively.
- * 4. The store and the places of layers are hidden under every path by which some mount leads to them.
+ * 3. A mount that is read-only on the host is shown by a read-only overlay: no layer, the same error as natively. It is
+ * not bound, since what is bound is the host's object: its sockets could be connected to. A plain file may be; what is
+ * mounted and is neither a plain file nor a directory is covered.
+ * 4. The store and the places of layers are hidden under every name (view_hide.h).
  * 5. A layer of the table stays in use as long as its path is a directory, so a second run goes on where the first
  * stopped.
  * 6. Where the user can change nothing anyway there is no layer, only a read-only overlay (still.h).
@@ -41,6 +43,7 @@
 #include "still.h"
 #include "talk.h"
 #include "view.h"
+#include "view_hide.h"
 #include "view_internal.h"
 
 struct planner {
@@ -56,9 +59,11 @@ struct planner {
 static bool is_kernel_interface(const char *type)
 {
 	static const char *const types[] = {
-		"proc",	       "sysfs",	     "devtmpfs", "devpts",     "cgroup",    "cgroup2", "mqueue",   "debugfs",
-		"tracefs",     "securityfs", "bpf",	 "pstore",     "configfs",  "fusectl", "efivarfs", "hugetlbfs",
-		"binfmt_misc", "autofs",     "nsfs",	 "rpc_pipefs", "selinuxfs", "nfsd",    "resctrl",  "smackfs",
+		"proc",	       "sysfs",	     "devtmpfs",    "devpts",	  "cgroup",   "cgroup2",    "mqueue",
+		"debugfs",     "tracefs",    "securityfs",  "bpf",	  "pstore",   "configfs",   "fusectl",
+		"efivarfs",    "hugetlbfs",  "binfmt_misc", "autofs",	  "nsfs",     "rpc_pipefs", "selinuxfs",
+		"nfsd",	       "resctrl",    "smackfs",	    "functionfs", "gadgetfs", "binder",	    "xenfs",
+		"ocfs2_dlmfs", "openpromfs", "spufs",	    "cpuset",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -66,11 +71,6 @@ static bool is_kernel_interface(const char *type)
 			return true;
 	}
 	return false;
-}
-
-static bool is_own_tree(const char *path)
-{
-	return isle_path_below(path, "/proc") || isle_path_below(path, "/sys") || isle_path_below(path, "/dev");
 }
 
 static struct isle_step *add_step(struct planner *p, enum isle_step_kind kind, const char *path)
@@ -164,12 +164,44 @@ static int leave_full_place(struct planner *p, int host, struct isle_layer *laye
 	return isle_layer_make(p->isle, layer, host);
 }
 
+/* Below "/" that is read-only the isle has layers all the same: many a live system has its root so. */
+static bool is_read_only(const struct planner *p, const char *path)
+{
+	const struct isle_mount *m = isle_mounts_find(&p->mounts, path);
+
+	return m != NULL && (m->flags & MS_RDONLY) != 0 && strcmp(m->point, "/") != 0;
+}
+
+/* File systems that cannot hold sockets, pipes and devices, so that a bind shows files and directories and no more.
+ * Of these, FAT, exFAT and HFS have no bits for them; ISO 9660 has them in its Rock Ridge extension. */
+static bool holds_plain_files_only(const struct isle_mount *m)
+{
+	static const char *const types[] = {"vfat", "msdos", "exfat", "hfs"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (strcmp(m->type, types[i]) == 0)
+			return true;
+	}
+	return strcmp(m->type, "iso9660") == 0 && strstr(m->super_options, ",norock") != NULL;
+}
+
+/* What a step of a directory takes over from the mount that the directory is on. */
+static void take_from_mount(const struct planner *p, struct isle_step *step)
+{
+	const struct isle_mount *m = isle_mounts_find(&p->mounts, step->path);
+
+	step->optional = strcmp(step->path, "/") != 0;
+	if (m == NULL)
+		return;
+	step->flags = m->flags & (MS_NOSUID | MS_NOEXEC);
+	step->plain = holds_plain_files_only(m);
+}
+
 /* The layer of this path, from the table or new; host is the host's object. */
 static int use_layer(struct planner *p, int host, const char *path, const struct isle_layer *wanted)
 {
 	struct isle_layers *layers = &p->view->layers;
 	struct isle_step *step = add_step(p, ISLE_STEP_LAYER, path);
-	const struct isle_mount *m = isle_mounts_find(&p->mounts, path);
 	size_t i = 0;
 	int r;
 
@@ -177,9 +209,8 @@ static int use_layer(struct planner *p, int host, const char *path, const struct
 		return -ENOMEM;
 	while (i < layers->count && (strcmp(layers->list[i].path, path) != 0 || layers->list[i].user != wanted->user))
 		i++;
-	step->flags = m == NULL ? 0 : m->flags & (MS_NOSUID | MS_NOEXEC);
+	take_from_mount(p, step);
 	step->layer = (unsigned)i;
-	step->optional = strcmp(path, "/") != 0;
 	if (i == layers->count)
 		return make_layer(p, host, step->path, wanted);
 	if (layers->list[i].kind == ISLE_LAYER_FILE)
@@ -229,9 +260,12 @@ static int choose_place(struct planner *p, int dir, const char *path, const char
 	return *ret_place == NULL ? -ENOMEM : 0;
 }
 
-/* True when this user can change nothing there. An isle that has a layer for it keeps that. */
+/* True when nothing can be changed there: on a read-only mount, and by this user. Of the latter, an isle that has a
+ * layer for it keeps that. */
 static bool needs_no_layer(const struct planner *p, int dir, const char *path, unsigned flags)
 {
+	if (is_read_only(p, path))
+		return true;
 	return !has_layer(p, path) && p->view->user && isle_is_still(dir, flags);
 }
 
@@ -239,12 +273,10 @@ static bool needs_no_layer(const struct planner *p, int dir, const char *path, u
 static int plan_still(struct planner *p, const char *path, const char *shadow)
 {
 	struct isle_step *step = add_step(p, ISLE_STEP_STILL, path);
-	const struct isle_mount *m = isle_mounts_find(&p->mounts, path);
 
 	if (step == NULL)
 		return -ENOMEM;
-	step->flags = m == NULL ? 0 : m->flags & (MS_NOSUID | MS_NOEXEC);
-	step->optional = strcmp(path, "/") != 0;
+	take_from_mount(p, step);
 	if (shadow == NULL)
 		return 0;
 	step->shadow = isle_view_string(p->view, shadow);
@@ -291,23 +323,28 @@ static bool made_by_isle(int upper, const char *name)
 	return upper >= 0 && isle_statx(upper, name, &st) == 0;
 }
 
+/* A plain file that is too large to be copied, or read-only: natively, too, it cannot be written to. */
+static int plan_bound_file(struct planner *p, const char *path)
+{
+	struct isle_step *step = add_step(p, ISLE_STEP_READ_ONLY, path);
+
+	if (step == NULL)
+		return -ENOMEM;
+	step->optional = true;
+	return 0;
+}
+
 static int plan_entry(struct planner *p, int dir, const char *path, const struct isle_composite_entry *e)
 {
 	auto_free char *child = isle_path_join(path, e->name);
 
 	if (child == NULL)
 		return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
-	if (is_own_tree(child))
+	if (isle_view_is_own_tree(child))
 		return 0;
 	if (S_ISDIR(e->st.stx_mode) || mount_at(p, child) != NULL)
 		return plan_child(p, dir, child);
-	if (!e->large)
-		return 0;
-	struct isle_step *step = add_step(p, ISLE_STEP_READ_ONLY, child);
-	if (step == NULL)
-		return -ENOMEM;
-	step->optional = true;
-	return 0;
+	return e->large ? plan_bound_file(p, child) : 0;
 }
 
 /* What is directly in a composite directory. */
@@ -327,7 +364,7 @@ static int use_composite(struct planner *p, int dir, const char *path, const str
 static int plan_composite(struct planner *p, int dir, const char *path)
 {
 	auto_composite struct isle_composite composite = ISLE_COMPOSITE_INIT;
-	auto_fd int upper = composite_upper(p, path);
+	auto_fd int upper = is_read_only(p, path) ? -1 : composite_upper(p, path);
 	int r = isle_composite_read(dir, &composite);
 
 	if (r < 0)
@@ -372,25 +409,28 @@ static int empty_covered(struct planner *p)
 	return r < 0 ? isle_err_errno(p->err, r, "cannot empty a layer") : 0;
 }
 
-static int plan_read_only(struct planner *p, const char *path)
-{
-	struct isle_step *step = add_step(p, ISLE_STEP_READ_ONLY, path);
-
-	if (step == NULL)
-		return -ENOMEM;
-	step->optional = true;
-	return 0;
-}
-
-/* A plain file with a mount of its own. */
+/* A file with a mount of its own. */
 static int plan_file(struct planner *p, int fd, const char *path, const struct stat *st)
 {
 	struct isle_layer layer = {.kind = ISLE_LAYER_FILE, .user = p->view->user};
 
-	if (!S_ISREG(st->st_mode))
-		return 0;
+	if (!S_ISREG(st->st_mode)) /* bound, it would be the host's; what lies under it is not what the host shows */
+		return add_hidden(p, path);
+	if (is_read_only(p, path))
+		return plan_bound_file(p, path);
 	layer.root_mode = st->st_mode & 07777;
 	return use_layer(p, fd, path, &layer);
+}
+
+/* What lies under a directory of the kernel's is empty as a rule; a single file is covered. */
+static int leave_out(struct planner *p, int dir, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(dir, strrchr(path, '/') + 1, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
+	    !S_ISDIR(st.st_mode))
+		return add_hidden(p, path);
+	return 0;
 }
 
 /* What is mounted at a mount point, or a plain directory, relative to its parent directory. */
@@ -401,9 +441,7 @@ static int plan_child(struct planner *p, int dir, const char *path)
 	struct stat st;
 
 	if (m != NULL && is_kernel_interface(m->type))
-		return 0;
-	if (m != NULL && (m->flags & MS_RDONLY) != 0 && *name != '\0')
-		return plan_read_only(p, path);
+		return leave_out(p, dir, path);
 	auto_fd int fd = openat(dir, *name == '\0' ? "/" : name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return add_hidden(p, path); /* not for this user: natively EACCES */
@@ -422,7 +460,7 @@ static int plan_mounts(struct planner *p)
 	for (size_t i = 0; i < p->mounts.count; i++) {
 		const char *point = p->mounts.list[i].point;
 
-		if (is_own_tree(point))
+		if (isle_view_is_own_tree(point))
 			continue;
 		auto_free char *parent = strndup(point, (size_t)(strrchr(point, '/') - point));
 		if (parent == NULL)
@@ -435,63 +473,12 @@ static int plan_mounts(struct planner *p)
 	return 0;
 }
 
-/* Every path of the view that leads to this directory of the host: the one given and those through other mounts of
- * the same file system. */
-static int hide_everywhere(struct planner *p, const char *path)
-{
-	const struct isle_mount *home = isle_mounts_find(&p->mounts, path);
-	int r = 0;
-
-	if (home == NULL)
-		return 0;
-	const char *below = path + (strcmp(home->point, "/") == 0 ? 0 : strlen(home->point));
-	const char *inside = isle_view_addf(p->view, "%s%s", strcmp(home->root, "/") == 0 ? "" : home->root, below);
-	if (inside == NULL)
-		return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
-	for (size_t i = 0; r >= 0 && i < p->mounts.count; i++) {
-		const struct isle_mount *m = &p->mounts.list[i];
-		size_t root = strcmp(m->root, "/") == 0 ? 0 : strlen(m->root);
-
-		if (m->dev != home->dev || !isle_path_below(inside, m->root) || is_own_tree(m->point))
-			continue;
-		const char *alias = isle_view_addf(p->view, "%s%s", strcmp(m->point, "/") == 0 ? "" : m->point,
-						   inside + root);
-		if (alias == NULL)
-			return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
-		if (isle_mounts_find(&p->mounts, alias) == m || strcmp(m->point, alias) == 0)
-			r = add_hidden(p, *alias == '\0' ? "/" : alias);
-	}
-	return r;
-}
-
-static int hide_store(struct planner *p)
-{
-	auto_free char *real = realpath(isle_store_path(p->store), NULL);
-	const char *last = NULL;
-	int r;
-
-	if (real == NULL)
-		return isle_err_errno(p->err, -errno, "cannot look at the store");
-	r = hide_everywhere(p, real);
-	for (size_t i = 0; r >= 0 && i < p->view->layers.count; i++) {
-		const char *place = p->view->layers.list[i].place;
-		const char *slash = place == NULL ? NULL : strrchr(place, '/');
-
-		if (slash == NULL || (last != NULL && strncmp(last, place, (size_t)(slash - place) + 1) == 0))
-			continue;
-		last = place;
-		const char *parent = isle_view_addf(p->view, "%.*s", (int)(slash - place), place);
-		r = parent == NULL ? -ENOMEM : hide_everywhere(p, parent);
-	}
-	return r;
-}
-
 /* What --write and --hide cannot be about: the whole view, and what an isle has of its own in any case. */
 static int check_named(struct planner *p, const char *path, const char *option)
 {
 	if (strcmp(path, "/") == 0)
 		isle_err_text(p->err, -EINVAL, "%s is not for the whole file system", option);
-	else if (is_own_tree(path))
+	else if (isle_view_is_own_tree(path))
 		isle_err_text(p->err, -EINVAL, "%s %s: an isle has its own /proc, /sys and /dev", option,
 			      isle_quote(path));
 	else
@@ -529,33 +516,15 @@ static int plan_writable(struct planner *p, const char *path)
 	return add_step(p, ISLE_STEP_BIND, real) == NULL ? -ENOMEM : 0;
 }
 
-static int add_named_hidden(struct planner *p, const char *path, bool missing)
-{
-	int r = check_named(p, path, "--hide");
-
-	if (r >= 0)
-		r = add_hidden(p, path);
-	if (r < 0)
-		return r;
-	p->view->list[p->view->count - 1].missing = missing;
-	p->view->list[p->view->count - 1].named = true;
-	return 0;
-}
-
-/* Under the name that was given, which a link of the isle can make lead elsewhere, and under that of what it leads to
- * on the host. */
-static int plan_hidden(struct planner *p, const char *path)
+static int plan_hidden(struct planner *p, const struct isle_hider *hider, const char *path)
 {
 	bool missing;
 	auto_free char *real = resolve(path, &missing);
-	bool linked = real != NULL && strcmp(real, path) != 0;
-	int r = linked ? add_named_hidden(p, real, missing) : 0;
+	int r = real == NULL ? 0 : check_named(p, real, "--hide");
 
 	if (r >= 0)
-		r = add_named_hidden(p, path, missing && !linked);
-	if (r >= 0 && missing)
-		isle_note("there is nothing to hide at %s", isle_quote(path));
-	return r;
+		r = check_named(p, path, "--hide");
+	return r < 0 ? r : isle_hide_named(hider, path, real, missing);
 }
 
 /* --write comes before the store is hidden, which can lie below; --hide after it. */
@@ -568,12 +537,12 @@ static int plan_all_writable(struct planner *p, const struct isle_run_options *o
 	return r;
 }
 
-static int plan_all_hidden(struct planner *p, const struct isle_run_options *options)
+static int plan_all_hidden(struct planner *p, const struct isle_hider *hider, const struct isle_run_options *options)
 {
 	int r = 0;
 
 	for (const char *const *path = options->hide; r >= 0 && path != NULL && *path != NULL; path++)
-		r = plan_hidden(p, *path);
+		r = plan_hidden(p, hider, *path);
 	return r;
 }
 
@@ -652,6 +621,12 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 {
 	auto_view struct isle_view view = {.user = !isle_view_is_root()};
 	struct planner p = {.store = store, .isle = isle, .view = &view, .err = err};
+	const struct isle_hider hider = {.store = store,
+					 .isle = isle,
+					 .mounts = &p.mounts,
+					 .view = &view,
+					 .nest = (options->flags & ISLE_RUN_NEST) != 0,
+					 .err = err};
 	struct stat st;
 	int r;
 
@@ -671,13 +646,13 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 	if (r >= 0)
 		r = plan_all_writable(&p, options);
 	if (r >= 0)
-		r = hide_store(&p);
+		r = isle_hide_store(&hider);
 	if (r >= 0)
 		r = plan_standins(&p, options->directory);
 	if (r >= 0 && options->net == ISLE_NET_INTERNET)
 		r = plan_resolv_conf(&p);
 	if (r >= 0)
-		r = plan_all_hidden(&p, options);
+		r = plan_all_hidden(&p, &hider, options);
 	if (r >= 0 && p.new_layers)
 		r = isle_layers_write(isle, &view.layers, err);
 	isle_mounts_done(&p.mounts);
