@@ -8,6 +8,7 @@
  * 3. Where both files have a hole nothing is read: two sparse files of a terabyte cost as much as their data.
  */
 #include "change_internal.h"
+#include "kernel.h"
 #include "path.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -104,11 +105,20 @@ int isle_same_data(int a, int b, uint64_t size)
 	return 1;
 }
 
+/* What is known of the object holds for what is opened: who may write to its directory can have put another there. */
 static int open_known(struct isle_object object)
 {
 	bool known = object.st && S_ISREG(object.st->stx_mode);
+	auto_fd int fd = known ? isle_reopen_plain(object.dir, object.name) : isle_open_plain(object.dir, object.name);
+	struct statx now;
+	int r = fd < 0 || !known ? fd : isle_statx(fd, "", &now);
 
-	return known ? isle_reopen_plain(object.dir, object.name) : isle_open_plain(object.dir, object.name);
+	if (r < 0)
+		return r;
+	if (known && (now.stx_ino != object.st->stx_ino || now.stx_dev_major != object.st->stx_dev_major ||
+		      now.stx_dev_minor != object.st->stx_dev_minor))
+		return -ESTALE;
+	return fd_take(&fd);
 }
 
 static int compare_data(struct isle_object a, struct isle_object b, uint64_t size)

@@ -9,11 +9,13 @@
 #include "build_internal.h"
 #include "compose.h"
 #include "criteria.h"
+#include "found.h"
 #include "orphans.h"
 #include "path.h"
 #include "quote.h"
 #include "rules.h"
 #include "subtree.h"
+#include "writers.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,6 +30,7 @@ void isle_builder_done(struct isle_builder *b)
 	free(b->uppers);
 	free(b->cross);
 	free(b->override);
+	free(b->found);
 	free(b->composed);
 	isle_bases_done(&b->bases);
 	isle_globs_done(&b->logs);
@@ -295,6 +298,8 @@ static int decide(struct isle_builder *b)
 	if (stop >= 0)
 		stop = isle_criteria_load(b);
 	if (stop >= 0)
+		stop = isle_found_settle(b);
+	if (stop >= 0)
 		stop = isle_conflicts(b);
 	if (stop >= 0) {
 		int r = isle_criteria_check(b);
@@ -517,6 +522,8 @@ int isle_plan_build(struct isle_store *store, const struct isle *isle, const str
 	taken = check_kept_names(&b);
 	if (taken < 0)
 		return taken;
+	if (isle_writers_note(b.host.root, &b.plan, ret_result) < 0)
+		return isle_err_errno(err, -ENOMEM, "cannot plan the commit");
 	ret_result->summary = b.plan.summary;
 	if (r == 0)
 		ret_result->outcome = b.plan.action_count == 0	      ? ISLE_OUTCOME_NOTHING

@@ -42,6 +42,7 @@ struct isle_builder {
 	struct isle_dirs *uppers;	   /* per layer, opened when needed */
 	unsigned char *cross;		   /* per layer: 0 unknown, 1 same mount, 2 not */
 	unsigned char *override;	   /* per change: enum isle_override */
+	unsigned char *found;		   /* per change: enum isle_found (found.h) */
 	struct isle_composition *composed; /* per change; NULL: none */
 	struct isle_bases bases;
 	bool has_bases; /* they were read */
@@ -59,6 +60,9 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover) isle_must_ch
 /* Finds conflicts among the chosen changes, lists them, and forbids or overrides as the options say. 1: the plan
  * must not be carried out. */
 int isle_conflicts(struct isle_builder *b) isle_must_check;
+
+/* Whether the layer's parking and the host do not share a mount; < 0: that cannot be told. */
+int isle_emit_is_cross(struct isle_builder *b, unsigned layer) isle_must_check;
 
 /* The host's directory of an absolute path, and the layer's of a path below its upper. Borrowed. */
 int isle_builder_upper(struct isle_builder *b, unsigned layer, const char *path, const char **ret_name) isle_must_check;

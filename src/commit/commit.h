@@ -165,6 +165,15 @@ struct isle_findings {
 	size_t count, room;
 };
 
+/* A directory that another than root may write to, and in which root's operation changes something. */
+struct isle_writable {
+	char *path;
+	const char *by; /* "user": who owns it; "group", "everybody" */
+	uint32_t id;	/* of the user or group */
+	char *name;	/* the same, NULL: it has none */
+	uint64_t changes;
+};
+
 struct isle_summary {
 	uint64_t create, modify, remove, rename, replace, metadata; /* changes of each kind */
 	uint64_t entries;					    /* objects, those below new directories included */
@@ -180,6 +189,8 @@ struct isle_commit_result {
 	struct isle_findings flagged;
 	uint64_t kept;		    /* changes that the rules do not allow */
 	struct isle_findings notes; /* what the selection pulled in or left out */
+	struct isle_writable *writable; /* as root: whose directories are used (writers.h) */
+	size_t writable_count;
 };
 
 #define ISLE_COMMIT_RESULT_INIT ((struct isle_commit_result){0})

@@ -106,8 +106,13 @@ static int open_sides(struct isle_builder *b, const struct isle_change *change, 
 	auto_sides struct sides sides = {.host = isle_change_open_before(&b->layers, change),
 					 .isle = isle_change_open_after(b->isle, &b->layers, change)};
 
-	if (sides.host < 0 || sides.isle < 0)
-		return sides.host < 0 ? sides.host : sides.isle;
+	struct isle_stat now;
+	int r = sides.host < 0 ? sides.host : sides.isle < 0 ? sides.isle : isle_look(sides.host, "", &now);
+
+	if (r < 0)
+		return r;
+	if (!isle_same_object(&now, &change->before))
+		return -ESTALE;
 	*ret_sides = sides;
 	sides = (struct sides){-1, -1};
 	return 0;
@@ -413,7 +418,8 @@ static int give_metadata(const struct isle_action *action, const struct isle_met
 	return isle_meta_apply(to, "", &meta, ISLE_APPLY_OWNER | ISLE_APPLY_MODE | ISLE_APPLY_XATTRS);
 }
 
-int isle_compose_prepare(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+int isle_compose_prepare(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to,
+			 struct isle_stat *ret_made)
 {
 	const int plain = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	auto_meta struct isle_meta meta = ISLE_META_INIT;
@@ -442,5 +448,7 @@ int isle_compose_prepare(struct isle_transaction *tx, const struct isle_action *
 	r = isle_copy_data(now, sides.host);
 	if (r >= 0)
 		r = compose(tx, action, &sides);
-	return r < 0 ? r : give_metadata(action, &meta, sides.host);
+	if (r >= 0)
+		r = give_metadata(action, &meta, sides.host);
+	return r < 0 ? r : isle_look(sides.host, "", ret_made);
 }

@@ -41,6 +41,6 @@ int isle_compose_check_hunks(struct isle_builder *b) isle_must_check;
 /* Notes it for change i. -ENOMEM. */
 int isle_compose_note(struct isle_builder *b, size_t i, const struct isle_composition *composition) isle_must_check;
 
-/* Makes the new file at `to`. -ESTALE: the two sides are not what the plan was made from. */
-int isle_compose_prepare(struct isle_transaction *tx, const struct isle_action *action,
-			 const struct isle_spot *to) isle_must_check;
+/* Makes the new file at `to`; *ret_made is that file. -ESTALE: the two sides are not what the plan was made from. */
+int isle_compose_prepare(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to,
+			 struct isle_stat *ret_made) isle_must_check;

@@ -7,10 +7,12 @@
 #include "build_internal.h"
 #include "compose.h"
 #include "criteria.h"
+#include "found.h"
 #include "path.h"
 #include "quote.h"
 #include "subtree.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *moved_why(const struct isle_change *change)
@@ -69,6 +71,14 @@ static int check_whole(struct isle_builder *b, const struct isle_change *change)
 			    isle_quote(inside));
 }
 
+/* The content of a metacopy was that of a file which is not there any more. */
+static bool has_other_data(struct isle_builder *b, const struct isle_change *change)
+{
+	struct isle_stat now;
+
+	return change->metacopy && change->data && isle_found_data(b, change, change->data, &now) <= 0;
+}
+
 /* The file that a metacopy has its data from. 1: as the isle saw it, 0: not (and listed). */
 static int check_data(struct isle_builder *b, const struct isle_change *change)
 {
@@ -82,16 +92,23 @@ static int check_data(struct isle_builder *b, const struct isle_change *change)
 	r = dir < 0 ? dir : isle_look(dir, name, &now);
 	if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP)
 		return isle_err_errno(b->err, r, "cannot look at '%s'", change->data);
-	if (r > 0 && !isle_touched_later(&b->touched, &now, &change->base))
+	if (r > 0 && !isle_touched_later(&b->touched, &now, &change->base) && !has_other_data(b, change))
 		return 1;
 	r = add_conflict(b, change, "changed", "its content is that of %s, which has changed on the host since",
 			 isle_quote(change->data));
 	return r < 0 ? r : 0;
 }
 
-/* The isle may win over the host where no directory is swallowed by it. */
-static bool may_override(const struct isle_change *change)
+/* The isle may win over the host where no directory is swallowed by it, and nothing is needed of an object that others
+ * may have put there. */
+static bool may_override(struct isle_builder *b, size_t i)
 {
+	const struct isle_change *change = &b->changes.list[i];
+
+	if (b->found[i] == ISLE_FOUND_FOREIGN)
+		return isle_found_obstacle(b, i) == NULL;
+	if (has_other_data(b, change))
+		return false;
 	if (change->moved == ISLE_MOVED_METADATA)
 		return true;
 	return !S_ISDIR(change->before.mode) && !S_ISDIR(change->after.mode);
@@ -116,19 +133,23 @@ static int add_composition(struct isle_builder *b, const struct isle_change *cha
 }
 
 /* What may be chosen; with it what merging would be, and appending. */
-static int choices_of(struct isle_builder *b, const struct isle_change *change, struct isle_composition composed[2],
-		      unsigned *ret_choices)
+static int choices_of(struct isle_builder *b, size_t i, struct isle_composition composed[2], unsigned *ret_choices)
 {
+	const struct isle_change *change = &b->changes.list[i];
 	unsigned choices = 1U << ISLE_CONFLICT_ABORT | 1U << ISLE_CONFLICT_SKIP | 1U << ISLE_CONFLICT_HOST;
 	int append, merge;
 
 	*ret_choices = 1U << ISLE_CONFLICT_ABORT | 1U << ISLE_CONFLICT_SKIP;
 	if (isle_compose_is_hunked(b, change))
 		return 0;
-	if (may_override(change))
+	if (may_override(b, i))
 		choices |= 1U << ISLE_CONFLICT_ISLE;
 	if (may_be_both(change))
 		choices |= 1U << ISLE_CONFLICT_BOTH;
+	if (b->found[i] == ISLE_FOUND_FOREIGN) {
+		*ret_choices = choices;
+		return 0;
+	}
 	merge = add_composition(b, change, ISLE_COMPOSE_MERGE, &composed[0], 1U << ISLE_CONFLICT_MERGE, &choices);
 	if (merge < 0)
 		return merge;
@@ -163,7 +184,7 @@ static int resolve(struct isle_builder *b, size_t i)
 	struct isle_finding *conflict = &b->result->conflicts.list[b->result->conflicts.count - 1];
 	struct isle_composition composed[2];
 	bool possible;
-	int r = choices_of(b, change, composed, &conflict->choices);
+	int r = choices_of(b, i, composed, &conflict->choices);
 
 	if (r < 0)
 		return r;
@@ -230,6 +251,22 @@ static int check_hunks(struct isle_builder *b, size_t i)
 	return r <= 0 ? r : isle_compose_note(b, i, &composition);
 }
 
+/* Another object than the isle saw, where others may write. */
+static int refuse_foreign(struct isle_builder *b, size_t i)
+{
+	const char *obstacle = isle_found_obstacle(b, i);
+	auto_free char *why = NULL;
+	int r = asprintf(&why, "it is not the object that the isle saw, and others may write where it is%s%s",
+			 obstacle ? "; the isle's cannot take its place: " : "", obstacle ? obstacle : "");
+
+	if (r < 0) {
+		why = NULL;
+		return isle_err_errno(b->err, -ENOMEM, "cannot list conflicts");
+	}
+	r = add_conflict(b, &b->changes.list[i], "replaced", "%s", why);
+	return r < 0 ? r : resolve(b, i);
+}
+
 static int check_one(struct isle_builder *b, size_t i)
 {
 	const struct isle_change *change = &b->changes.list[i];
@@ -238,6 +275,8 @@ static int check_one(struct isle_builder *b, size_t i)
 	/* Gone on both sides: agreed. */
 	if (change->kind == ISLE_DELETE && change->moved == ISLE_MOVED_DELETED)
 		return 0;
+	if (b->found[i] == ISLE_FOUND_FOREIGN)
+		return refuse_foreign(b, i);
 	if (change->moved != ISLE_MOVED_NO && isle_criteria_blind(b, change) && !isle_compose_is_hunked(b, change))
 		return overwrite(b, i);
 	if (change->moved != ISLE_MOVED_NO) {

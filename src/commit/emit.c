@@ -13,6 +13,8 @@
  * then c is made a further name of the host's a. Never may one inode be left with names on both sides.
  */
 #include "build_internal.h"
+#include "found.h"
+#include "held.h"
 #include "kernel.h"
 #include "overlay_index.h"
 #include "path.h"
@@ -46,8 +48,7 @@ static const char *prefix_of(const struct isle_builder *b, const struct isle_cha
 	return isle_layer_xattr(&b->layers.list[change->layer]);
 }
 
-/* True if the layer's parking and the host do not share a mount. */
-static int is_cross(struct isle_builder *b, unsigned layer)
+int isle_emit_is_cross(struct isle_builder *b, unsigned layer)
 {
 	const struct isle_layer *l = &b->layers.list[layer];
 	auto_fd int host = -1;
@@ -94,7 +95,7 @@ static struct isle_action *new_action(struct isle_builder *b, const struct isle_
 				      enum isle_action_kind kind, const char *path)
 {
 	struct isle_action *action = isle_plan_add(&b->plan);
-	int cross = is_cross(b, change->layer);
+	int cross = isle_emit_is_cross(b, change->layer);
 
 	if (!action || cross < 0) {
 		isle_err_errno(b->err, action ? cross : -ENOMEM, "cannot plan '%s'", path);
@@ -118,6 +119,18 @@ static struct isle_action *new_action(struct isle_builder *b, const struct isle_
 	return action;
 }
 
+/* Of the object that the plan is about, not of whatever is there by now: taking back gives it that. */
+static int read_old_meta(int dir, const char *name, struct isle_action *action)
+{
+	auto_fd int fd = -1;
+	struct isle_stat now;
+	int r = isle_hold(dir, name, &action->old, &fd, &now);
+
+	if (r > 0)
+		r = isle_meta_new(fd, "", &action->old_meta);
+	return r == 0 && fd < 0 ? -ESTALE : r;
+}
+
 /* Metadata of both sides into the action. */
 static int add_metas(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
@@ -125,7 +138,7 @@ static int add_metas(struct isle_builder *b, const struct isle_change *change, s
 	int r, dir;
 
 	dir = isle_dirs_parent(&b->host, isle_change_host(change), &name);
-	r = dir < 0 ? dir : isle_meta_new(dir, name, &action->old_meta);
+	r = dir < 0 ? dir : read_old_meta(dir, name, action);
 	if (r >= 0 && b->layers.list[change->layer].kind == ISLE_LAYER_FILE) {
 		dir = isle_layer_open(b->isle, &b->layers.list[change->layer]);
 		r = dir < 0 ? dir : isle_meta_new(dir, "file", &action->new_meta);
@@ -252,18 +265,40 @@ static int find_unchanged_name(struct isle_builder *b, const struct isle_change 
 	return r;
 }
 
-/* A copy: of the source, or where that has no data, of the host's. */
-static int prepare_copy(const struct isle_change *change, struct isle_action *action)
+/* The host's file that a copy or a further name is made of is this one. */
+static int set_linked(struct isle_action *action, const struct isle_stat *file)
 {
+	action->linked = malloc(sizeof(*action->linked));
+	if (!action->linked)
+		return -ENOMEM;
+	*action->linked = *file;
+	return 0;
+}
+
+/* A copy: of the source, or where that has no data, of the host's. */
+static int prepare_copy(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
+{
+	struct isle_stat data;
+	int r;
+
 	action->prepare = ISLE_PREPARE_COPY;
-	return S_ISREG(change->after.mode) && change->metacopy ? copy_string(isle_change_data(change), &action->from)
-							       : 0;
+	if (!S_ISREG(change->after.mode) || !change->metacopy)
+		return 0;
+	r = isle_found_data(b, change, isle_change_data(change), &data);
+	if (r == 0)
+		return isle_err_text(b->err, -ESTALE, "its content was that of another file than %s is now",
+				     isle_quote(isle_change_data(change)));
+	if (r < 0)
+		return r;
+	r = set_linked(action, &data);
+	return r < 0 ? r : copy_string(isle_change_data(change), &action->from);
 }
 
 /* Some names of the inode are no change: make this one a further name of the host's, or else a copy of its own. */
 static int link_to_unchanged(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
 	const char *name;
+	struct isle_stat data;
 	auto_fd int root = -1;
 	int r = isle_builder_upper(b, change->layer, change->upper, &name);
 
@@ -273,10 +308,15 @@ static int link_to_unchanged(struct isle_builder *b, const struct isle_change *c
 	if (root < 0)
 		return -errno;
 	r = find_unchanged_name(b, change, b->layers.list[change->layer].path, root, &action->from);
-	if (r <= 0)
-		return r < 0 ? r : prepare_copy(change, action);
+	if (r > 0)
+		r = isle_found_data(b, change, action->from, &data);
+	if (r <= 0) {
+		free(action->from);
+		action->from = NULL;
+		return r < 0 ? r : prepare_copy(b, change, action);
+	}
 	action->prepare = ISLE_PREPARE_HOST;
-	return 0;
+	return set_linked(action, &data);
 }
 
 static size_t count_group(const struct isle_builder *b, const struct isle_change *change, uint64_t host_ino)
@@ -295,7 +335,7 @@ static bool cannot_exchange(struct isle_builder *b, const struct isle_change *ch
 					 SMB2_SUPER_MAGIC, V9FS_MAGIC,	    CEPH_SUPER_MAGIC};
 	const char *name;
 	struct statfs st;
-	int dir = is_cross(b, change->layer) <= 0 ? -1 : isle_dirs_parent(&b->host, isle_change_host(change), &name);
+	int dir = isle_emit_is_cross(b, change->layer) <= 0 ? -1 : isle_dirs_parent(&b->host, isle_change_host(change), &name);
 
 	for (size_t i = 0; dir >= 0 && fstatfs(dir, &st) == 0 && i < ARRAY_SIZE(types); i++)
 		if ((unsigned)st.f_type == types[i])
@@ -385,15 +425,16 @@ static ssize_t earlier_name(const struct isle_builder *b, const struct isle_chan
 }
 
 /* Renamed onto another file, and nothing else: where the host's file has further names it stays one file with them. */
-static bool is_name_of_data(struct isle_builder *b, const struct isle_change *change)
+static bool is_name_of_data(struct isle_builder *b, const struct isle_change *change, struct isle_stat *ret_data)
 {
 	auto_meta struct isle_meta host = ISLE_META_INIT, upper = ISLE_META_INIT;
-	struct isle_stat now;
 	const char *name;
 	int dir = change->data ? isle_dirs_parent(&b->host, change->data, &name) : -ENOENT;
 
-	if (dir < 0 || isle_look(dir, name, &now) <= 0 || !S_ISREG(now.mode) || now.nlink < 2 ||
-	    isle_meta_read(dir, name, &host) < 0)
+	if (dir < 0 || isle_found_data(b, change, change->data, ret_data) <= 0 || ret_data->nlink < 2)
+		return false;
+	dir = isle_dirs_parent(&b->host, change->data, &name);
+	if (dir < 0 || isle_meta_read(dir, name, &host) < 0)
 		return false;
 	dir = isle_builder_upper(b, change->layer, change->upper, &name);
 	if (dir < 0 || isle_meta_read(dir, name, &upper) < 0)
@@ -406,10 +447,13 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 {
 	size_t names = count_group(b, change, 0) + (action->index != NULL);
 	const struct isle_change *host = S_ISDIR(change->after.mode) ? NULL : name_on_host(b, change);
+	struct isle_stat data;
 	ssize_t earlier;
 
 	if (host) {
 		action->prepare = ISLE_PREPARE_HOST;
+		if (set_linked(action, &host->before) < 0)
+			return -ENOMEM;
 		return copy_string(isle_change_host(host), &action->from);
 	}
 	if (!S_ISDIR(change->after.mode) && change->after.nlink > 1 && change->after.nlink > names) {
@@ -424,15 +468,17 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 		action->pair = (uint32_t)earlier;
 		return 0;
 	}
-	if (S_ISREG(change->after.mode) && change->metacopy && is_name_of_data(b, change)) {
+	if (S_ISREG(change->after.mode) && change->metacopy && is_name_of_data(b, change, &data)) {
 		action->prepare = ISLE_PREPARE_HOST;
 		action->flags |= ISLE_ACTION_SHARED;
+		if (set_linked(action, &data) < 0)
+			return -ENOMEM;
 		return copy_string(change->data, &action->from);
 	}
 	/* The index loses its link once the operation is done: that must not touch what the host has then, or undo
 	 * would take it for changed. */
 	if ((action->flags & ISLE_ACTION_CROSS) || action->index || (S_ISREG(change->after.mode) && change->metacopy))
-		return prepare_copy(change, action);
+		return prepare_copy(b, change, action);
 	return 0;
 }
 
@@ -671,8 +717,9 @@ static char *upper_of(const struct isle_builder *b, const struct isle_change *ch
 static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 {
 	struct isle_action *take, *place;
-	bool data = S_ISREG(change->after.mode) && !change->metacopy && (change->diff & ISLE_DIFF_CONTENT);
-	bool written = data && is_written(b, change);
+	bool data = S_ISREG(change->after.mode) && !change->metacopy &&
+		    ((change->diff & ISLE_DIFF_CONTENT) || change->another);
+	bool written = data && !change->another && is_written(b, change);
 	uint32_t pair;
 	int r;
 
@@ -718,7 +765,7 @@ static int refuse_blind(struct isle_builder *b, const struct isle_change *change
 static int emit_composed(struct isle_builder *b, const struct isle_change *change,
 			 const struct isle_composition *composition)
 {
-	bool linked = change->before.nlink > 1 && !change->parted && b->options->replace != ISLE_REPLACE_RENAME;
+	bool linked = change->before.nlink > 1 && !change->parted && !change->another && b->options->replace != ISLE_REPLACE_RENAME;
 	bool write = linked || is_written(b, change) || cannot_exchange(b, change);
 	struct isle_action *action;
 	int r = write ? emit_write(b, change) : emit_put(b, change, change->path, true);

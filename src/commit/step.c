@@ -7,6 +7,7 @@
  * What is prepared is made under its parking name before the first step, so that every step is a rename.
  */
 #include "compose.h"
+#include "held.h"
 #include "io.h"
 #include "kernel.h"
 #include "owner.h"
@@ -95,11 +96,18 @@ static bool same_time(const struct statx_timestamp *a, const struct statx_timest
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
+/* A number is used again once the object is gone; the time at which it was made is another then. A plan that was read
+ * does not have it. */
+static bool same_birth(const struct isle_stat *a, const struct isle_stat *b)
+{
+	return a->btime.tv_sec == 0 || b->btime.tv_sec == 0 || same_time(&a->btime, &b->btime);
+}
+
 static bool as_planned(const struct isle_action *action, const struct isle_stat *now)
 {
 	const struct isle_stat *old = &action->old;
 
-	if (!isle_same_object(old, now) || (old->mode & S_IFMT) != (now->mode & S_IFMT))
+	if (!isle_same_object(old, now) || (old->mode & S_IFMT) != (now->mode & S_IFMT) || !same_birth(old, now))
 		return false;
 	if (action->flags & ISLE_ACTION_LOOSE)
 		return true;
@@ -146,13 +154,29 @@ static int prepare_mkdir(struct isle_action *action, const struct isle_spot *at)
 	return r < 0 ? r : note_prepared(action, made, "");
 }
 
+/* The host's file of which something is made is the one that the plan was made with. 1 and *ret_fd, or -ESTALE. */
+static int hold_linked(const struct isle_action *action, const struct isle_spot *at, int *ret_fd)
+{
+	const struct isle_stat *linked = action->linked;
+	struct isle_stat now;
+	auto_fd int fd = -1;
+	int r = linked ? isle_hold(at->dir, at->name, linked, &fd, &now) : 0;
+
+	if (r <= 0)
+		return r < 0 ? r : -ESTALE;
+	if (!S_ISREG(now.mode) || now.uid != linked->uid || now.gid != linked->gid || now.mode != linked->mode ||
+	    now.size != linked->size || !same_time(&now.mtime, &linked->mtime) || !same_birth(&now, linked))
+		return -ESTALE;
+	*ret_fd = fd_take(&fd);
+	return 1;
+}
+
 /* The data are the host's, the metadata the isle's. */
 static int copy_metacopy(struct isle_transaction *tx, struct isle_action *action, const struct isle_spot *to)
 {
 	auto_meta struct isle_meta meta = ISLE_META_INIT;
-	auto_fd int in = -1, out = -1;
+	auto_fd int held = -1, in = -1, out = -1;
 	struct isle_spot data, source;
-	struct isle_stat st;
 	int r = isle_spot_source(tx, action, &source);
 
 	if (r >= 0)
@@ -160,13 +184,11 @@ static int copy_metacopy(struct isle_transaction *tx, struct isle_action *action
 	if (r >= 0)
 		r = isle_spot_host(tx, action->from, &data);
 	if (r >= 0)
-		r = in = isle_open_own(data.dir, data.name, O_RDONLY);
+		r = hold_linked(action, &data, &held);
 	if (r >= 0)
-		r = isle_look(in, "", &st);
+		r = in = isle_held_open(held, data.dir, data.name, O_RDONLY);
 	if (r < 0)
 		return r;
-	if (!S_ISREG(st.mode))
-		return -ESTALE;
 	out = openat(to->dir, to->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)
 		return -errno;
@@ -196,19 +218,28 @@ static int prepare_link(struct isle_transaction *tx, const struct isle_action *a
 {
 	struct isle_spot from;
 	int dir = dup(to->dir);
-	auto_fd int own = dir;
+	auto_fd int own = dir, held = -1;
+	struct isle_stat now;
 	int r;
 
 	/* to may borrow the same cache as from. */
 	if (own < 0)
 		return -errno;
-	if (action->prepare == ISLE_PREPARE_LINK)
+	if (action->prepare == ISLE_PREPARE_LINK) {
 		r = isle_spot_parking(tx, action->pair, &from);
-	else
+		if (r >= 0)
+			r = isle_hold(from.dir, from.name, &tx->plan->actions[action->pair].new, &held, &now);
+		r = r == 0 ? -ESTALE : r;
+	} else {
 		r = isle_spot_host(tx, action->from, &from);
-	if (r < 0)
-		return r;
-	return linkat(from.dir, from.name, own, to->name, 0) < 0 ? -errno : 0;
+		if (r >= 0)
+			r = hold_linked(action, &from, &held);
+		/* What comes back is a name of the file that lost it. */
+		if (r > 0 && tx->plan->kind == ISLE_OPERATION_UNDO && action->new.mode != 0 &&
+		    !isle_same_object(&action->new, action->linked))
+			r = -ESTALE;
+	}
+	return r < 0 ? r : isle_held_link(held, own, to->name);
 }
 
 /* What came to have the further name is what was to have it. */
@@ -221,7 +252,8 @@ static bool is_planned_link(const struct isle_transaction *tx, const struct isle
 }
 
 /* The host's file must be the planned one before and after it was read. */
-static int prepare_composed(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to)
+static int prepare_composed(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *to,
+			    struct isle_stat *ret_made)
 {
 	struct isle_spot target;
 	int r = isle_spot_target(tx, action, &target);
@@ -229,7 +261,7 @@ static int prepare_composed(struct isle_transaction *tx, const struct isle_actio
 	if (r >= 0)
 		r = verify(tx, action, &target);
 	if (r >= 0)
-		r = isle_compose_prepare(tx, action, to);
+		r = isle_compose_prepare(tx, action, to, ret_made);
 	if (r == -ESTALE && !tx->err->code)
 		return isle_err_text(tx->err, r, "'%s' cannot be merged any more", isle_quote(action->path));
 	if (r >= 0)
@@ -241,6 +273,7 @@ static int prepare_backup(struct isle_transaction *tx, size_t i, const struct is
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, made;
+	struct isle_stat composed;
 	int r = action->from ? isle_spot_host(tx, action->from, &target) : isle_spot_target(tx, action, &target);
 
 	if (r >= 0)
@@ -250,7 +283,7 @@ static int prepare_backup(struct isle_transaction *tx, size_t i, const struct is
 	if (r < 0 || action->compose == ISLE_COMPOSE_NONE)
 		return r;
 	r = isle_spot_record(tx, i, ISLE_COMPOSED, &made);
-	return r < 0 ? r : prepare_composed(tx, action, &made);
+	return r < 0 ? r : prepare_composed(tx, action, &made, &composed);
 }
 
 static int prepare(struct isle_transaction *tx, size_t i, const struct isle_spot *at)
@@ -266,8 +299,7 @@ static int prepare(struct isle_transaction *tx, size_t i, const struct isle_spot
 	case ISLE_PREPARE_COPY:
 		if (!action->compose)
 			return prepare_copy(tx, action, at);
-		r = prepare_composed(tx, action, at);
-		return r < 0 ? r : note_prepared(action, at->dir, at->name);
+		return prepare_composed(tx, action, at, &action->new);
 	case ISLE_PREPARE_LINK:
 	case ISLE_PREPARE_HOST:
 		r = prepare_link(tx, action, at);
@@ -337,18 +369,6 @@ static int clean(struct isle_transaction *tx, const struct isle_action *action, 
 	return r < 0 ? r : isle_overlay_strip(at->dir, at->name, &action->overlay);
 }
 
-/* What came to `to` is the object that was to be renamed; else it goes back, and *ret_out tells of it. 1 or 0. */
-static int took(const struct isle_spot *from, const struct isle_spot *to, const struct isle_stat *wanted,
-		struct isle_stat *ret_out)
-{
-	int r = isle_look(to->dir, to->name, ret_out);
-
-	if (r < 0 || isle_same_object(ret_out, wanted))
-		return r < 0 ? r : 1;
-	r = isle_move(to->dir, to->name, from->dir, from->name, RENAME_NOREPLACE);
-	return r < 0 ? r : 0;
-}
-
 /* Where it is done, where the object planned for is still, and where that is parked. */
 static int find_places(struct isle_transaction *tx, size_t i, struct isle_spot *ret_target,
 		       struct isle_spot *ret_parking)
@@ -370,32 +390,32 @@ static int apply_remove(struct isle_transaction *tx, size_t i)
 
 	if (r < 0)
 		return r;
-	r = isle_move(target.dir, target.name, parking.dir, parking.name, RENAME_NOREPLACE);
 	/* Where it goes may be nothing of whom its old directory belongs to. */
-	if (r >= 0 && action->kind == ISLE_ACTION_TAKE && took(&target, &parking, &action->old, &out) == 0)
-		return moved(tx, action, &out);
+	r = isle_move_wanted(&target, &parking, &action->old, &out);
 	forget_if_directory(tx, &action->old);
-	return r < 0 ? failed(tx, action, r) : 0;
+	return r < 0 ? failed(tx, action, r) : r == 0 ? moved(tx, action, &out) : 0;
 }
 
 static int apply_place(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, parking;
+	struct isle_stat came;
 	int r = isle_spot_target(tx, action, &target);
 
 	if (r >= 0)
 		r = isle_spot_parking(tx, action->pair, &parking);
 	if (r >= 0)
-		r = isle_move(parking.dir, parking.name, target.dir, target.name, RENAME_NOREPLACE);
+		r = isle_move_wanted(&parking, &target, &action->new, &came);
 	forget_if_directory(tx, &action->new);
-	return r < 0 ? failed(tx, action, r) : 0;
+	return r < 0 ? failed(tx, action, r) : r == 0 ? moved(tx, action, &came) : 0;
 }
 
 static int apply_create(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, from;
+	struct isle_stat came;
 	int r = isle_spot_target(tx, action, &target);
 
 	if (r >= 0 && action->prepare != ISLE_PREPARE_NONE) {
@@ -406,8 +426,8 @@ static int apply_create(struct isle_transaction *tx, size_t i)
 			r = clean(tx, action, &from);
 	}
 	if (r >= 0)
-		r = isle_move(from.dir, from.name, target.dir, target.name, RENAME_NOREPLACE);
-	return r < 0 ? failed(tx, action, r) : 0;
+		r = isle_move_wanted(&from, &target, &action->new, &came);
+	return r < 0 ? failed(tx, action, r) : r == 0 ? moved(tx, action, &came) : 0;
 }
 
 static int take_source(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *parking)
@@ -421,6 +441,23 @@ static int take_source(struct isle_transaction *tx, const struct isle_action *ac
 	if (r >= 0)
 		r = isle_move(source.dir, source.name, parking->dir, parking->name, RENAME_NOREPLACE);
 	return r < 0 ? r : clean(tx, action, parking);
+}
+
+/* What is prepared beside the host's files can have been exchanged, too. */
+static int check_exchanged(struct isle_transaction *tx, const struct isle_action *action)
+{
+	struct isle_spot target;
+	struct isle_stat now;
+	int r;
+
+	if (!(action->flags & ISLE_ACTION_CROSS))
+		return 0;
+	r = isle_spot_target(tx, action, &target);
+	if (r >= 0)
+		r = isle_look(target.dir, target.name, &now);
+	if (r < 0)
+		return failed(tx, action, r);
+	return isle_same_object(&now, &action->new) ? 0 : moved(tx, action, &now);
 }
 
 static int apply_exchange(struct isle_transaction *tx, size_t i)
@@ -443,7 +480,7 @@ static int apply_exchange(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_look(parking.dir, parking.name, &out);
 	if (r >= 0 && isle_same_object(&out, &action->old))
-		return 0;
+		return check_exchanged(tx, action);
 	if (r >= 0)
 		r = isle_spot_target(tx, action, &target);
 	if (r >= 0)
@@ -478,24 +515,23 @@ static int apply_write(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, source;
-	auto_fd int in = -1, out = -1;
+	auto_fd int in = -1, held = -1, out = -1;
 	struct isle_stat now = {0};
 	int r = isle_spot_target(tx, action, &target);
 
 	if (r >= 0)
 		r = isle_spot_written(tx, i, &source);
+	if (r >= 0)
+		r = isle_hold(target.dir, target.name, &action->old, &held, &now);
 	if (r < 0)
 		return failed(tx, action, r);
-	r = verify(tx, action, &target);
-	if (r < 0)
-		return r;
-	in = isle_open_own(source.dir, source.name, O_RDONLY);
-	out = isle_open_own(target.dir, target.name, O_WRONLY);
-	r = in < 0 ? in : out < 0 ? out : isle_look(out, "", &now);
-	if (r < 0)
-		return failed(tx, action, r);
-	if (!isle_same_object(&action->old, &now) || !S_ISREG(now.mode))
+	if (r == 0 || !as_planned(action, &now) || !S_ISREG(now.mode))
 		return moved(tx, action, &now);
+	in = isle_open_own(source.dir, source.name, O_RDONLY);
+	out = isle_held_open(held, target.dir, target.name, O_WRONLY);
+	r = in < 0 ? in : out < 0 ? out : 0;
+	if (r < 0)
+		return failed(tx, action, r);
 	r = ftruncate(out, 0) < 0 ? -errno : isle_copy_data(in, out);
 	if (r >= 0)
 		r = isle_meta_apply(out, "", action->new_meta, action->what);

@@ -6,6 +6,7 @@
  * What the host has put in the way meanwhile is never touched. Then what was there before stays in the parking, and
  * the caller says where. Any other error (a disk that is full, fails, or is read-only now) is for a later try.
  */
+#include "held.h"
 #include "io.h"
 #include "kernel.h"
 #include "owner.h"
@@ -71,21 +72,23 @@ static int back_remove(struct isle_transaction *tx, size_t i)
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, parking;
 	bool empty;
+	struct isle_stat came;
 	int r = look_for(isle_spot_parking(tx, i, &parking), &parking, &action->old, &empty);
 
 	if (r <= 0)
 		return r < 0 ? r : 1;
 	r = isle_spot_target(tx, action, &target);
 	if (r >= 0)
-		r = isle_move(parking.dir, parking.name, target.dir, target.name, RENAME_NOREPLACE);
+		r = isle_move_wanted(&parking, &target, &action->old, &came);
 	forget(tx);
-	return verdict(r);
+	return r == 0 ? 0 : verdict(r);
 }
 
 static int back_place(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, parking;
+	struct isle_stat came;
 	bool empty;
 	int r = look_for(isle_spot_target(tx, action, &target), &target, &action->new, &empty);
 
@@ -93,19 +96,22 @@ static int back_place(struct isle_transaction *tx, size_t i)
 		return r < 0 ? r : 1;
 	r = isle_spot_parking(tx, action->pair, &parking);
 	if (r >= 0)
-		r = isle_move(target.dir, target.name, parking.dir, parking.name, RENAME_NOREPLACE);
+		r = isle_move_wanted(&target, &parking, &action->new, &came);
 	forget(tx);
-	return verdict(r);
+	return r == 0 ? 0 : verdict(r);
 }
 
 /* From the host, or the parking, back into the layer. */
 static int give_back(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *from)
 {
 	struct isle_spot source;
+	struct isle_stat came;
 	int r = isle_spot_source(tx, action, &source);
 
-	if (r >= 0 && !(action->flags & ISLE_ACTION_WITHIN))
-		r = isle_move(from->dir, from->name, source.dir, source.name, RENAME_NOREPLACE);
+	if (r >= 0 && !(action->flags & ISLE_ACTION_WITHIN)) {
+		r = isle_move_wanted(from, &source, &action->new, &came);
+		r = r == 0 ? -ENOENT : r;
+	}
 	return r < 0 ? r : isle_overlay_restore(source.dir, source.name, &action->overlay);
 }
 
@@ -113,6 +119,7 @@ static int back_create(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, other;
+	struct isle_stat came;
 	bool empty;
 	int r = look_for(isle_spot_target(tx, action, &target), &target, &action->new, &empty);
 
@@ -134,8 +141,8 @@ static int back_create(struct isle_transaction *tx, size_t i)
 		return verdict(give_back(tx, action, &target));
 	r = isle_spot_parking(tx, i, &other);
 	if (r >= 0)
-		r = isle_move(target.dir, target.name, other.dir, other.name, RENAME_NOREPLACE);
-	return verdict(r);
+		r = isle_move_wanted(&target, &other, &action->new, &came);
+	return r == 0 ? 0 : verdict(r);
 }
 
 /* The host has something else in its place now. A layer that goes back to the isle must not hold the host's old. */
@@ -185,15 +192,17 @@ static int back_exchange(struct isle_transaction *tx, size_t i)
 static int hold_target(struct isle_transaction *tx, const struct isle_action *action, int *ret_fd)
 {
 	struct isle_spot target;
+	struct isle_stat now;
 	auto_fd int fd = -1;
-	bool empty;
 	int r = isle_spot_target(tx, action, &target);
 
-	if (r >= 0) {
-		fd = openat(target.dir, target.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		r = fd < 0 ? -errno : 0;
-	}
-	r = look_for(r, &(struct isle_spot){.dir = fd, .name = ""}, &action->old, &empty);
+	if (r >= 0)
+		r = isle_hold(target.dir, target.name, &action->old, &fd, &now);
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+		return 0;
+	/* After a restart the number alone tells, and it can be used again: this operation gives it one of two owners. */
+	if (r > 0 && now.uid != action->old_meta->st.stx_uid && now.uid != action->new_meta->st.stx_uid)
+		return 0;
 	if (r > 0)
 		*ret_fd = fd_take(&fd);
 	return r;
@@ -214,14 +223,10 @@ static int back_meta(struct isle_transaction *tx, size_t i)
 }
 
 /* 1: the same data, 0: not. */
-static int same_content(int a_dir, const char *a_name, int b_dir, const char *b_name)
+static int same_content(int a, int b)
 {
-	auto_fd int a = isle_open_own(a_dir, a_name, O_RDONLY);
-	auto_fd int b = isle_open_own(b_dir, b_name, O_RDONLY);
 	static char one[65536], two[65536];
 
-	if (a < 0 || b < 0)
-		return a < 0 ? a : b;
 	for (;;) {
 		ssize_t n = read(a, one, sizeof(one)), m = 0;
 
@@ -243,12 +248,20 @@ static int same_content(int a_dir, const char *a_name, int b_dir, const char *b_
 	}
 }
 
+/* What the target, which is held, has is what a file of ours has. */
+static int compare_target(int held, const struct isle_spot *target, const struct isle_spot *other)
+{
+	auto_fd int a = isle_held_open(held, target->dir, target->name, O_RDONLY);
+	auto_fd int b = isle_open_own(other->dir, other->name, O_RDONLY);
+
+	return a < 0 ? a : b < 0 ? b : same_content(a, b);
+}
+
 static int back_write(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, backup;
 	auto_fd int fd = -1, in = -1, out = -1;
-	struct isle_stat now;
 	int r = hold_target(tx, action, &fd);
 
 	if (r <= 0)
@@ -258,19 +271,15 @@ static int back_write(struct isle_transaction *tx, size_t i)
 		r = isle_spot_parking(tx, i, &backup);
 	if (r < 0)
 		return r;
-	r = same_content(target.dir, target.name, backup.dir, backup.name);
+	r = compare_target(fd, &target, &backup);
 	if (r == -ENOENT)
 		return 1; /* not even prepared */
 	if (r < 0)
 		return r;
 	if (r == 0) {
 		in = isle_open_own(backup.dir, backup.name, O_RDONLY);
-		out = isle_open_own(target.dir, target.name, O_WRONLY);
-		r = in < 0 ? in : out < 0 ? out : isle_look(out, "", &now);
-		if (r > 0 && !isle_same_object(&now, &action->old))
-			return 0;
-		if (r > 0)
-			r = isle_copy_data(in, out);
+		out = isle_held_open(fd, target.dir, target.name, O_WRONLY);
+		r = in < 0 ? in : out < 0 ? out : isle_copy_data(in, out);
 		if (r < 0)
 			return verdict(r);
 	}
@@ -353,6 +362,12 @@ int isle_step_unprepare(struct isle_transaction *tx, size_t i)
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
+	/* Nor what an exchange that was taken back has brought instead: it is somebody's. */
+	if (tx->plan->stamp != 0 && action->prepare != ISLE_PREPARE_BACKUP && action->new.mode != 0) {
+		r = is_at(&parking, &action->new, &empty);
+		if (r <= 0)
+			return r;
+	}
 	if ((action->flags & ISLE_ACTION_CROSS) && action->kind != ISLE_ACTION_WRITE)
 		return remove_beside(tx, action, &parking);
 	return isle_remove_if_there(parking.dir, parking.name);
@@ -406,14 +421,17 @@ static int is_written(struct isle_transaction *tx, size_t i)
 {
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot target, source;
+	auto_fd int held = -1;
 	int r = is_meta_done(tx, action);
 
+	if (r > 0)
+		r = hold_target(tx, action, &held);
 	if (r <= 0)
 		return r;
 	r = isle_spot_target(tx, action, &target);
 	if (r >= 0)
 		r = isle_spot_written(tx, i, &source);
-	return r < 0 ? r : same_content(target.dir, target.name, source.dir, source.name);
+	return r < 0 ? r : compare_target(held, &target, &source);
 }
 
 int isle_step_is_done(struct isle_transaction *tx, size_t i)

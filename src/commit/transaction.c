@@ -282,7 +282,7 @@ int isle_tx_save(struct isle_transaction *tx, size_t i)
 	const struct isle_action *action = &tx->plan->actions[i];
 	struct isle_spot parked, copy, record;
 	struct isle_stat st;
-	bool original;
+	bool original, swapped;
 	int r;
 
 	if (!parks_on_host(action))
@@ -291,12 +291,15 @@ int isle_tx_save(struct isle_transaction *tx, size_t i)
 	if (r >= 0)
 		r = isle_look(parked.dir, parked.name, &st);
 	original = r > 0 && isle_same_object(&st, &action->old);
+	swapped = r > 0 && !original;
 	if (r >= 0)
 		r = isle_spot_record(tx, i, "", &record);
 	if (r >= 0)
 		r = isle_look(record.dir, record.name, &st);
 	if (r > 0 && !original)
 		return 0;
+	if (r == 0 && swapped)
+		r = -ESTALE; /* whoever may write beside the host's files has put something else there: no copy of that */
 	if (r > 0)
 		r = isle_remove_tree(record.dir, record.name);
 	if (r >= 0)
@@ -451,10 +454,9 @@ static int note_linked(struct isle_transaction *tx)
 		struct isle_action *action = &tx->plan->actions[i];
 		struct isle_spot from;
 
-		if (action->prepare != ISLE_PREPARE_HOST)
+		if (action->prepare != ISLE_PREPARE_HOST || action->linked)
 			continue;
-		if (!action->linked)
-			action->linked = calloc(1, sizeof(*action->linked));
+		action->linked = calloc(1, sizeof(*action->linked));
 		r = action->linked ? isle_spot_host(tx, action->from, &from) : -ENOMEM;
 		if (r >= 0)
 			r = isle_look(from.dir, from.name, action->linked);
