@@ -30,6 +30,7 @@ static const char *const wall_meaning[ISLE_WALL_COUNT] = {
 	"no file outside the view can be opened for writing",
 	"no system call reaches around the view",
 	"the network is started when it is first used",
+	"a crash starts nothing outside the isle",
 };
 
 enum { AID_STORE, AID_PASTA, AID_TUN, AID_COUNT };

@@ -19,6 +19,7 @@ enum isle_wall {
 	ISLE_WALL_LANDLOCK = 1 << 8,
 	ISLE_WALL_SECCOMP = 1 << 9,
 	ISLE_WALL_NOTIFY = 1 << 10,
+	ISLE_WALL_COREDUMP = 1 << 11,
 };
 
 /* "userns", ...; one bit. */
@@ -26,7 +27,7 @@ const char *isle_wall_name(enum isle_wall wall);
 /* The bit of this name, or 0. */
 unsigned isle_wall_by_name(const char *name);
 
-enum { ISLE_WALL_COUNT = 11 };
+enum { ISLE_WALL_COUNT = 12 };
 
 /*
  * Which walls this machine has, as bits. Each is tried in a child process, once; takes a few milliseconds, so a run
