@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes the static system call filter at build time: `genfilter ARCH > filter_tables.h`.
+ * Makes the static system call filter at build time: `genfilter ARCH > filter_tables.h`. From the same rules come the
+ * table as C (`genfilter --table ARCH`) and a look for calls without a row (`genfilter --check ARCH [MACROS]`).
  *
  * Building a filter at run time costs a millisecond, so libseccomp is a tool of the build only; the isle program
  * installs the finished arrays (src/isolate/filter.c). One program is made for each combination of the flags of
@@ -8,33 +9,29 @@
  * are recorded, in which a refusal that is to be on record asks the supervisor (src/supervise/static_filter.h).
  * In the making these refusals are SECCOMP_RET_TRACE with their error, which nothing else here is.
  *
- * The filter is a list of what is refused, over a default of "allow" for the calls known when this was written;
- * any call that is newer (number >= NEWER_CALLS) gets ENOSYS, which programs take for an older kernel.
+ * What is refused, and with which error, is said by the table in filter_rules.c; the conditions that are more than a
+ * row are here. A number that has no row gets ENOSYS.
  *
- * Which error: ENOSYS for what programs probe and fall back from (clone3, io_uring, keyrings) and for calls that the
- * kernel itself has dropped; EPERM, what an ordinary user would get natively, for the rest.
+ * Which are on record: all but those that mean no more than an older kernel would (FILTER_QUIET, and numbers without a
+ * row): nothing is lost by them, and some come with every process.
  *
- * Which are on record: all but those that mean no more than an older kernel would (quiet[], and newer calls): nothing
- * is lost by them, and some come with every process.
- *
- * libseccomp can neither say "all numbers from" nor except one value from a masked rule, and knows no call newer than
+ * libseccomp can neither say "no number of these" nor except one value from a masked rule, and knows no call newer than
  * itself. A short prologue, emitted before its program, does these. The kernel finds out at installation, by running
  * the program on each number with nothing else known, which calls are always allowed (seccomp_cache_prepare(), Linux
  * 5.11), and does not run it for them any more; the prologue loads only number and architecture for such calls.
  */
+#include "filter_rules.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,95 +44,7 @@
 
 enum variant { NEST = 1 << 0, HOST_NET = 1 << 1, VARIANTS = 1 << 2 };
 
-/* Since 5.1 all architectures number new calls alike. 470 is listns(2), Linux 6.19. */
-enum { NEWER_CALLS = 471, NR_OPEN_TREE_ATTR = 467, X32_BIT = 0x40000000 };
-
-struct target {
-	const char *name; /* meson's host_machine.cpu_family() */
-	uint32_t scmp;	  /* SCMP_ARCH_... */
-	uint32_t audit;	  /* AUDIT_ARCH_...; libseccomp uses the same values */
-	int nr_personality;
-};
-
-static const struct target targets[] = {
-	{"x86_64", SCMP_ARCH_X86_64, 0xc000003e, 135},
-	{"aarch64", SCMP_ARCH_AARCH64, 0xc00000b7, 92},
-};
-
-struct refused {
-	const char *name;
-	int error;
-};
-
-/* clang-format off */
-static const struct refused always[] = {
-	/* the kernel itself */
-	{"bpf", EPERM},
-	{"perf_event_open", EACCES}, /* as perf_event_paranoid does */
-	{"init_module", EPERM},
-	{"finit_module", EPERM},
-	{"delete_module", EPERM},
-	{"kexec_load", EPERM},
-	{"kexec_file_load", EPERM},
-	{"userfaultfd", EPERM},
-	{"io_uring_setup", ENOSYS}, /* goes around every other rule here */
-	{"io_uring_enter", ENOSYS},
-	{"io_uring_register", ENOSYS},
-	{"syslog", EPERM},
-	/* keyrings are not part of any namespace */
-	{"keyctl", ENOSYS},
-	{"add_key", ENOSYS},
-	{"request_key", ENOSYS},
-	/* the machine */
-	{"reboot", EPERM},
-	{"settimeofday", EPERM},
-	{"clock_settime", EPERM},
-	{"clock_adjtime", EPERM},
-	{"adjtimex", EPERM},
-	{"stime", EPERM},
-	{"swapon", EPERM},
-	{"swapoff", EPERM},
-	{"acct", EPERM},
-	{"iopl", EPERM},
-	{"ioperm", EPERM},
-	{"quotactl", EPERM},
-	{"quotactl_fd", EPERM},
-	/* files that no path of the view leads to */
-	{"open_by_handle_at", EPERM},
-	{"fanotify_init", EPERM},
-};
-
-static const struct refused quiet[] = {
-	/* its flags lie in memory; libc falls back to clone(2), whose flags can be checked */
-	{"clone3", ENOSYS},
-	/* of the past */
-	{"lookup_dcookie", ENOSYS},
-	{"nfsservctl", ENOSYS},
-	{"uselib", ENOSYS},
-	{"sysfs", ENOSYS},
-	{"_sysctl", ENOSYS},
-	{"create_module", ENOSYS},
-	{"get_kernel_syms", ENOSYS},
-	{"query_module", ENOSYS},
-	{"vm86", ENOSYS},
-	{"vm86old", ENOSYS},
-};
-
-static const struct refused unless_nest[] = {
-	{"mount", EPERM},
-	{"umount", EPERM},
-	{"umount2", EPERM},
-	{"pivot_root", EPERM},
-	{"fsopen", EPERM},
-	{"fsconfig", EPERM},
-	{"fsmount", EPERM},
-	{"fspick", EPERM},
-	{"move_mount", EPERM},
-	{"open_tree", EPERM},
-	{"mount_setattr", EPERM},
-	{"setns", EPERM},
-};
-/* clang-format on */
+enum { X32_BIT = 0x40000000, PROLOGUE_ROOM = 120 };
 
 /* CLONE_NEWTIME has the value of a signal bit in clone(2) and works with unshare(2) only. */
 static const uint32_t namespaces[] = {
@@ -152,41 +61,54 @@ static const uint32_t ioctls[] = {TIOCSTI, TIOCLINUX, TIOCSETD};
 static const uint32_t personality_allowed = 0x0008 | 0x0020000 | 0x0040000 | 0x0080000 | 0x0200000 | 0x0400000 |
 					    0x0800000 | 0x8000000;
 
-static void die(const char *what, int error)
-{
-	fprintf(stderr, "genfilter: %s: %s\n", what, strerror(error < 0 ? -error : error));
-	exit(1);
-}
-
-/* Does the action on the call, when the comparison holds if there is one. Calls that the target has not are skipped. */
-static void add_rule(scmp_filter_ctx ctx, const char *name, uint32_t action, const struct scmp_arg_cmp *cmp)
+/* Does the action on the call, when all comparisons hold. Calls that the target has not are skipped. */
+static void add_rule(scmp_filter_ctx ctx, const char *name, uint32_t action, unsigned count,
+		     const struct scmp_arg_cmp *cmp)
 {
 	int nr = seccomp_syscall_resolve_name(name);
 	int r;
 
 	if (nr == __NR_SCMP_ERROR)
-		die(name, ENOSYS);
-	r = seccomp_rule_add_array(ctx, action, nr, cmp ? 1 : 0, cmp);
+		filter_die(name, ENOSYS);
+	r = seccomp_rule_add_array(ctx, action, nr, count, cmp);
 	if (r < 0)
-		die(name, r);
+		filter_die(name, r);
 }
 
 /* On record. */
 static void refuse(scmp_filter_ctx ctx, const char *name, int error, const struct scmp_arg_cmp *cmp)
 {
-	add_rule(ctx, name, SCMP_ACT_TRACE(error), cmp);
+	add_rule(ctx, name, SCMP_ACT_TRACE(error), cmp ? 1 : 0, cmp);
 }
 
-static void refuse_list(scmp_filter_ctx ctx, const struct refused *list, size_t count)
+/* What the program does with a call whatever its arguments: 0 stands for allowing it. */
+static uint32_t action_of(const struct filter_group *group, unsigned variant)
 {
-	for (size_t i = 0; i < count; i++)
-		refuse(ctx, list[i].name, list[i].error, NULL);
+	switch (group->answer) {
+	case FILTER_ALLOW:
+		break;
+	case FILTER_QUIET:
+		return SCMP_ACT_ERRNO(group->error);
+	case FILTER_UNLESS_NEST:
+		return variant & NEST ? 0 : SCMP_ACT_TRACE(group->error);
+	case FILTER_REFUSE:
+		return SCMP_ACT_TRACE(group->error);
+	}
+	return 0;
 }
 
-static void refuse_quietly(scmp_filter_ctx ctx)
+/* Those that libseccomp may not know are in the prologue. */
+static void refuse_calls(scmp_filter_ctx ctx, const struct filter_target *target, unsigned variant)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(quiet); i++)
-		add_rule(ctx, quiet[i].name, SCMP_ACT_ERRNO(quiet[i].error), NULL);
+	size_t count;
+	const struct filter_call *calls = filter_calls(target, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t action = action_of(calls[i].group, variant);
+
+		if (action != 0 && !calls[i].by_hand)
+			add_rule(ctx, calls[i].name, action, 0, NULL);
+	}
 }
 
 static void refuse_bits(scmp_filter_ctx ctx, const char *name, unsigned arg, int error, uint32_t bits)
@@ -235,32 +157,43 @@ static void refuse_families(scmp_filter_ctx ctx, const char *name, unsigned vari
 	refuse(ctx, name, EAFNOSUPPORT, &(struct scmp_arg_cmp){0, SCMP_CMP_GT, (scmp_datum_t)last, 0});
 }
 
-static scmp_filter_ctx build(const struct target *target, unsigned variant)
+/* The limit that keeps a crash from leading out of the isle (src/isolate/core_dump.h). The answer is success, which
+ * ends no program that means to protect its memory; but nobody can be told the old value. */
+static void keep_core_limit(scmp_filter_ctx ctx)
+{
+	const struct scmp_arg_cmp of_own = {0, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE};
+	const struct scmp_arg_cmp of_any[] = {
+		{1, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE}, {2, SCMP_CMP_NE, 0, 0}, {3, SCMP_CMP_EQ, 0, 0}};
+	const struct scmp_arg_cmp and_old[] = {of_any[0], of_any[1], {3, SCMP_CMP_NE, 0, 0}};
+
+	add_rule(ctx, "setrlimit", SCMP_ACT_ERRNO(0), 1, &of_own);
+	add_rule(ctx, "prlimit64", SCMP_ACT_ERRNO(0), ARRAY_SIZE(of_any), of_any);
+	add_rule(ctx, "prlimit64", SCMP_ACT_TRACE(EPERM), ARRAY_SIZE(and_old), and_old);
+}
+
+static scmp_filter_ctx build(const struct filter_target *target, unsigned variant)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	uint32_t native = seccomp_arch_native();
 	int r = 0;
 
 	if (!ctx)
-		die("seccomp_init", ENOMEM);
+		filter_die("seccomp_init", ENOMEM);
 	if (native != target->scmp) {
 		r = seccomp_arch_remove(ctx, native);
 		if (r == 0)
 			r = seccomp_arch_add(ctx, target->scmp);
 	}
 	if (r < 0)
-		die("architecture", r);
+		filter_die("architecture", r);
 	/* i386 and, on x86_64, x32 */
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r < 0)
-		die("bad architecture action", r);
+		filter_die("bad architecture action", r);
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r < 0)
-		die("optimize", r);
-	refuse_list(ctx, always, ARRAY_SIZE(always));
-	refuse_quietly(ctx);
-	if (!(variant & NEST))
-		refuse_list(ctx, unless_nest, ARRAY_SIZE(unless_nest));
+		filter_die("optimize", r);
+	refuse_calls(ctx, target, variant);
 	refuse_namespaces(ctx, variant);
 	refuse_ioctls(ctx);
 	refuse_families(ctx, "socket", variant);
@@ -268,34 +201,112 @@ static scmp_filter_ctx build(const struct target *target, unsigned variant)
 	refuse_bits(ctx, "personality", 0, EPERM, ~personality_allowed);
 	/* What the kernel says where a listener is there already: two cannot be. */
 	refuse_bits(ctx, "seccomp", 1, EBUSY, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	keep_core_limit(ctx);
 	return ctx;
+}
+
+struct program {
+	struct sock_filter *code;
+	size_t count;
+};
+
+/* To the end of the prologue, filled in there. */
+enum { TO_END = 255 };
+
+static void emit(struct program *p, unsigned code, uint32_t k, unsigned char yes, unsigned char no)
+{
+	if (p->count == PROLOGUE_ROOM)
+		filter_die("the prologue", ENOBUFS);
+	p->code[p->count++] = (struct sock_filter){(unsigned short)code, yes, no, k};
+}
+
+static void emit_load(struct program *p, size_t offset)
+{
+	emit(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+static void emit_return(struct program *p, uint32_t value)
+{
+	emit(p, BPF_RET | BPF_K, value, 0, 0);
+}
+
+/* The numbers without a row, as ranges. */
+static void emit_holes(struct program *p, const struct filter_target *target)
+{
+	const uint32_t unknown = SECCOMP_RET_ERRNO | ENOSYS;
+	size_t count;
+	const struct filter_call *calls = filter_calls(target, &count);
+	int highest = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (calls[i].nr > highest)
+			highest = calls[i].nr;
+	emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)highest, 0, 1);
+	emit_return(p, unknown);
+	for (int first = 0, last; first < highest; first = last + 1) {
+		for (last = first; filter_find(target, last) == NULL; last++)
+			;
+		if (last-- == first) {
+			last = first;
+			continue;
+		}
+		emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)first, 0, 2);
+		emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)last, 1, 0);
+		emit_return(p, unknown);
+	}
+}
+
+static void emit_by_hand(struct program *p, const struct filter_target *target, unsigned variant)
+{
+	size_t count;
+	const struct filter_call *calls = filter_calls(target, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t action = action_of(calls[i].group, variant);
+
+		if (!calls[i].by_hand || calls[i].nr < 0 || action == 0)
+			continue;
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i].nr, 0, 1);
+		emit_return(p, action);
+	}
+}
+
+/* personality(0xffffffff) is the question "which one is it?". */
+static void emit_personality(struct program *p, const struct filter_target *target)
+{
+	int nr = seccomp_syscall_resolve_name_arch(target->scmp, "personality");
+
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, TO_END);
+	emit_load(p, offsetof(struct seccomp_data, args[0]));
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, LOW32, 0, TO_END);
+	emit_return(p, SECCOMP_RET_ALLOW);
 }
 
 /*
  * The prologue. Jumps are counted from the instruction after; the program of libseccomp follows at its end and
  * checks the architecture again.
  */
-static size_t prologue(const struct target *target, unsigned variant, struct sock_filter *out)
+static size_t prologue(const struct filter_target *target, unsigned variant, struct sock_filter *out)
 {
-	const uint32_t unknown = SECCOMP_RET_ERRNO | ENOSYS;
-	const uint32_t no_mount = variant & NEST ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRACE | EPERM;
-	const struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, target->audit, 0, 10),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 8, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER_CALLS, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NR_OPEN_TREE_ATTR, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)target->nr_personality, 0, 5),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOW32, 2, 3), /* the question "which one is it?" */
-		BPF_STMT(BPF_RET | BPF_K, unknown),
-		BPF_STMT(BPF_RET | BPF_K, no_mount),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
+	struct program p = {out, 0};
 
-	memcpy(out, code, sizeof(code));
-	return ARRAY_SIZE(code);
+	emit_load(&p, offsetof(struct seccomp_data, arch));
+	emit(&p, BPF_JMP | BPF_JEQ | BPF_K, target->audit, 0, TO_END);
+	emit_load(&p, offsetof(struct seccomp_data, nr));
+	if (target->scmp == SCMP_ARCH_X86_64)
+		emit(&p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, TO_END, 0);
+	emit_holes(&p, target);
+	emit_by_hand(&p, target, variant);
+	emit_personality(&p, target);
+	for (size_t i = 0; i < p.count; i++) {
+		if (BPF_CLASS(out[i].code) != BPF_JMP)
+			continue;
+		if (out[i].jt == TO_END)
+			out[i].jt = (unsigned char)(p.count - i - 1);
+		if (out[i].jf == TO_END)
+			out[i].jf = (unsigned char)(p.count - i - 1);
+	}
+	return p.count;
 }
 
 /* seccomp_export_bpf() writes to a descriptor; a memfd takes it. */
@@ -306,14 +317,14 @@ static size_t export(scmp_filter_ctx ctx, struct sock_filter *out, size_t room)
 	int r;
 
 	if (!file)
-		die("tmpfile", errno);
+		filter_die("tmpfile", errno);
 	r = seccomp_export_bpf(ctx, fileno(file));
 	if (r < 0)
-		die("export", r);
+		filter_die("export", r);
 	rewind(file);
 	count = fread(out, sizeof(*out), room, file);
 	if (ferror(file) || count == room)
-		die("export", EFBIG);
+		filter_die("export", EFBIG);
 	fclose(file);
 	return count;
 }
@@ -334,7 +345,7 @@ static void print_program(const char *name, unsigned variant, const struct sock_
 	printf("};\n");
 }
 
-static void print_variant(const struct target *target, unsigned variant)
+static void print_variant(const struct filter_target *target, unsigned variant)
 {
 	static struct sock_filter code[BPF_MAXINSNS];
 	scmp_filter_ctx ctx = build(target, variant);
@@ -356,48 +367,58 @@ static void print_table(const char *name)
 	printf("};\n");
 }
 
-static void print_names(const struct target *target, const struct refused *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int nr = seccomp_syscall_resolve_name_arch(target->scmp, list[i].name);
-
-		if (nr >= 0)
-			printf("\t{%d, \"%s\"},\n", nr, list[i].name);
-	}
-}
-
 /* Of what a refusal can be on record for. */
-static void print_all_names(const struct target *target)
+static void print_names(const struct filter_target *target)
 {
-	static const struct refused some[] = {{"unshare", 0},	 {"clone", 0},	     {"ioctl", 0},  {"socket", 0},
-					      {"socketpair", 0}, {"personality", 0}, {"seccomp", 0}};
+	size_t count;
+	const struct filter_call *calls = filter_calls(target, &count);
 
 	printf("\nstatic const struct {\n\tint nr;\n\tconst char *name;\n} filter_names[] = {\n");
-	print_names(target, always, ARRAY_SIZE(always));
-	print_names(target, unless_nest, ARRAY_SIZE(unless_nest));
-	print_names(target, some, ARRAY_SIZE(some));
-	printf("\t{%d, \"open_tree_attr\"},\n};\n", NR_OPEN_TREE_ATTR);
+	for (size_t i = 0; i < count; i++) {
+		enum filter_answer answer = calls[i].group->answer;
+		bool told = answer == FILTER_REFUSE || answer == FILTER_UNLESS_NEST;
+
+		for (size_t c = 0; c < filter_condition_count; c++)
+			if (filter_conditions[c].error != 0 && strcmp(filter_conditions[c].name, calls[i].name) == 0)
+				told = true;
+		if (told && calls[i].nr >= 0)
+			printf("\t{%d, \"%s\"},\n", calls[i].nr, calls[i].name);
+	}
+	printf("};\n");
 }
 
-int main(int argc, char **argv)
+static void print_filter(const struct filter_target *target)
 {
-	const struct target *target = NULL;
-
-	for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(targets); i++)
-		if (strcmp(argv[1], targets[i].name) == 0)
-			target = &targets[i];
-	if (!target) {
-		fprintf(stderr, "usage: genfilter x86_64|aarch64\n");
-		return 2;
-	}
 	printf("/* made by tools/genfilter.c */\n#pragma once\n#include <linux/filter.h>\n");
 	for (unsigned variant = 0; variant < VARIANTS; variant++)
 		print_variant(target, variant);
 	print_table("filter");
 	print_table("telling");
-	print_all_names(target);
+	print_names(target);
 	printf("\nenum { FILTER_AUDIT_ARCH = (int)0x%x };\n", target->audit);
+}
+
+static const struct filter_target *find_target(const char *name)
+{
+	for (size_t i = 0; i < FILTER_TARGETS; i++)
+		if (strcmp(name, filter_targets[i].name) == 0)
+			return &filter_targets[i];
+	fprintf(stderr, "usage: genfilter [--table | --check] x86_64|aarch64 [MACROS]\n");
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	const char *option = argc > 2 ? argv[1] : "";
+	const struct filter_target *target = find_target(argc > 2 ? argv[2] : argc == 2 ? argv[1] : "");
+
+	if (strcmp(option, "--check") == 0)
+		return filter_check(target, argc > 3 ? argv[3] : NULL) > 0;
+	if (strcmp(option, "--table") == 0)
+		filter_print_table(target);
+	else
+		print_filter(target);
 	if (fflush(stdout) == EOF)
-		die("stdout", errno);
+		filter_die("stdout", errno);
 	return 0;
 }

@@ -32,6 +32,7 @@ static const char *const wall_meaning[ISLE_WALL_COUNT] = {
 	"no system call reaches around the view",
 	"the network is started when it is first used",
 	"the host's own addresses and cloud metadata cannot be reached",
+	"a crash starts nothing outside the isle",
 };
 
 enum { AID_STORE, AID_PASTA, AID_TUN, AID_COUNT };

@@ -3,6 +3,7 @@
  * Init.
  *
  * The order of the set-up, each step with what it needs:
+ *     the limit of core dumps      before anything else: all inside descend from here (core_dump.h)
  *  0. root mode, with a way out: the network namespace, over which no root inside has power (link.h)
  *  1. own /proc, /sys, /dev     in the new pid namespace, the host's /proc and /dev still in sight; as root still with
  *                               the machine's powers, so that these mounts belong to the host's user namespace
@@ -51,6 +52,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "core_dump.h"
 #include "kernel.h"
 #include "leftover.h"
 #include "link.h"
@@ -209,8 +211,11 @@ static int drop_powers(struct init *in)
 
 static int set_up(struct init *in)
 {
-	int r = make_own_trees(in);
+	int r = isle_core_forbid();
 
+	if (r < 0)
+		return fail(in, r, "the limit of core dumps");
+	r = make_own_trees(in);
 	/* Before the root changes: that of the network's maker changes with it, and it still needs the host's /proc. */
 	if (r >= 0 && in->options->network >= 0) {
 		r = isle_net_enter(in->options->network);

@@ -228,7 +228,7 @@ isle_noreturn static void run_command(struct leader *l, volatile int *ret_error)
 		if (dup2(pty ? l->slave : l->message.fds[fd], fd) < 0)
 			goto failed;
 	}
-	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++)
+	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++) /* but RLIMIT_CORE: the filter keeps init's */
 		isle_ignore(setrlimit((__rlimit_resource_t)resource, &q->limits[resource]));
 	isle_ignore(setpriority(PRIO_PROCESS, 0, q->nice));
 	umask(q->umask);

@@ -30,6 +30,7 @@
 #include <time.h>
 
 #include "buf.h"
+#include "core_dump.h"
 #include "guide.h"
 #include "kernel.h"
 #include "life.h"
@@ -57,6 +58,7 @@ struct supervisor {
 	bool root; /* of the machine: asked once */
 	bool started, exited, closed;
 	bool killed; /* the leader was, and told nothing */
+	uint32_t missing; /* walls that no leader can see: the rest come with STARTED */
 	struct isle_run_result *result;
 	struct isle_err *err;
 	int failed; /* -errno of an ERROR message */
@@ -176,6 +178,21 @@ static int make_guide(struct supervisor *s, unsigned trapped)
 	return trapped == 0 && options.track != ISLE_TRACK_NONE ? 0 : isle_guide_new(&options, &s->guide, s->err);
 }
 
+/* As the machine is now: what changes kernel.core_pattern to a socket during the run is not seen. */
+static int check_core_dumps(struct supervisor *s)
+{
+	int r = isle_core_wall();
+
+	if (r >= 0)
+		return 0;
+	s->missing |= ISLE_WALL_COREDUMP;
+	if ((s->options->require & ISLE_WALL_COREDUMP) == 0)
+		return 0;
+	isle_err_hint(s->err, "see: isle doctor");
+	return isle_err_text(s->err, -EPROTONOSUPPORT, "the demanded protection '%s' cannot be had here",
+			     isle_wall_name(ISLE_WALL_COREDUMP));
+}
+
 static int send_request(struct supervisor *s, const sigset_t *blocked)
 {
 	static const int standard[] = {0, 1, 2};
@@ -292,6 +309,7 @@ static int handle_started(struct supervisor *s, struct isle_wire_message *m)
 		return isle_err_errno(s->err, -EPROTO, "cannot talk to the isle");
 	memcpy(&started, m->data, sizeof(started));
 	s->started = true;
+	started.missing |= s->missing;
 	say_missing(started.missing);
 	say_walls(s->options, started.missing | (started.listener ? 0 : ISLE_WALL_NOTIFY));
 	if (started.master && next < m->fd_count) {
@@ -520,11 +538,14 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	clock_gettime(CLOCK_MONOTONIC, &s.began);
 	isle_terminal_open(&s.terminal);
 	*ret_result = (struct isle_run_result){.terminal = s.terminal.pty};
-	int r = s.signals < 0 ? -errno : s.hold;
-	if (r >= 0)
-		r = send_request(&s, &old);
-	if (r < 0)
-		isle_err_errno(err, r, "cannot ask for the run");
+	int r = check_core_dumps(&s);
+	if (r >= 0) {
+		r = s.signals < 0 ? -errno : s.hold;
+		if (r >= 0)
+			r = send_request(&s, &old);
+		if (r < 0)
+			isle_err_errno(err, r, "cannot ask for the run");
+	}
 	while (r >= 0 && !(s.closed && isle_terminal_drained(&s.terminal)))
 		r = turn(&s);
 	isle_terminal_close(&s.terminal);

@@ -8,6 +8,7 @@
  * results come back through shared memory, so that a child that is killed has failed in all that it did not do.
  */
 #include "walls.h"
+#include "core_dump.h"
 #include "kernel.h"
 #include "macros.h"
 #include "netfilter.h"
@@ -29,7 +30,7 @@
 
 static const char *const wall_names[ISLE_WALL_COUNT] = {
 	"userns",   "mountns", "pidns",	   "ipcns",   "utsns",	"netns",
-	"cgroupns", "overlay", "landlock", "seccomp", "notify", "netfilter",
+	"cgroupns", "overlay", "landlock", "seccomp", "notify", "netfilter", "coredump",
 };
 
 static struct walls_result result;
@@ -270,6 +271,32 @@ static int probe_notify(void)
 	return in_child(enter_notify);
 }
 
+/* That the filter keeps the limit: a program inside would set 0. */
+static int keep_limit(void)
+{
+	const struct rlimit lower = {0, 0};
+	struct rlimit before, after;
+	int r = isle_core_forbid();
+
+	if (r >= 0 && getrlimit(RLIMIT_CORE, &before) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = isle_filter_enter(filter_flags());
+	if (r < 0)
+		return r;
+	isle_ignore(setrlimit(RLIMIT_CORE, &lower));
+	if (getrlimit(RLIMIT_CORE, &after) < 0)
+		return -errno;
+	return after.rlim_cur == before.rlim_cur && after.rlim_max == before.rlim_max ? 0 : -EIO;
+}
+
+static int probe_coredump(void)
+{
+	int r = isle_core_wall();
+
+	return r < 0 ? r : in_child(keep_limit);
+}
+
 struct walls_probe {
 	unsigned index; /* bit of enum isle_wall, or WALLS_VOLATILE */
 	int (*function)(void);
@@ -277,8 +304,10 @@ struct walls_probe {
 
 #define INDEX(wall) ((unsigned)__builtin_ctz(wall))
 
-/* As the user, a user namespace comes before the mounts; as root it comes after them. */
+/* The limit of core dumps is set while the machine's powers are there, as init does it.
+ * As the user, a user namespace comes before the mounts; as root it comes after them. */
 static const struct walls_probe as_user[] = {
+	{INDEX(ISLE_WALL_COREDUMP), probe_coredump},
 	{INDEX(ISLE_WALL_USERNS), probe_userns},
 	{INDEX(ISLE_WALL_MOUNTNS), probe_mountns},
 	{INDEX(ISLE_WALL_OVERLAY), probe_overlay},
@@ -286,9 +315,8 @@ static const struct walls_probe as_user[] = {
 };
 
 static const struct walls_probe as_root[] = {
-	{INDEX(ISLE_WALL_MOUNTNS), probe_mountns},
-	{INDEX(ISLE_WALL_OVERLAY), probe_overlay},
-	{WALLS_VOLATILE, probe_volatile},
+	{INDEX(ISLE_WALL_COREDUMP), probe_coredump}, {INDEX(ISLE_WALL_MOUNTNS), probe_mountns},
+	{INDEX(ISLE_WALL_OVERLAY), probe_overlay},   {WALLS_VOLATILE, probe_volatile},
 	{INDEX(ISLE_WALL_USERNS), probe_userns},
 };
 

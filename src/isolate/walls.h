@@ -20,6 +20,7 @@ enum isle_wall {
 	ISLE_WALL_SECCOMP = 1 << 9,
 	ISLE_WALL_NOTIFY = 1 << 10,
 	ISLE_WALL_NETFILTER = 1 << 11,
+	ISLE_WALL_COREDUMP = 1 << 12,
 };
 
 /* "userns", ...; one bit. */
@@ -27,7 +28,7 @@ const char *isle_wall_name(enum isle_wall wall);
 /* The bit of this name, or 0. */
 unsigned isle_wall_by_name(const char *name);
 
-enum { ISLE_WALL_COUNT = 12 };
+enum { ISLE_WALL_COUNT = 13 };
 
 /*
  * Which walls this machine has, as bits. Each is tried in a child process, once; takes a few milliseconds, so a run

@@ -212,6 +212,26 @@ static void explain_netfilter(int code, struct isle_err *err)
 	}
 }
 
+static void explain_coredump(int code, struct isle_err *err)
+{
+	if (code == -EPROTONOSUPPORT) {
+		isle_err_text(err, code,
+			      "kernel.core_pattern names a socket: a crash inside an isle reaches the program there");
+		isle_err_hint(err, "sudo sysctl -w kernel.core_pattern='|PROGRAM' with a program instead, or =core");
+	} else if (code == -EPERM) {
+		isle_err_text(
+			err, code,
+			"kernel.core_pattern names a program, and the hard limit of core files is 0: no limit keeps "
+			"the kernel from starting it");
+		isle_err_hint(err,
+			      "start isle with a hard limit of core files (ulimit -Hc) above 0; see the lines with "
+			      "'core' in /etc/security/limits.conf");
+	} else {
+		isle_err_errno(err, code, "what becomes of a crash cannot be found out");
+		isle_err_hint(err, "%s", fix_around("see core(5)"));
+	}
+}
+
 void isle_wall_explain(enum isle_wall wall, struct isle_err *err)
 {
 	int code = isle_walls_result()->errors[__builtin_ctz(wall)];
@@ -262,6 +282,9 @@ void isle_wall_explain(enum isle_wall wall, struct isle_err *err)
 		break;
 	case ISLE_WALL_NETFILTER:
 		explain_netfilter(code, err);
+		break;
+	case ISLE_WALL_COREDUMP:
+		explain_coredump(code, err);
 		break;
 	}
 }

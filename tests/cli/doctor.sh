@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 need python3 unshare
 
-walls="userns mountns pidns ipcns utsns netns cgroupns overlay landlock seccomp notify netfilter"
+walls="userns mountns pidns ipcns utsns netns cgroupns overlay landlock seccomp notify netfilter coredump"
 
 # doctor STATUS [COMMAND]...: the document goes to $T/json.
 doctor() {
