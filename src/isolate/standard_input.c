@@ -170,15 +170,21 @@ static bool has_hung_up(const struct isle_standard_channel *c)
 	return (standard_poll_now(c->host, POLLIN | POLLRDHUP) & (POLLHUP | POLLRDHUP | POLLERR)) != 0;
 }
 
-void standard_input_feed(struct isle_standard_channel *c, int null)
+bool standard_input_feed(struct isle_standard_channel *c, int null)
 {
+	size_t before = c->unread;
+	bool moved = false;
+
 	c->changed = false;
 	for (;;) {
 		take(c, null);
+		moved = moved || c->unread != before;
 		bool over = has_hung_up(c);
 		size_t n = add(c, null);
 
 		c->unread += n;
+		before = c->unread;
+		moved = moved || n > 0;
 		c->full = (standard_poll_now(c->inner, POLLOUT) & POLLOUT) == 0;
 		if (c->full || n == 0) {
 			c->eof = c->eof || (over && !c->full);
@@ -186,9 +192,10 @@ void standard_input_feed(struct isle_standard_channel *c, int null)
 		}
 	}
 	if (!c->eof || (c->kind == STANDARD_STREAM && c->begin < c->end))
-		return;
+		return moved;
 	isle_cleanup_fd(&c->inner);
 	c->inner = -1;
+	return moved;
 }
 
 void standard_input_settle(struct isle_standard_channel *c, int null)

@@ -54,8 +54,8 @@ int standard_output_move(struct isle_standard_channel *c) isle_must_check;
 
 /* standard_input.c. */
 int standard_input_begin(struct isle_standard_channel *c) isle_must_check;
-/* Makes CMD's pipe hold as much of what comes next as it takes. null: /dev/null. */
-void standard_input_feed(struct isle_standard_channel *c, int null);
+/* Makes CMD's pipe hold as much of what comes next as it takes. null: /dev/null. True when that changed something. */
+bool standard_input_feed(struct isle_standard_channel *c, int null);
 /* CMD reads no more: takes from the caller's descriptor what CMD has read, and leaves it the rest. */
 void standard_input_settle(struct isle_standard_channel *c, int null);
 

@@ -24,8 +24,10 @@
 
 #include "kernel.h"
 
-/* Linux 5.5 to 5.13 wakes nobody for what is added to a pipe that is not empty. */
-enum { LOOK_AGAIN_MS = 1000 };
+/* Nobody is woken for what a writer adds to a pipe that is not empty and then waits for more room (pipe_write()), nor
+ * when CMD reads from a pipe that is not full. While there is something unread, it is looked at again: soon after
+ * something has moved, then seldom. */
+enum { LOOK_SOON_US = 50, LOOK_SELDOM_US = 1000000 };
 
 struct pump {
 	struct isle_standard_channel *const *channels;
@@ -33,8 +35,9 @@ struct pump {
 	int control;
 	int null;
 	int edges;
-	bool ended; /* nothing inside writes any more */
-	bool alone; /* the supervisor is gone */
+	int look_us; /* until the next look */
+	bool ended;  /* nothing inside writes any more */
+	bool alone;  /* the supervisor is gone */
 };
 
 static bool is_kept(const struct pump *p, int fd)
@@ -122,7 +125,8 @@ static void tell_failure(const struct pump *p, const struct isle_standard_channe
 static void move(struct pump *p, struct isle_standard_channel *c)
 {
 	if (c->input) {
-		standard_input_feed(c, p->null);
+		if (standard_input_feed(c, p->null))
+			p->look_us = LOOK_SOON_US;
 		return;
 	}
 	int r = standard_output_move(c);
@@ -204,12 +208,22 @@ static bool is_finished(const struct pump *p)
 	return p->alone || p->ended;
 }
 
-static int patience(const struct pump *p)
+static bool has_unread(const struct pump *p)
 {
 	for (unsigned i = 0; i < p->count; i++)
 		if (has_edges(p->channels[i]) && p->channels[i]->inner >= 0 && p->channels[i]->unread > 0)
-			return LOOK_AGAIN_MS;
-	return -1;
+			return true;
+	return false;
+}
+
+static int wait_for_news(struct pump *p, struct pollfd *fds, unsigned count)
+{
+	struct timespec time = {.tv_sec = p->look_us / 1000000, .tv_nsec = p->look_us % 1000000 * 1000L};
+	int ready = ppoll(fds, count, has_unread(p) ? &time : NULL, NULL);
+
+	if (ready == 0)
+		p->look_us = p->look_us * 2 < LOOK_SELDOM_US ? p->look_us * 2 : LOOK_SELDOM_US;
+	return ready;
 }
 
 static void turn(struct pump *p)
@@ -220,7 +234,7 @@ static void turn(struct pump *p)
 
 	for (unsigned i = 0; i < p->count; i++)
 		poll_channel(p->channels[i], at + 2 * i, at + 2 * i + 1);
-	int ready = poll(fds, 2 + 2 * p->count, patience(p));
+	int ready = wait_for_news(p, fds, 2 + 2 * p->count);
 	if (ready < 0)
 		return;
 	if (fds[0].revents != 0)
@@ -238,7 +252,7 @@ static void turn(struct pump *p)
 
 void standard_pump_main(struct isle_standard_channel *const *channels, unsigned count, int control)
 {
-	struct pump p = {.channels = channels, .count = count, .control = control};
+	struct pump p = {.channels = channels, .count = count, .control = control, .look_us = LOOK_SOON_US};
 
 	begin(&p);
 	for (unsigned i = 0; i < count; i++)
