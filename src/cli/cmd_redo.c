@@ -111,6 +111,8 @@ static int run_again(const struct isle_command *command, void *data)
 	}
 	record.end = isle_now();
 	record.status = result.outcome == ISLE_RUN_SIGNALLED ? 128 + result.status : result.status;
+	if (record.status == 0 && result.output_lost)
+		record.status = ISLE_EXIT_FAILED;
 	if (r >= 0)
 		isle_ignore(isle_catalog_note_run(redo->store, &record, NULL));
 	return r < 0 ? r : 0;

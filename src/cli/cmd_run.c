@@ -371,7 +371,8 @@ static int exit_status(const struct isle_run_result *result, const char *command
 {
 	switch (result->outcome) {
 	case ISLE_RUN_EXITED:
-		return result->status;
+		/* What is not where it was sent to is no success. */
+		return result->status == 0 && result->output_lost ? ISLE_EXIT_FAILED : result->status;
 	case ISLE_RUN_SIGNALLED:
 		if (result->status == SIGSYS)
 			isle_note("%s was ended for a system call that an isle does not allow (32-bit programs do not "

@@ -30,7 +30,7 @@ static int highest_limit(rlim_t *ret_hard)
 int isle_core_wall(void)
 {
 	char first[2] = "";
-	rlim_t hard;
+	rlim_t hard = 0;
 	auto_fd int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)

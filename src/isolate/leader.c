@@ -7,9 +7,8 @@
  *
  * 1. It is a subreaper: whatever CMD starts and abandons becomes its child, so what belongs to this run can be told
  * from what belongs to another run in the same isle.
- * 2. The second wall is put up here, not in init: the files that this run inherits as its standard three may be opened
- * again for writing (/dev/stdout), and those differ from run to run. The filters are CMD's own: the leader must not
- * wait for a supervisor.
+ * 2. The second wall is put up here, not in init, which starts further leaders. The filters are CMD's own: the leader
+ * must not wait for a supervisor.
  * 3. The programs inside can stop and kill the leader, so nothing rests on it but convenience: that they are asked to
  *    end before they are killed, and that the end of CMD is told. Init sees to the end of the run (init.c).
  * 4. CMD is a child in a process group of its own whose parent, the leader, is in the same session: its group is not
@@ -46,11 +45,12 @@ struct leader {
 	struct isle_wire_request request;
 	char *directory;
 	char **argv, **environment;
-	int slave;	  /* of the pty, -1 */
-	int master;	  /* of the pty, -1 */
-	int view, netns;  /* for the supervisor */
-	uint32_t missing; /* walls */
-	bool started;	  /* STARTED has been sent */
+	int standard[ISLE_STANDARD_COUNT]; /* what CMD gets; belongs to the message, or is the slave */
+	int slave;			   /* of the pty, -1 */
+	int master;			   /* of the pty, -1 */
+	int view, netns;		   /* for the supervisor */
+	uint32_t missing;		   /* walls */
+	bool started;			   /* STARTED has been sent */
 	int signals;
 	pid_t command;
 	bool ended; /* CMD has */
@@ -88,7 +88,7 @@ static void read_request(struct leader *l)
 
 	if (isle_wire_receive(l->connection, m) <= 0)
 		_exit(1);
-	if (m->type != ISLE_WIRE_REQUEST || m->size < sizeof(l->request) || m->fd_count != 3)
+	if (m->type != ISLE_WIRE_REQUEST || m->size < sizeof(l->request))
 		fail(l, -EPROTO, "cannot read the request");
 	memcpy(&l->request, m->data, sizeof(l->request));
 	char *at = m->data + sizeof(l->request);
@@ -122,6 +122,31 @@ static int open_terminal(struct leader *l)
 	return master;
 }
 
+/* What is opened here is closed with what came along. */
+static void take_standard(struct leader *l)
+{
+	struct isle_wire_message *m = &l->message;
+	unsigned sent = m->fd_count, next = 0;
+
+	for (int i = 0; i < ISLE_STANDARD_COUNT; i++) {
+		const struct isle_standard_setup *setup = &l->request.standard[i];
+		int fd = -EPROTO;
+
+		if (setup->way == ISLE_STANDARD_TERMINAL) {
+			fd = l->slave;
+		} else if (setup->way == ISLE_STANDARD_DEVICE && m->fd_count < ARRAY_SIZE(m->fds)) {
+			fd = isle_standard_open_device(setup);
+			if (fd >= 0)
+				m->fds[m->fd_count++] = fd;
+		} else if (setup->way == ISLE_STANDARD_GIVEN && next < sent) {
+			fd = m->fds[next++];
+		}
+		if (fd < 0)
+			fail(l, fd, "cannot open a device for the command in the isle's /dev");
+		l->standard[i] = fd;
+	}
+}
+
 static unsigned filter_flags(const struct leader *l)
 {
 	return (l->user ? 0 : ISLE_FILTER_ROOT) | ((l->request.flags & ISLE_RUN_NEST) != 0 ? ISLE_FILTER_NEST : 0) |
@@ -151,10 +176,8 @@ static void open_for_supervisor(struct leader *l)
 
 static void raise_landlock(struct leader *l)
 {
-	int r = 0;
+	int r = isle_landlock_enter(l->view, filter_flags(l));
 
-	if ((l->request.flags & ISLE_RUN_NEST) == 0)
-		r = isle_landlock_enter(l->view, l->message.fds, 3, filter_flags(l));
 	if (r == -ENOSYS || r == -EOPNOTSUPP)
 		miss(l, ISLE_WALL_LANDLOCK, r, &l->missing);
 	else if (r < 0)
@@ -223,9 +246,7 @@ isle_noreturn static void run_command(struct leader *l, volatile int *ret_error)
 	if (l->slave >= 0 && q->terminal.foreground)
 		isle_ignore(tcsetpgrp(l->slave, getpid()));
 	for (int fd = 0; fd < 3; fd++) {
-		bool pty = q->pty && (q->terminal.slots & (1U << fd)) != 0;
-
-		if (dup2(pty ? l->slave : l->message.fds[fd], fd) < 0)
+		if (dup2(l->standard[fd], fd) < 0)
 			goto failed;
 	}
 	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++) /* but RLIMIT_CORE: the filter keeps init's */
@@ -407,6 +428,7 @@ void isle_leader_main(int connection, bool user)
 	l.signals = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	read_request(&l);
 	l.master = l.request.pty ? open_terminal(&l) : -1;
+	take_standard(&l);
 	enter_directory(&l);
 	open_for_supervisor(&l);
 	raise_landlock(&l);

@@ -12,6 +12,9 @@
  * bound from the host, read-only, because they cannot be made. */
 int isle_own_dev(int root, bool user) isle_must_check;
 
+/* The name in it of the device with this number, of those that are the same everywhere; else NULL. */
+const char *isle_own_dev_name(unsigned major, unsigned minor);
+
 /* POSIX message queues of the own ipc namespace; after that is entered. */
 int isle_own_mqueue(int root) isle_must_check;
 

@@ -28,6 +28,15 @@ static const struct {
 	{"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
 };
 
+/* The terminal is left out: which one that is differs between processes. */
+const char *isle_own_dev_name(unsigned major, unsigned minor)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+		if (nodes[i].major == major && nodes[i].minor == minor && major == 1)
+			return nodes[i].name;
+	return NULL;
+}
+
 static int mount_at(int dir, const char *name, const char *type, unsigned long flags, const char *options)
 {
 	char point[40];

@@ -49,6 +49,7 @@ struct isle_run_result {
 	int status;
 	double seconds;	  /* from start to end of CMD */
 	unsigned nesting; /* enum isle_nesting (guide.h): what was refused to sandboxes inside; 0 without a record */
+	bool output_lost; /* it wrote what could not be written on: isle has said so */
 	bool terminal;	  /* CMD had the terminal: a question can be asked afterwards */
 };
 

@@ -52,6 +52,7 @@ struct supervisor {
 	int signals;
 	int seldom;		  /* -1: nothing is trapped yet */
 	struct isle_guide *guide; /* NULL: nothing is trapped */
+	struct isle_standard standard;
 	struct isle_terminal terminal;
 	struct isle_net_lazy network;
 	struct timespec began;
@@ -59,6 +60,9 @@ struct supervisor {
 	bool started, exited, closed;
 	bool killed; /* the leader was, and told nothing */
 	uint32_t missing; /* walls that no leader can see: the rest come with STARTED */
+	struct isle_wire_message last; /* EXITED */
+	unsigned ended;		       /* processes that were left running */
+	char *names;		       /* of these, in `last` */
 	struct isle_run_result *result;
 	struct isle_err *err;
 	int failed; /* -errno of an ERROR message */
@@ -193,10 +197,18 @@ static int check_core_dumps(struct supervisor *s)
 			     isle_wall_name(ISLE_WALL_COREDUMP));
 }
 
+/* The pump starts while the leader prepares the command. */
+static int start_standard(struct supervisor *s)
+{
+	int r = isle_standard_start(&s->standard);
+
+	return r < 0 ? isle_err_errno(s->err, r, "cannot start a process for the input and output of the command") : 0;
+}
+
 static int send_request(struct supervisor *s, const sigset_t *blocked)
 {
-	static const int standard[] = {0, 1, 2};
 	const struct isle_run_options *o = s->options;
+	int fds[ISLE_STANDARD_COUNT];
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 	struct isle_wire_request q = {.flags = o->flags, .require = o->require, .net = (uint32_t)o->net};
 
@@ -213,6 +225,7 @@ static int send_request(struct supervisor *s, const sigset_t *blocked)
 		isle_ignore(isle_inherited_limit(resource, &q.limits[resource]));
 	q.terminal = s->terminal.setup;
 	q.pty = s->terminal.pty;
+	memcpy(q.standard, s->standard.setup, sizeof(q.standard));
 	isle_buf_add(&text, &q, sizeof(q));
 	isle_buf_add(&text, o->directory, strlen(o->directory) + 1);
 	for (char *const *a = o->argv; *a != NULL; a++)
@@ -223,7 +236,8 @@ static int send_request(struct supervisor *s, const sigset_t *blocked)
 	if (r >= 0)
 		r = make_guide(s, q.traps);
 	if (r >= 0)
-		r = isle_wire_send_fds(s->connection, ISLE_WIRE_REQUEST, text.data, text.size, standard, 3);
+		r = isle_wire_send_fds(s->connection, ISLE_WIRE_REQUEST, text.data, text.size, fds,
+				       isle_standard_fds(&s->standard, fds));
 	return r == -EPIPE ? 0 : r; /* why the other side has gone is still to be read */
 }
 
@@ -240,8 +254,12 @@ static void tell_go(struct supervisor *s, enum isle_terminal_go go)
 		tell(s, ISLE_WIRE_GO, &value, sizeof(value));
 }
 
-static void say_missing(uint32_t missing)
+static void say_missing(const struct isle_run_options *options, uint32_t missing)
 {
+	if ((missing & ISLE_WALL_LANDLOCK) != 0 && (options->flags & ISLE_RUN_NEST) != 0) {
+		missing &= ~(uint32_t)ISLE_WALL_LANDLOCK;
+		isle_note("protection 'landlock' is left out by --nest, since it would forbid mounts");
+	}
 	for (unsigned bit = 0; bit < ISLE_WALL_COUNT; bit++) {
 		if ((missing & (1U << bit)) != 0)
 			isle_note("protection '%s' is missing on this machine; see: isle doctor",
@@ -260,8 +278,6 @@ static void say_walls(const struct isle_run_options *options, uint32_t missing)
 		missing |= ISLE_WALL_NETNS;
 	if (options->net != ISLE_NET_INTERNET)
 		missing |= ISLE_WALL_NETFILTER;
-	if ((options->flags & ISLE_RUN_NEST) != 0)
-		missing |= ISLE_WALL_LANDLOCK;
 	for (unsigned bit = 0; bit < ISLE_WALL_COUNT; bit++)
 		if ((missing & (1U << bit)) == 0)
 			isle_buf_addf(&list, " %s", isle_wall_name(1U << bit));
@@ -310,7 +326,7 @@ static int handle_started(struct supervisor *s, struct isle_wire_message *m)
 	memcpy(&started, m->data, sizeof(started));
 	s->started = true;
 	started.missing |= s->missing;
-	say_missing(started.missing);
+	say_missing(s->options, started.missing);
 	say_walls(s->options, started.missing | (started.listener ? 0 : ISLE_WALL_NOTIFY));
 	if (started.master && next < m->fd_count) {
 		int r = isle_terminal_start(&s->terminal, fd_take(&m->fds[next++]));
@@ -327,17 +343,17 @@ static int handle_started(struct supervisor *s, struct isle_wire_message *m)
 	return r < 0 ? isle_err_errno(s->err, r, "cannot answer the calls of the isle") : 0;
 }
 
-static void say_leftovers(const struct isle_wire_exited *exited, char *names)
+static void say_leftovers(unsigned ended, char *names)
 {
 	char *save = NULL;
 	unsigned shown = 0;
 
-	if (exited->ended == 0)
+	if (ended == 0)
 		return;
 	for (char *name = strtok_r(names, "\n", &save); name != NULL; name = strtok_r(NULL, "\n", &save), shown++)
 		isle_note("ended %s, which was left running", isle_quote(name));
-	if (exited->ended > shown)
-		isle_note("ended %u more processes", exited->ended - shown);
+	if (ended > shown)
+		isle_note("ended %u more processes", ended - shown);
 }
 
 /* As wait(2) has it. */
@@ -369,14 +385,16 @@ static void handle_exited(struct supervisor *s, struct isle_wire_message *m)
 	s->result->outcome = (enum isle_run_outcome)exited.outcome;
 	s->result->status = exited.outcome >= ISLE_RUN_NOT_FOUND ? exited.error : exited.status;
 	s->result->seconds = (double)(now.tv_sec - s->began.tv_sec) + (double)(now.tv_nsec - s->began.tv_nsec) / 1e9;
+	s->ended = exited.ended;
+	s->names = m->data + sizeof(exited);
+	s->last = *m;
+	*m = ISLE_WIRE_MESSAGE_INIT;
 	if (s->guide != NULL)
 		isle_guide_end(s->guide, wait_status(s->result));
 	/* What the host changes from now on is to have a later time than what the run has changed (layer.h). */
 	isle_stamp_pass(s->isle->dir, "layers", s->guide == NULL || isle_guide_has_written(s->guide));
 	s->result->nesting = s->guide == NULL ? 0 : isle_guide_nesting(s->guide);
 	isle_terminal_end(&s->terminal);
-	say_end(s->result);
-	say_leftovers(&exited, m->data + sizeof(exited));
 }
 
 static void handle_error(struct supervisor *s, const struct isle_wire_message *m)
@@ -515,6 +533,32 @@ static int outcome(struct supervisor *s)
 	return 0;
 }
 
+/* After the last of the output, which is the command's. */
+static void finish_standard(struct supervisor *s)
+{
+	if (isle_standard_end(&s->standard, s->signals))
+		s->result->output_lost = true;
+	if (!s->exited)
+		return;
+	say_end(s->result);
+	say_leftovers(s->ended, s->names);
+}
+
+static int ask(struct supervisor *s, const sigset_t *blocked)
+{
+	static const int standard[ISLE_STANDARD_COUNT] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+	int r = isle_standard_plan(&s->standard, standard, s->terminal.setup.slots, s->err);
+
+	if (r < 0)
+		return r;
+	r = s->signals < 0 ? -errno : s->hold;
+	if (r >= 0)
+		r = send_request(s, blocked);
+	if (r < 0)
+		return isle_err_errno(s->err, r, "cannot ask for the run");
+	return start_standard(s);
+}
+
 int isle_supervise(const struct isle *isle, const struct isle_run_options *options, int connection,
 		   struct isle_run_result *ret_result, struct isle_err *err)
 {
@@ -539,17 +583,16 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	isle_terminal_open(&s.terminal);
 	*ret_result = (struct isle_run_result){.terminal = s.terminal.pty};
 	int r = check_core_dumps(&s);
-	if (r >= 0) {
-		r = s.signals < 0 ? -errno : s.hold;
-		if (r >= 0)
-			r = send_request(&s, &old);
-		if (r < 0)
-			isle_err_errno(err, r, "cannot ask for the run");
-	}
+	if (r >= 0)
+		r = ask(&s, &old);
 	while (r >= 0 && !(s.closed && isle_terminal_drained(&s.terminal)))
 		r = turn(&s);
 	isle_terminal_close(&s.terminal);
 	isle_net_say_end(&s.network);
+	if (r >= 0)
+		finish_standard(&s);
+	isle_standard_close(&s.standard);
+	isle_wire_done(&s.last);
 	isle_cleanup_fd(&s.signals);
 	isle_cleanup_fd(&s.seldom);
 	isle_guide_free(s.guide);

@@ -229,7 +229,7 @@ static int enter_landlock(void)
 
 	if (root < 0)
 		return -errno;
-	r = isle_landlock_enter(root, NULL, 0, filter_flags());
+	r = isle_landlock_enter(root, filter_flags());
 	if (r < 0)
 		return r;
 	/* Not below the only place where writing is allowed. */

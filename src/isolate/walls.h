@@ -61,11 +61,10 @@ void isle_wall_explain(enum isle_wall wall, struct isle_err *err);
  */
 
 /*
- * No write to any file that is not below the view's root (view_fd, O_PATH) or one of the extra descriptors: those that
- * CMD inherits as stdin, stdout and stderr grant what they were opened for, an O_PATH descriptor (--write) everything
- * below it. -EOPNOTSUPP with ISLE_FILTER_NEST: Landlock would forbid mount(2).
+ * No write to any file that is not below the view's root (view_fd, O_PATH). With HOST_NET no abstract socket of the
+ * host. -EOPNOTSUPP with NEST, having put up what does not forbid mount(2): the scope of abstract sockets.
  */
-int isle_landlock_enter(int view_fd, const int *extra, unsigned extra_count, unsigned flags) isle_must_check;
+int isle_landlock_enter(int view_fd, unsigned flags) isle_must_check;
 
 /* Installs, in the calling process, the static filter followed by one that sends the calls of these groups (enum
  * isle_trap, trap.h) to a listener, which is returned, O_CLOEXEC. -EBUSY: a process above has one already, and nothing

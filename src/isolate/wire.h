@@ -9,7 +9,7 @@
  *   keeper -> init         RUN + connection         start a leader on it
  *   init -> keeper         MAP_ME, ENDED            write my maps; nothing of a run is left
  *   keeper -> init         MAPPED                   the maps are written and init is noted: programs may run
- *   supervisor -> leader   REQUEST + 0, 1, 2        first, then SIGNAL, GO
+ *   supervisor -> leader   REQUEST + what of 0, 1, 2 is given    first, then SIGNAL, GO
  *   leader -> supervisor   STARTED, STOPPED, CONTINUED, EXITED
  *   init -> supervisor     KILLED                   instead of EXITED, when the leader was killed
  *   anybody -> supervisor  ERROR                    nothing was run
@@ -18,6 +18,7 @@
  * keeper after it has given up the lock of an isle that nobody uses any more.
  */
 #include "error.h"
+#include "standard.h"
 #include "terminal.h"
 #include <stdint.h>
 #include <sys/resource.h>
@@ -30,7 +31,7 @@ enum isle_wire_type {
 	ISLE_WIRE_ENDED,  /* struct isle_wire_ended */
 	ISLE_WIRE_MAP_ME,
 	ISLE_WIRE_MAPPED,
-	ISLE_WIRE_REQUEST,   /* struct isle_wire_request and strings; + descriptors 0, 1, 2 */
+	ISLE_WIRE_REQUEST,   /* struct isle_wire_request and strings; + those of 0, 1, 2 that are GIVEN */
 	ISLE_WIRE_STARTED,   /* struct isle_wire_started; + pty master, + notification listener and what it needs */
 	ISLE_WIRE_ERROR,     /* struct isle_err */
 	ISLE_WIRE_SIGNAL,    /* struct isle_wire_signal */
@@ -62,6 +63,7 @@ struct isle_wire_request {
 	uint64_t blocked, ignored; /* signal masks: bit N-1 is signal N */
 	struct rlimit limits[RLIM_NLIMITS];
 	struct isle_terminal_setup terminal;
+	struct isle_standard_setup standard[ISLE_STANDARD_COUNT];
 	uint8_t pty;
 };
 
