@@ -40,7 +40,7 @@ def serve(name, log, *groups):
                         s.setsockopt(SOL_IPV6, socket.IPV6_JOIN_GROUP, address + struct.pack("@I", index))
             socks[s.fileno()] = s
             poll.register(s, select.POLLIN)
-    listening = set(socks)
+    listening = set(socks)  # with UDP
     if name == "HOST":  # the name server on its loopback
         for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
             s = socket.socket(socket.AF_INET, kind)
@@ -51,6 +51,8 @@ def serve(name, log, *groups):
             socks[s.fileno()] = s
             listening.add(s.fileno())
             poll.register(s, select.POLLIN)
+    for s in socks.values():
+        s.setblocking(False)
     print("ready", file=heard)
     while True:
         for fd, _ in poll.poll():
@@ -62,6 +64,7 @@ def serve(name, log, *groups):
                     s.sendto(name.encode(), peer)
                 elif fd in listening:
                     c, _ = s.accept()
+                    c.settimeout(1)
                     socks[c.fileno()] = c
                     poll.register(c, select.POLLIN)
                     print("tcp accepted at", c.getsockname()[0], file=heard)
@@ -197,7 +200,7 @@ def attempt(kind, family, tap, address, way, scope):
     to = (address, PORT, 0, tap if scope else 0) if is6(family) else (address, PORT)
     with socket.socket(family, *kinds[kind]) as s:
         # The refusal of what has a foreign source goes to that source.
-        s.settimeout(0.02 if way in strange else 1)
+        s.settimeout(0.02 if way in strange else 5)
         if s.type == socket.SOCK_DGRAM:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         send = ways[way](s, family, tap, address)
@@ -244,7 +247,7 @@ def ask(way, *addresses):
     for address in addresses:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family) as s:
-            s.settimeout(5)
+            s.settimeout(30)
             try:
                 ways[way](s, family, tap_index(), address)
                 s.connect((address, PORT))
@@ -269,7 +272,7 @@ def names(server):
 
 # --- late ADDRESS: an address that becomes the host's during the run, and then no more. Waits for a line at each step.
 def late(address):
-    standing = socket.create_connection((address, PORT), 5)
+    standing = socket.create_connection((address, PORT), 30)
     print("before", standing.recv(100).decode(), flush=True)
     sys.stdin.readline()
     try:
