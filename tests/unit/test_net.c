@@ -176,6 +176,44 @@ static void test_own_addresses(void **state)
 	assert_true(isle_net_addresses_changed(changes) >= 0);
 }
 
+static void write_filter(const struct isle_netfilter *filter, struct isle_buf *text)
+{
+	auto_addresses struct isle_net_addresses closed = ISLE_NET_ADDRESSES_INIT;
+
+	assert_int_equal(isle_netfilter_closed(filter, &closed), 0);
+	assert_int_equal(isle_netfilter_text(filter, &closed, 0, text), 0);
+}
+
+/* A host with many addresses: in parts, and the rules of before go with the last. */
+static void test_filter_parts(void **state)
+{
+	auto_addresses struct isle_net_addresses own = ISLE_NET_ADDRESSES_INIT, closed = ISLE_NET_ADDRESSES_INIT;
+	struct isle_netfilter filter = {&own, 0, 7};
+	size_t part = 0, elements = 0;
+	int more = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		struct isle_net_prefix one = {AF_INET, 32, {10, (uint8_t)(i >> 8), (uint8_t)i, 1}};
+
+		assert_int_equal(isle_net_addresses_add(&own, &one), 0);
+	}
+	assert_int_equal(isle_netfilter_closed(&filter, &closed), 0);
+	assert_true(closed.count > 7 * 3000UL);
+	for (; more; part++) {
+		auto_buf struct isle_buf text = ISLE_BUF_INIT;
+
+		more = isle_netfilter_text(&filter, &closed, part, &text);
+		assert_true(more >= 0);
+		assert_int_equal(strstr(text.data, "delete table inet isle6\n") != NULL, !more);
+		assert_int_equal(strstr(text.data, "hook output") != NULL, part == 0);
+		for (const char *at = text.data; (at = strchr(at, '/')); at++)
+			elements++;
+	}
+	assert_true(part > 20);
+	assert_int_equal(elements, closed.count + 1); /* and the prefix in the rules */
+}
+
 /* What the rules hold of one address of the host. */
 static void test_filter_text(void **state)
 {
@@ -198,15 +236,15 @@ static void test_filter_text(void **state)
 		"\n64:ff9b::7f00:0/104,",
 		"\n64:ff9b::/104,",
 		"udp dport 53 accept",
-		"table inet isle\ndelete table inet isle\n",
+		"table inet isle0\ndelete table inet isle0\n",
 	};
 	struct isle_net_prefix list[] = {prefix_of("10.99.1.1/32"), prefix_of("fd99::1/128")};
 	struct isle_net_addresses own = {list, ARRAY_SIZE(list), ARRAY_SIZE(list)};
-	struct isle_netfilter filter = {&own, ISLE_RESOLV_LOCAL4};
+	struct isle_netfilter filter = {&own, ISLE_RESOLV_LOCAL4, 0};
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 
 	(void)state;
-	assert_int_equal(isle_netfilter_text(&filter, &text), 0);
+	write_filter(&filter, &text);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		if (!strstr(text.data, parts[i]))
 			fail_msg("'%s' is not in the rules:\n%s", parts[i], text.data);
@@ -217,11 +255,11 @@ static void test_filter_text(void **state)
 	assert_non_null(strstr(text.data, "tcp dport 53 accept"));
 	list[0] = prefix_of(ISLE_RESOLV_FORWARD4 "/32");
 	isle_buf_clear(&text);
-	assert_int_equal(isle_netfilter_text(&filter, &text), 0);
+	write_filter(&filter, &text);
 	assert_null(strstr(text.data, "tcp dport 53 accept"));
 	filter.forward = 0;
 	isle_buf_clear(&text);
-	assert_int_equal(isle_netfilter_text(&filter, &text), 0);
+	write_filter(&filter, &text);
 	assert_null(strstr(text.data, "dport 53"));
 }
 
@@ -271,10 +309,15 @@ static void test_closed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_closed),		cmocka_unit_test(test_resolv_serves),
-		cmocka_unit_test(test_resolv_replaced), cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_own_addresses),	cmocka_unit_test(test_addresses_sorted),
-		cmocka_unit_test(test_filter_text),	cmocka_unit_test(test_pasta_fails_with_words),
+		cmocka_unit_test(test_closed),
+		cmocka_unit_test(test_resolv_serves),
+		cmocka_unit_test(test_resolv_replaced),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_own_addresses),
+		cmocka_unit_test(test_addresses_sorted),
+		cmocka_unit_test(test_filter_text),
+		cmocka_unit_test(test_filter_parts),
+		cmocka_unit_test(test_pasta_fails_with_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
