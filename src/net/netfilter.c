@@ -11,6 +11,10 @@
  *    meanwhile ends.
  * 4. Nothing is forwarded, whatever net.ipv4.ip_forward says in a new namespace.
  *
+ * The kernel takes from a user namespace only so much in one transaction (net.core.wmem_max), and a host can have
+ * thousands of addresses. So the rules come in parts. Each generation is a table of its own: the one before goes with
+ * the last part of the next, and until then what either refuses is refused.
+ *
  * An IPv4 address can be written as an IPv6 address of a translator or a tunnel, and that may be on the host or lead
  * back to it: NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056). Each closed IPv4 prefix is closed in these forms, too.
  * Within 64:ff9b:1::/48 the length of the translator's prefix is not known. It may be 48, 56, 64 or 96 bits; so the
@@ -32,7 +36,10 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-enum { NFT_LIMIT = 20000 /* milliseconds */ };
+enum {
+	NFT_LIMIT = 20000, /* milliseconds */
+	PART = 1000,	   /* prefixes, each of some 100 bytes */
+};
 
 #define INSTALL "install nftables (apt install nftables, dnf install nftables), or choose --net none or --net host"
 
@@ -99,7 +106,6 @@ static int add_list(struct isle_net_addresses *all, const struct isle_net_prefix
 	return r;
 }
 
-/* All that is closed. */
 static int collect(const struct isle_netfilter *filter, struct isle_net_addresses *all)
 {
 	size_t services;
@@ -121,18 +127,37 @@ static int collect(const struct isle_netfilter *filter, struct isle_net_addresse
 	return r;
 }
 
-static void write_set(struct isle_buf *text, const char *name, int family, const struct isle_net_addresses *all)
+int isle_netfilter_closed(const struct isle_netfilter *filter, struct isle_net_addresses *ret)
+{
+	auto_addresses struct isle_net_addresses all = ISLE_NET_ADDRESSES_INIT;
+	int r = collect(filter, &all);
+
+	if (r < 0)
+		return r;
+	*ret = all;
+	all = ISLE_NET_ADDRESSES_INIT;
+	return 0;
+}
+
+/* Those of one family among these. */
+static void write_elements(struct isle_buf *text, unsigned generation, int family, const struct isle_net_prefix *list,
+			   size_t count)
 {
 	char address[INET6_ADDRSTRLEN];
+	bool begun = false;
 
-	isle_buf_addf(text, "set %s {\ntype %s\nflags interval\nelements = {\n", name,
-		      family == AF_INET ? "ipv4_addr" : "ipv6_addr");
-	for (size_t i = 0; i < all->count; i++)
-		if (all->list[i].family == family)
-			isle_buf_addf(text, "%s/%u,\n",
-				      inet_ntop(family, all->list[i].address, address, sizeof(address)),
-				      all->list[i].bits);
-	isle_buf_adds(text, "}\n}\n");
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].family != family)
+			continue;
+		if (!begun)
+			isle_buf_addf(text, "add element inet isle%u closed%d {\n", generation,
+				      family == AF_INET ? 4 : 6);
+		begun = true;
+		isle_buf_addf(text, "%s/%u,\n", inet_ntop(family, list[i].address, address, sizeof(address)),
+			      list[i].bits);
+	}
+	if (begun)
+		isle_buf_adds(text, "}\n");
 }
 
 /*
@@ -154,17 +179,14 @@ static void write_forward(struct isle_buf *text, const struct isle_netfilter *fi
 	isle_buf_addf(text, "%s daddr %s goto refuse\n", key, name);
 }
 
-int isle_netfilter_text(const struct isle_netfilter *filter, struct isle_buf *text)
+static void write_rules(struct isle_buf *text, const struct isle_netfilter *filter)
 {
-	auto_addresses struct isle_net_addresses closed = ISLE_NET_ADDRESSES_INIT;
-	int r = collect(filter, &closed);
+	unsigned g = filter->generation;
 
-	if (r < 0)
-		return r;
-	isle_buf_adds(text, "table inet isle\ndelete table inet isle\ntable inet isle {\n");
-	write_set(text, "closed4", AF_INET, &closed);
-	write_set(text, "closed6", AF_INET6, &closed);
-	isle_buf_adds(text, "chain refuse {\n"
+	isle_buf_addf(text, "table inet isle%u\ndelete table inet isle%u\ntable inet isle%u {\n", g, g, g);
+	isle_buf_adds(text, "set closed4 {\ntype ipv4_addr\nflags interval\n}\n"
+			    "set closed6 {\ntype ipv6_addr\nflags interval\n}\n"
+			    "chain refuse {\n"
 			    "meta l4proto tcp reject with tcp reset\n"
 			    "reject with icmpx admin-prohibited\n"
 			    "}\n"
@@ -187,7 +209,23 @@ int isle_netfilter_text(const struct isle_netfilter *filter, struct isle_buf *te
 			    "type filter hook forward priority 0; policy drop\n"
 			    "}\n"
 			    "}\n");
-	return isle_buf_error(text);
+}
+
+int isle_netfilter_text(const struct isle_netfilter *filter, const struct isle_net_addresses *closed, size_t part,
+			struct isle_buf *text)
+{
+	size_t first = part * PART, left = first < closed->count ? closed->count - first : 0;
+	size_t count = left < PART ? left : PART;
+	int r;
+
+	if (part == 0)
+		write_rules(text, filter);
+	write_elements(text, filter->generation, AF_INET, closed->list + first, count);
+	write_elements(text, filter->generation, AF_INET6, closed->list + first, count);
+	if (count == left && filter->generation > 0)
+		isle_buf_addf(text, "delete table inet isle%u\n", filter->generation - 1);
+	r = isle_buf_error(text);
+	return r < 0 ? r : count < left;
 }
 
 /* Which nft keeps through its exec. */
@@ -217,9 +255,10 @@ static int explain_failure(int status, int complaints, struct isle_err *err)
 	return -ENOPROTOOPT;
 }
 
-static int run_nft(const char *path, int rules, int complaints, struct isle_err *err)
+static int run_nft(const char *path, int rules, struct isle_err *err)
 {
 	static const char *const nothing[] = {NULL};
+	auto_fd int complaints = memfd_create("complaints", MFD_CLOEXEC);
 	pid_t pid;
 	auto_fd int pidfd = isle_spawn(
 		&(struct isle_spawn_options){.argv = (const char *const[]){"nft", "-f", "-", NULL},
@@ -238,23 +277,37 @@ static int run_nft(const char *path, int rules, int complaints, struct isle_err 
 	return status == 0 ? 0 : explain_failure(status, complaints, err);
 }
 
+static int apply_text(const char *path, const struct isle_buf *text, struct isle_err *err)
+{
+	auto_fd int rules = memfd_create("rules", MFD_CLOEXEC);
+	int r = rules < 0 ? -errno : isle_write_all(rules, text->data, text->size);
+
+	if (r >= 0 && lseek(rules, 0, SEEK_SET) < 0)
+		r = -errno;
+	return r < 0 ? isle_err_errno(err, r, "cannot pass the rules to nft") : run_nft(path, rules, err);
+}
+
 int isle_netfilter_apply(const struct isle_netfilter *filter, struct isle_err *err)
 {
-	auto_buf struct isle_buf text = ISLE_BUF_INIT;
-	auto_fd int rules = memfd_create("rules", MFD_CLOEXEC), complaints = memfd_create("complaints", MFD_CLOEXEC);
+	auto_addresses struct isle_net_addresses closed = ISLE_NET_ADDRESSES_INIT;
 	struct isle_helper nft;
-	int r = isle_helper_find("nft", &nft, err);
+	int more = 1, r = isle_helper_find("nft", &nft, err);
 
 	if (r < 0) {
 		isle_err_hint(err, r == -ENOENT ? INSTALL : "make it root's: chown root, chmod go-w");
 		return r;
 	}
-	r = isle_netfilter_text(filter, &text);
+	r = isle_netfilter_closed(filter, &closed);
 	if (r >= 0)
-		r = rules < 0 || complaints < 0 ? -ENOMEM : isle_write_all(rules, text.data, text.size);
-	if (r >= 0)
-		r = lseek(rules, 0, SEEK_SET) < 0 ? -errno : keep_power();
+		r = keep_power();
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot filter the packets of the isle");
-	return run_nft(nft.path, rules, complaints, err);
+	for (size_t part = 0; more > 0 && r >= 0; part++) {
+		auto_buf struct isle_buf text = ISLE_BUF_INIT;
+
+		more = isle_netfilter_text(filter, &closed, part, &text);
+		r = more < 0 ? isle_err_errno(err, more, "cannot write the rules for nft")
+			     : apply_text(nft.path, &text, err);
+	}
+	return r;
 }

@@ -57,7 +57,8 @@ struct target {
 	pid_t anchor; /* a process of ours inside both (4) */
 	int changes;  /* tells when the host's addresses change */
 	struct isle_net_addresses own;
-	unsigned forward; /* enum isle_resolv_local */
+	unsigned forward;    /* enum isle_resolv_local */
+	unsigned generation; /* of the filter */
 	char netns_path[32], userns_path[32];
 };
 
@@ -93,7 +94,7 @@ static int find_addresses(struct target *t, struct isle_err *err)
 /* Runs in a child, which it leaves in the isle's namespaces with power over them. */
 static int close_ways(const struct target *t, struct isle_err *err)
 {
-	const struct isle_netfilter filter = {&t->own, t->forward};
+	const struct isle_netfilter filter = {&t->own, t->forward, t->generation};
 	int r = setns(t->userns, CLONE_NEWUSER) < 0 || setns(t->netns, CLONE_NEWNET) < 0 ? -errno : isle_net_lo_up();
 
 	if (r < 0)
@@ -331,6 +332,7 @@ static int follow_host(struct target *t)
 	}
 	isle_net_addresses_done(&t->own);
 	t->own = now;
+	t->generation++;
 	r = start_anchor(t, false, NULL);
 	end_anchor(t);
 	return r;

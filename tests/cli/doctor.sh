@@ -67,6 +67,15 @@ if without true 2>/dev/null; then
 fi
 status_is 125 isle run -q --discard --net host --require netfilter true 2>"$T/err"
 has "$(cat "$T/err")" "the demanded protection 'netfilter' is left out by --net host"
+# Root runs no program that others may change.
+if is_root; then
+	cp /usr/sbin/nft "$T/nft"
+	chmod 777 "$T/nft"
+	# shellcheck disable=SC2016
+	status_is 125 unshare -m sh -c 'mount --bind "$0" "$(readlink -f /usr/sbin/nft)" && exec "$@"' "$T/nft" "$ISLE" run -q \
+		--discard --require netfilter true 2>"$T/err"
+	has "$(cat "$T/err")" "others than root can change the program nft"
+fi
 # A program of this name in PATH is not run.
 mkdir "$T/bin"
 for program in pasta nft; do

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* src/net: name servers, the loopback device and routes in a network namespace of its own, the failures of pasta. */
+#include "addresses.h"
 #include "link.h"
+#include "netfilter.h"
 #include "pasta.h"
 #include "resolv.h"
 #include "unit.h"
@@ -120,9 +122,145 @@ static void test_routes(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static struct isle_net_prefix prefix_of(const char *text)
+{
+	struct isle_net_prefix prefix = {.family = strchr(text, ':') ? AF_INET6 : AF_INET};
+	char address[INET6_ADDRSTRLEN];
+	unsigned bits = 0;
+
+	assert_int_equal(sscanf(text, "%45[^/]/%u", address, &bits), 2);
+	assert_int_equal(inet_pton(prefix.family, address, prefix.address), 1);
+	prefix.bits = (uint8_t)bits;
+	return prefix;
+}
+
+static void test_addresses_sorted(void **state)
+{
+	static const char *const given[] = {"10.1.0.0/16", "fe80::1/128", "10.1.2.3/32", "10.1.0.0/24", "9.0.0.0/8",
+					    "fe80::/10",   "10.2.0.1/32", "10.1.0.0/16", "fd00::/8",	"::1/128"};
+	static const char *const want[] = {"9.0.0.0/8", "10.1.0.0/16", "10.2.0.1/32",
+					   "::1/128",	"fd00::/8",    "fe80::/10"};
+	auto_addresses struct isle_net_addresses all = ISLE_NET_ADDRESSES_INIT;
+	struct isle_net_prefix one;
+
+	(void)state;
+	isle_net_addresses_sort(&all);
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+		one = prefix_of(given[i]);
+		assert_int_equal(isle_net_addresses_add(&all, &one), 0);
+	}
+	isle_net_addresses_sort(&all);
+	assert_int_equal(all.count, ARRAY_SIZE(want));
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		one = prefix_of(want[i]);
+		assert_memory_equal(&all.list[i], &one, sizeof(one));
+	}
+	one = prefix_of("10.1.77.1/32");
+	assert_true(isle_net_addresses_has(&all, AF_INET, one.address));
+	assert_false(isle_net_addresses_has(&all, AF_INET6, one.address));
+	one = prefix_of("10.2.0.2/32");
+	assert_false(isle_net_addresses_has(&all, AF_INET, one.address));
+}
+
 static void test_own_addresses(void **state)
 {
+	auto_addresses struct isle_net_addresses all = ISLE_NET_ADDRESSES_INIT;
+	struct isle_net_prefix loopback = prefix_of("127.0.0.1/32");
+	auto_fd int changes = isle_net_addresses_subscribe();
+
 	(void)state;
+	assert_true(changes >= 0);
+	assert_int_equal(isle_net_addresses_read(&all), 0);
+	assert_true(isle_net_addresses_has(&all, AF_INET, loopback.address));
+	assert_true(isle_net_addresses_same(&all, &all));
+	assert_true(isle_net_addresses_changed(changes) >= 0);
+}
+
+static void write_filter(const struct isle_netfilter *filter, struct isle_buf *text)
+{
+	auto_addresses struct isle_net_addresses closed = ISLE_NET_ADDRESSES_INIT;
+
+	assert_int_equal(isle_netfilter_closed(filter, &closed), 0);
+	assert_int_equal(isle_netfilter_text(filter, &closed, 0, text), 0);
+}
+
+/* A host with many addresses: in parts, and the rules of before go with the last. */
+static void test_filter_parts(void **state)
+{
+	auto_addresses struct isle_net_addresses own = ISLE_NET_ADDRESSES_INIT, closed = ISLE_NET_ADDRESSES_INIT;
+	struct isle_netfilter filter = {&own, 0, 7};
+	size_t part = 0, elements = 0;
+	int more = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		struct isle_net_prefix one = {AF_INET, 32, {10, (uint8_t)(i >> 8), (uint8_t)i, 1}};
+
+		assert_int_equal(isle_net_addresses_add(&own, &one), 0);
+	}
+	assert_int_equal(isle_netfilter_closed(&filter, &closed), 0);
+	assert_true(closed.count > 7 * 3000UL);
+	for (; more; part++) {
+		auto_buf struct isle_buf text = ISLE_BUF_INIT;
+
+		more = isle_netfilter_text(&filter, &closed, part, &text);
+		assert_true(more >= 0);
+		assert_int_equal(strstr(text.data, "delete table inet isle6\n") != NULL, !more);
+		assert_int_equal(strstr(text.data, "hook output") != NULL, part == 0);
+		for (const char *at = text.data; (at = strchr(at, '/')); at++)
+			elements++;
+	}
+	assert_true(part > 20);
+	assert_int_equal(elements, closed.count + 1); /* and the prefix in the rules */
+}
+
+/* What the rules hold of one address of the host. */
+static void test_filter_text(void **state)
+{
+	static const char *const parts[] = {
+		"\n127.0.0.0/8,",
+		"\n10.99.1.1/32,",
+		"\n169.254.0.0/16,",
+		"\n168.63.129.16/32,",
+		"\n::/16,",
+		"\nfe80::/10,",
+		"\nfd99::1/128,",
+		"\nfd20:ce::254/128,",
+		"\n64:ff9b::a63:101/128,",	   /* 10.99.1.1 at the end of a prefix of 96 bits */
+		"\n64:ff9b:1::a63:101/128,",	   /* the same */
+		"\n64:ff9b:1:a63:1:100::/88,",	   /* of 48 */
+		"\n64:ff9b:1:a:63:101::/96,",	   /* of 56 */
+		"\n64:ff9b:1:0:a:6301:100:0/104,", /* of 64 */
+		"\n2002:a63:101::/48,",
+		"\n2002:7f00::/24,",
+		"\n64:ff9b::7f00:0/104,",
+		"\n64:ff9b::/104,",
+		"udp dport 53 accept",
+		"table inet isle0\ndelete table inet isle0\n",
+	};
+	struct isle_net_prefix list[] = {prefix_of("10.99.1.1/32"), prefix_of("fd99::1/128")};
+	struct isle_net_addresses own = {list, ARRAY_SIZE(list), ARRAY_SIZE(list)};
+	struct isle_netfilter filter = {&own, ISLE_RESOLV_LOCAL4, 0};
+	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+
+	(void)state;
+	write_filter(&filter, &text);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (!strstr(text.data, parts[i]))
+			fail_msg("'%s' is not in the rules:\n%s", parts[i], text.data);
+	/* In the wrong place nearly every translated address has zeros. */
+	assert_null(strstr(text.data, "\n64:ff9b:1::/"));
+	assert_null(strstr(text.data, "fd69:"));
+	/* The host has the very address: pasta might connect to it by TCP. */
+	assert_non_null(strstr(text.data, "tcp dport 53 accept"));
+	list[0] = prefix_of(ISLE_RESOLV_FORWARD4 "/32");
+	isle_buf_clear(&text);
+	write_filter(&filter, &text);
+	assert_null(strstr(text.data, "tcp dport 53 accept"));
+	filter.forward = 0;
+	isle_buf_clear(&text);
+	write_filter(&filter, &text);
+	assert_null(strstr(text.data, "dport 53"));
 }
 
 static void test_pasta_fails_with_words(void **state)
@@ -171,9 +309,15 @@ static void test_closed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_closed),		cmocka_unit_test(test_resolv_serves),
-		cmocka_unit_test(test_resolv_replaced), cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_own_addresses),	cmocka_unit_test(test_pasta_fails_with_words),
+		cmocka_unit_test(test_closed),
+		cmocka_unit_test(test_resolv_serves),
+		cmocka_unit_test(test_resolv_replaced),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_own_addresses),
+		cmocka_unit_test(test_addresses_sorted),
+		cmocka_unit_test(test_filter_text),
+		cmocka_unit_test(test_filter_parts),
+		cmocka_unit_test(test_pasta_fails_with_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
