@@ -28,7 +28,23 @@ static bool must_escape(bool valid, uint32_t c, enum style style)
 		return false;
 	if (style == STYLE_NAME && (c == '"' || c == '\\'))
 		return true;
-	return isle_utf8_hidden(c);
+	return isle_utf8_hidden(c) || (style == STYLE_NAME && isle_utf8_misleads(c));
+}
+
+/* True if a line could not tell where the name ends, or what in it is the name and what is told about it: "a -> b",
+ * "a  [setuid]", "a (new)", "a: b", a blank at an end of it or of one of its components. */
+static bool is_doubtful(const char *name, size_t size)
+{
+	for (const char *at = memchr(name, ' ', size); at != NULL;
+	     at = memchr(at + 1, ' ', size - (size_t)(at + 1 - name))) {
+		char before = at == name ? '\0' : at[-1], after = at + 1 == name + size ? '\0' : at[1];
+
+		if (before == '\0' || before == '/' || before == ':' || after == '\0' || strchr(" /([", after) != NULL)
+			return true;
+		if (strncmp(at, " -> ", 4) == 0)
+			return true;
+	}
+	return false;
 }
 
 static const char escaped[] = "\a\b\t\n\v\f\r\"\\";
@@ -93,7 +109,7 @@ static size_t measure(const char *name, size_t size, bool *ret_plain)
 	size_t total = count_plain(name, size), part;
 	unsigned length;
 
-	*ret_plain = size > 0; /* an empty name is shown as "" */
+	*ret_plain = size > 0 && !is_doubtful(name, size); /* an empty name is shown as "" */
 	for (size_t i = total; i < size; i += length) {
 		length = render(name + i, size - i, STYLE_NAME, unit, &part);
 		if (part != length)

@@ -6,7 +6,9 @@
 #include "buf.h"
 
 /* Appends name as the terminal may see it: as it is when it is printable UTF-8 without a control, bidi or other
- * invisible character, else in double quotes with C escapes (\n, \t, \", \\, \ooo for bytes). */
+ * invisible character, without a space or slash other than the common ones, and without what the lines have beside
+ * names (a blank at an end, two blanks, " -> ", " (", " [", ": "); else in double quotes with C escapes (\n, \t, \",
+ * \\, \ooo for bytes). */
 int isle_quote_add(struct isle_buf *buf, const char *name);
 
 /* The name that isle_quote_add() made this text of. -EINVAL: of none. */

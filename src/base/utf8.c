@@ -46,11 +46,29 @@ unsigned isle_utf8_decode(const char *text, size_t size, uint32_t *ret_char)
 	return length;
 }
 
+struct range {
+	uint32_t first, last;
+};
+
+/* The ranges ascend. */
+static bool is_in(const struct range *ranges, size_t count, uint32_t c)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ranges[middle].last < c)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && ranges[low].first <= c;
+}
+
 bool isle_utf8_hidden(uint32_t c)
 {
-	static const struct {
-		uint32_t first, last;
-	} ranges[] = {
+	static const struct range ranges[] = {
 		{0x0000, 0x001f},   /* C0 */
 		{0x007f, 0x009f},   /* DEL, C1 */
 		{0x00ad, 0x00ad},   /* soft hyphen */
@@ -75,18 +93,31 @@ bool isle_utf8_hidden(uint32_t c)
 		{0xe0000, 0xe0fff}, /* tags, variation selectors */
 		{0xf0000, 0x10ffff} /* private use */
 	};
-	size_t low = 0, high = ARRAY_SIZE(ranges), middle;
 
 	if (c >= 0x20 && c < 0x7f)
 		return false;
 	if ((c & 0xfffe) == 0xfffe)
 		return true; /* the last two of every plane are noncharacters */
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (ranges[middle].last < c)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < ARRAY_SIZE(ranges) && ranges[low].first <= c;
+	return is_in(ranges, ARRAY_SIZE(ranges), c);
+}
+
+bool isle_utf8_misleads(uint32_t c)
+{
+	static const struct range ranges[] = {
+		{0x00a0, 0x00a0}, /* no-break space */
+		{0x0337, 0x0338}, /* solidus overlays, which combine */
+		{0x1680, 0x1680}, /* Ogham space mark */
+		{0x2000, 0x200a}, /* spaces of other widths */
+		{0x202f, 0x202f}, /* narrow no-break space */
+		{0x2044, 0x2044}, /* fraction slash */
+		{0x205f, 0x205f}, /* mathematical space */
+		{0x2215, 0x2215}, /* division slash */
+		{0x2571, 0x2571}, /* box drawings diagonal */
+		{0x27cb, 0x27cb}, /* mathematical rising diagonal */
+		{0x29f8, 0x29f8}, /* big solidus */
+		{0x3000, 0x3000}, /* ideographic space */
+		{0xff0f, 0xff0f}, /* fullwidth solidus */
+	};
+
+	return c >= 0x80 && is_in(ranges, ARRAY_SIZE(ranges), c);
 }

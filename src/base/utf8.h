@@ -15,3 +15,7 @@ unsigned isle_utf8_decode(const char *text, size_t size, uint32_t *ret_char);
  * default-ignorable characters, line and paragraph separators, spaces that look like none or like another,
  * private use, surrogates and noncharacters. */
 bool isle_utf8_hidden(uint32_t c);
+
+/* True for what in a name would be taken for something else: spaces other than the common one, and characters that look
+ * like the slash between names. Text may have them. */
+bool isle_utf8_misleads(uint32_t c);

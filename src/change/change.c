@@ -22,9 +22,20 @@ static const struct {
 	enum isle_mark mark;
 	const char *name;
 } mark_names[] = {
-	{ISLE_MARK_SETUID, "setuid"},	      {ISLE_MARK_SETGID, "setgid"},	{ISLE_MARK_CAPS, "caps"},
-	{ISLE_MARK_DEVICE, "device"},	      {ISLE_MARK_XATTR, "xattr"},	{ISLE_MARK_AUTOSTART, "autostart"},
-	{ISLE_MARK_CREDENTIAL, "credential"}, {ISLE_MARK_BYTECODE, "bytecode"},
+	{ISLE_MARK_SETUID, "setuid"},
+	{ISLE_MARK_SETGID, "setgid"},
+	{ISLE_MARK_CAPS, "caps"},
+	{ISLE_MARK_DEVICE, "device"},
+	{ISLE_MARK_XATTR, "xattr"},
+	{ISLE_MARK_AUTOSTART, "autostart"},
+	{ISLE_MARK_CREDENTIAL, "credential"},
+	{ISLE_MARK_BYTECODE, "bytecode"},
+	{ISLE_MARK_WRITABLE, "writable"},
+	{ISLE_MARK_OWNER, "owner"},
+	{ISLE_MARK_ACL, "acl"},
+	{ISLE_MARK_LINK, "link"},
+	{ISLE_MARK_SETGID_DIRECTORY, "setgid-directory"},
+	{ISLE_MARK_FOREIGN, "foreign"},
 };
 
 const char *isle_change_kind_name(enum isle_change_kind kind)

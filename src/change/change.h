@@ -31,8 +31,16 @@ enum isle_mark {
 	ISLE_MARK_XATTR = 1 << 4,      /* trusted.* or security.* other than capabilities */
 	ISLE_MARK_AUTOSTART = 1 << 5,  /* is run later by something else: rc files, hooks, cron, units, autostart */
 	ISLE_MARK_CREDENTIAL = 1 << 6, /* decides who may log in or what is trusted: authorized_keys, sudoers, shadow */
-	ISLE_MARKS_FLAGGED = (1 << 7) - 1,
-	ISLE_MARK_BYTECODE = 1 << 7, /* told, not flagged */
+	ISLE_MARK_BYTECODE = 1 << 7,   /* told, not flagged */
+	ISLE_MARK_WRITABLE = 1 << 8,   /* everybody may write to it */
+	ISLE_MARK_OWNER = 1 << 9,      /* belongs to somebody else than before */
+	ISLE_MARK_ACL = 1 << 10,       /* an access list names others */
+	ISLE_MARK_LINK = 1 << 11,      /* another name of a committed file, outside of what was asked for */
+	ISLE_MARK_SETGID_DIRECTORY = 1 << 12, /* told, not flagged */
+	ISLE_MARK_FOREIGN = 1 << 13,	      /* new, and somebody else's: told, not flagged */
+	ISLE_MARKS_END = 1 << 14,
+	ISLE_MARKS_TOLD = ISLE_MARK_BYTECODE | ISLE_MARK_SETGID_DIRECTORY | ISLE_MARK_FOREIGN,
+	ISLE_MARKS_FLAGGED = (ISLE_MARKS_END - 1) & ~ISLE_MARKS_TOLD,
 };
 
 /* How the host's object stands to what the isle saw (the base of layer.h). */

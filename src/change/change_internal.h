@@ -50,7 +50,7 @@ struct isle_upper {
 	bool metacopy;
 	bool whiteout;			/* of the plain-file kind */
 	char *redirect;			/* heap, or NULL */
-	unsigned marks;			/* ISLE_MARK_CAPS, ISLE_MARK_XATTR */
+	unsigned marks;			/* ISLE_MARK_CAPS, _XATTR, _ACL */
 	uint32_t standin;		/* 1 + the noted rights of a stand-in (standin.h), else 0 */
 	bool plain;			/* has no attributes but the overlay's */
 	bool noted;			/* notes has all that there are */
@@ -116,6 +116,11 @@ bool isle_later(const struct statx_timestamp *a, const struct statx_timestamp *b
 void isle_change_done(struct isle_change *change);
 /* Path below the layer's root: "" for the root itself. */
 const char *isle_layer_below(const struct isle_layer *layer, const char *path);
+
+/* --- rights.c ----------------------------------------------------------------------------------------------------- */
+
+/* Whether this access list of dir/name names somebody whom the directory's default list does not. */
+bool isle_acl_grants(int dir, const char *name, const char *key);
 
 /* --- marks.c ------------------------------------------------------------------------------------------------------ */
 

@@ -39,16 +39,25 @@ static bool is_change(const struct isle_scan *scan, const struct isle_seen *seen
 	       (diff && ((scan->flags & ISLE_SCAN_TIMES) || isle_later(&seen->host.stx_ctime, &seen->base)));
 }
 
-unsigned isle_object_marks(const char *path, const struct statx *st, const struct isle_upper *notes)
+/* Of the upper directory that is being looked at; NULL: none. Looked up once. */
+static const struct statx *directory_rights(struct isle_scan *scan)
 {
-	unsigned marks = notes->marks;
+	struct isle_frame *frame = scan->depth > 0 ? isle_scan_top(scan) : NULL;
 
-	if (S_ISREG(st->stx_mode) && (st->stx_mode & S_ISUID))
-		marks |= ISLE_MARK_SETUID;
-	if (S_ISREG(st->stx_mode) && (st->stx_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-		marks |= ISLE_MARK_SETGID;
-	if (S_ISCHR(st->stx_mode) || S_ISBLK(st->stx_mode))
-		marks |= ISLE_MARK_DEVICE;
+	if (frame == NULL || frame->upper < 0)
+		return NULL;
+	if (frame->upper_st.stx_mode == 0 && isle_statx(frame->upper, "", &frame->upper_st) < 0)
+		frame->upper_st.stx_mode = 0;
+	return frame->upper_st.stx_mode == 0 ? NULL : &frame->upper_st;
+}
+
+unsigned isle_object_marks(struct isle_scan *scan, const char *path, const struct isle_seen *seen)
+{
+	const struct statx *st = &seen->st;
+	bool existed = seen->on_host && ((seen->host.stx_mode ^ st->stx_mode) & S_IFMT) == 0;
+	unsigned marks = seen->notes.marks;
+
+	marks |= isle_rights_marks(st, existed ? &seen->host : NULL, existed ? NULL : directory_rights(scan));
 	return S_ISDIR(st->stx_mode) ? marks : marks | isle_path_marks(path, st->stx_mode);
 }
 
@@ -70,6 +79,8 @@ static ssize_t add_difference(struct isle_scan *scan, const struct isle_seen *se
 	scan->changes.list[i].brief = seen->brief;
 	if (!(diff & ISLE_META_XATTR))
 		scan->changes.list[i].marks &= ~ISLE_MARK_XATTR;
+	if (!(diff & ISLE_META_ACL))
+		scan->changes.list[i].marks &= ~ISLE_MARK_ACL;
 	return i;
 }
 

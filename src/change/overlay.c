@@ -62,8 +62,10 @@ static bool is_label(const char *name)
 	       strcmp(name, "security.apparmor") == 0;
 }
 
-static unsigned attribute_marks(const char *name)
+static unsigned attribute_marks(const struct isle_object *object, const char *name)
 {
+	if (strncmp(name, "system.posix_acl_", 17) == 0)
+		return isle_acl_grants(object->dir, object->name, name) ? ISLE_MARK_ACL : 0;
 	if (strcmp(name, "security.capability") == 0)
 		return ISLE_MARK_CAPS;
 	if (strncmp(name, "trusted.", 8) == 0 && strncmp(name, "trusted.overlay.", 16) != 0)
@@ -170,7 +172,7 @@ static int read_list(struct note_reader *reader, char *list, size_t size, const 
 
 	upper->plain = true;
 	for (char *key = list; key < list + size && r >= 0; key += strlen(key) + 1) {
-		upper->marks |= attribute_marks(key);
+		upper->marks |= attribute_marks(&reader->object, key);
 		upper->plain &= isle_xattr_is_overlay(key);
 		if (strncmp(key, prefix, skip) == 0)
 			r = read_note(reader, key, key + skip, upper);

@@ -75,7 +75,7 @@ static unsigned deleted_marks(const char *path, uint32_t mode)
 	return S_ISDIR(mode) ? 0 : isle_path_marks(path, mode) & ISLE_MARK_CREDENTIAL;
 }
 
-static void set_sides(struct isle_change *change, const struct isle_seen *seen)
+static void set_sides(struct isle_scan *scan, struct isle_change *change, const struct isle_seen *seen)
 {
 	change->base = seen->base;
 	if (seen->on_host)
@@ -92,7 +92,7 @@ static void set_sides(struct isle_change *change, const struct isle_seen *seen)
 	change->bytes = S_ISREG(seen->st.stx_mode) ? seen->st.stx_size : 0;
 	if (!S_ISDIR(seen->st.stx_mode) && (seen->notes.nlink ? seen->notes.nlink : seen->st.stx_nlink) > 1)
 		change->link_group = seen->st.stx_ino;
-	change->marks = isle_object_marks(change->path, &seen->st, &seen->notes);
+	change->marks = isle_object_marks(scan, change->path, seen);
 	if (S_ISDIR(seen->st.stx_mode) && (change->kind == ISLE_METADATA || change->kind == ISLE_RENAME))
 		change->marks |= isle_path_marks(change->path, seen->st.stx_mode);
 	change->own_marks = change->marks;
@@ -129,7 +129,7 @@ ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const 
 		isle_change_done(&change);
 		return r;
 	}
-	set_sides(&change, seen);
+	set_sides(scan, &change, seen);
 	scan->infos[scan->changes.count] = info;
 	scan->changes.list[scan->changes.count++] = change;
 	scan->info_count = scan->changes.count;

@@ -46,6 +46,7 @@ struct isle_frame {
 	struct statx_timestamp base;	   /* HIDES, GONE */
 	struct statx_timestamp host_ctime; /* MERGED, HIDES: no name came or went later; mtime can be set back */
 	uint64_t host_dev;
+	struct statx upper_st; /* stx_mode 0: not looked at */
 };
 
 struct isle_scan {
@@ -114,7 +115,7 @@ int isle_scan_upper(struct isle_scan *scan, const char *name) isle_must_check;
 int isle_scan_root(struct isle_scan *scan, bool *ret_plain_whiteouts) isle_must_check;
 int isle_scan_file_layer(struct isle_scan *scan) isle_must_check;
 /* Marks of an upper object at this path; of a directory those that are its own, not what its path says. */
-unsigned isle_object_marks(const char *path, const struct statx *st, const struct isle_upper *notes);
+unsigned isle_object_marks(struct isle_scan *scan, const char *path, const struct isle_seen *seen);
 /* CREATE or RENAME of a file whose data are elsewhere on the host. The index of the change. */
 ssize_t isle_scan_metacopy(struct isle_scan *scan, const struct isle_seen *seen) isle_must_check;
 int isle_scan_renamed(struct isle_scan *scan, const struct isle_seen *seen, const char *target) isle_must_check;
@@ -124,6 +125,11 @@ int isle_scan_moved_away_from(struct isle_scan *scan, const struct isle_seen *se
 bool isle_scan_is_directory(const struct isle_scan *scan, const char *target);
 /* Where overlay.redirect leads: a host path, NULL when nowhere. */
 int isle_scan_redirect(struct isle_scan *scan, const struct isle_upper *notes, char **ret_target) isle_must_check;
+
+/* --- rights.c --- */
+/* Marks of rights and owner. before: what the host has there, NULL where it has nothing of this type; dir: the
+ * directory of a new object, NULL where that is not known. */
+unsigned isle_rights_marks(const struct statx *st, const struct statx *before, const struct statx *dir);
 
 /* --- tree.c --- */
 int isle_scan_new(struct isle_scan *scan, const char *name) isle_must_check;

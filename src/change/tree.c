@@ -105,7 +105,7 @@ static int new_object(struct isle_scan *scan, const struct isle_seen *seen)
 								    : isle_scan_moved_away_from(scan, seen);
 	}
 	count(&frame->sums, &seen->st);
-	frame->sums.marks |= isle_object_marks(scan->path.data, &seen->st, &seen->notes);
+	frame->sums.marks |= isle_object_marks(scan, scan->path.data, seen);
 	/* One whose data are still elsewhere must be known by itself. */
 	if (seen->notes.metacopy)
 		i = isle_scan_metacopy(scan, seen);

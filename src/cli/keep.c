@@ -39,11 +39,11 @@ static int allow(struct isle_keep *keep, const struct isle_verb *verb, const cha
 		unsigned bit = strcmp(kind, "all") == 0 ? ISLE_MARKS_FLAGGED : isle_mark_by_name(kind);
 
 		if (bit == 0) {
-			isle_usage(
-				verb,
-				"--allow takes setuid, setgid, caps, device, xattr, autostart, credential, root, all "
-				"or torn, not '%s'",
-				isle_quote(kind));
+			isle_usage(verb,
+				   "--allow takes setuid, setgid, caps, device, xattr, autostart, credential, "
+				   "writable, owner, acl, link, "
+				   "root, all or torn, not '%s'",
+				   isle_quote(kind));
 			return -EINVAL;
 		}
 		keep->options.allow |= bit;

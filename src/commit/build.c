@@ -270,7 +270,15 @@ static int close_choice(struct isle_builder *b)
 	r = isle_criteria_pair(b);
 	if (r < 0)
 		return r;
-	return isle_choice_close(&b->choice) < 0 ? isle_err_errno(b->err, -ENOMEM, "cannot select changes") : 0;
+	if (isle_choice_close(&b->choice) < 0)
+		return isle_err_errno(b->err, -ENOMEM, "cannot select changes");
+	/* A name that nobody asked for may be anywhere: it needs a yes of its own. */
+	for (size_t i = 0; i < b->changes.count; i++)
+		if (b->choice.linked[i] && b->choice.chosen[i]) {
+			b->changes.list[i].marks |= ISLE_MARK_LINK;
+			b->changes.list[i].own_marks |= ISLE_MARK_LINK;
+		}
+	return 0;
 }
 
 /* Some change is of a directory with all that is in it: a full list has more. */

@@ -150,7 +150,7 @@ static void json_action(struct isle_json *j, const struct isle_action *action)
 	isle_stat_json(j, "relies_on", &action->old);
 	isle_stat_json(j, "becomes", &action->new);
 	isle_json_array(j, "marks");
-	for (bit = 1; bit <= ISLE_MARK_BYTECODE; bit <<= 1)
+	for (bit = 1; bit < ISLE_MARKS_END; bit <<= 1)
 		if (action->marks & bit)
 			isle_json_str(j, NULL, isle_mark_name((enum isle_mark)bit));
 	isle_json_end(j);

@@ -103,6 +103,7 @@ bool isle_select_partial(const struct isle_select *select)
 void isle_choice_done(struct isle_choice *choice)
 {
 	free(choice->chosen);
+	free(choice->linked);
 	free(choice->forbidden);
 	free(choice->next_in_group);
 	free(choice->other_end);
@@ -159,9 +160,10 @@ int isle_choice_init(const struct isle_changes *changes, const struct isle_selec
 	size_t i;
 
 	choice.chosen = calloc(changes->count + 1, 1);
+	choice.linked = calloc(changes->count + 1, 1);
 	choice.forbidden = calloc(changes->count + 1, 1);
 	choice.next_in_group = calloc(changes->count + 1, sizeof(*choice.next_in_group));
-	if (!choice.chosen || !choice.forbidden || !choice.next_in_group ||
+	if (!choice.chosen || !choice.linked || !choice.forbidden || !choice.next_in_group ||
 	    (!select->exact && isle_globs_parse(select->paths, &paths) < 0) ||
 	    isle_globs_parse(select->except, &except) < 0 || index_changes(&choice) < 0)
 		return isle_err_errno(err, -ENOMEM, "cannot select changes");
@@ -293,10 +295,13 @@ static int need_names(struct isle_choice *choice, size_t i)
 	int moved = 0;
 
 	for (; j > 0; j = choice->next_in_group[j - 1]) {
+		bool before = choice->chosen[j - 1];
 		int r = need(choice, i, j - 1);
 
 		if (r < 0)
 			return r;
+		if (!before && choice->chosen[j - 1])
+			choice->linked[j - 1] = 1;
 		moved |= r;
 	}
 	return moved;

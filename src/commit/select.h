@@ -9,6 +9,7 @@
 struct isle_choice {
 	const struct isle_changes *changes;
 	unsigned char *chosen;	    /* per change: 1 */
+	unsigned char *linked;	    /* per change: 1: chosen only because another name of the same file is */
 	unsigned char *forbidden;   /* per change: excluded, or stopped by a conflict */
 	struct isle_map groups;	    /* link group -> index + 1 of its first member */
 	size_t *next_in_group;	    /* per change: index + 1 of the next member, 0: last */

@@ -19,21 +19,30 @@
 
 enum { SUMMARY_LINES = 8 };
 
-static void add_marks(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
+/* Each mark in marks, after what separates it from the one before. Returns the separator for the next. */
+static const char *add_mark_names(struct isle_buf *buf, unsigned marks, const char *separator)
 {
-	bool tree = S_ISDIR(change->after.mode) && change->kind != ISLE_METADATA;
-	const char *separator = tree ? "  [holds " : "  [";
-
-	if (!change->marks)
-		return;
-	isle_buf_adds(buf, isle_colour(review, isle_is_flagged(change) ? ISLE_ALARM : ISLE_BOLD));
-	for (unsigned bit = 1; bit <= change->marks; bit <<= 1) {
-		if (!(change->marks & bit))
+	for (unsigned bit = 1; bit <= marks; bit <<= 1) {
+		if (!(marks & bit))
 			continue;
 		isle_buf_adds(buf, separator);
 		isle_buf_adds(buf, isle_mark_name(bit));
 		separator = ", ";
 	}
+	return separator;
+}
+
+/* "[setuid, credential]"; of a new directory first its own, then what is in it: "[setgid-directory, holds setuid]". */
+static void add_marks(const struct isle_review *review, const struct isle_change *change, struct isle_buf *buf)
+{
+	bool tree = S_ISDIR(change->after.mode) && change->kind != ISLE_METADATA;
+	unsigned own = tree ? change->own_marks : change->marks;
+
+	if (!change->marks)
+		return;
+	isle_buf_adds(buf, isle_colour(review, isle_is_flagged(change) ? ISLE_ALARM : ISLE_BOLD));
+	const char *separator = add_mark_names(buf, own, "  [");
+	add_mark_names(buf, change->marks & ~own, *separator == ',' ? ", holds " : "  [holds ");
 	isle_buf_addc(buf, ']');
 	isle_buf_adds(buf, isle_colour(review, ISLE_PLAIN));
 }
