@@ -375,10 +375,11 @@ static void sweep(struct init *in)
 	}
 	if (in->sweep_since == 0)
 		in->sweep_since = now_ms();
-	if (in->live == 0 || now_ms() - in->sweep_since >= SWEEP_LIMIT_MS)
+	bool hard = in->live == 0;
+	if (!hard)
+		hard = isle_leftover_kill_orphans(is_live_leader, in) && now_ms() - in->sweep_since >= SWEEP_LIMIT_MS;
+	if (hard)
 		isle_ignore(kill(-1, SIGKILL));
-	else
-		isle_leftover_kill_orphans(is_live_leader, in);
 }
 
 /* False when the keeper has gone or wants the end. */

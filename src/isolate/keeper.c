@@ -460,7 +460,8 @@ static void watch_init(struct keeper *k)
 
 isle_noreturn static void keeper_main(const struct isle_keeper_options *options, uid_t uid, gid_t gid)
 {
-	struct keeper k = {.options = options, .root = -1, .listener = -1, .signals = -1, .network = ISLE_NET_MAKER_INIT};
+	struct keeper k = {
+		.options = options, .root = -1, .listener = -1, .signals = -1, .network = ISLE_NET_MAKER_INIT};
 	int pair[2];
 	sigset_t all;
 

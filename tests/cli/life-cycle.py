@@ -204,7 +204,8 @@ ONLY = sys.argv[3:]
 SIGNALS = {"stop": signal.SIGSTOP, "kill": signal.SIGKILL, "cont": signal.SIGCONT, "term": signal.SIGTERM}
 
 # moment      when the signals are sent: start (before the program), running, end (with the end of the program), linger (after it),
-#             joined (beside another run of the isle), commit (while a commit waits)
+#             joined (beside another run of the isle), commit (while a commit waits), refused (a supervisor that could still write
+#             makes every verb refuse), network (the program has used it)
 # program     a shape of prepare()
 # signals     to a process, in this order; "line": the program is told to end
 ROWS = """
@@ -223,6 +224,7 @@ running plain stop:init stop:keeper kill:supervisor
 running plain stop:keeper stop:init kill:leader
 running plain stop:leader stop:init stop:keeper kill:supervisor
 running plain stop:supervisor stop:leader stop:init kill:keeper
+refused plain stop:supervisor kill:keeper
 running plain kill:supervisor kill:keeper kill:init kill:leader
 running plain kill:leader kill:init kill:keeper kill:supervisor
 running daemon kill:leader
@@ -470,7 +472,7 @@ class Row:
     def commit(self):
         """As soon as the isle is free."""
         def try_it():
-            done = self.isle("commit", "-q", "--yes", "--allow=all", self.name, check=False)
+            done = self.isle("commit", "-q", "--yes", "--allow=all", "--criteria=write", self.name, check=False)
             if done.returncode in (0, 3):
                 return True
             if "in use" not in done.stderr:
@@ -505,8 +507,8 @@ class Row:
             if other.stdout.readline() != b"begun\n":
                 raise Failure(f"the other run did not begin: {other.stderr.read()}")
         if self.moment == "commit":
-            waiting = subprocess.Popen([ISLE, "commit", "-q", "--yes", "--allow=all", "--wait", self.name], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.dir)
+            waiting = subprocess.Popen([ISLE, "commit", "-q", "--yes", "--allow=all", "--criteria=write", "--wait", self.name],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.dir)
             self.jobs.append(waiting)
             time.sleep(0.05)
         self.send(job)
@@ -522,6 +524,8 @@ class Row:
         both = self.has_step("stop:keeper") and self.has_step("stop:init")
         if not both and waiting is None:
             until(f"all ends: {self.known}", lambda: not self.left(spared + ["minder", "pasta"]))
+        if self.moment == "refused":
+            self.check_refused()
         if "stop:supervisor" in self.steps and self.is_there("supervisor"):
             os.kill(job.pid, signal.SIGCONT)
         if waiting is not None:
@@ -534,6 +538,17 @@ class Row:
             self.check_status(job)
         until(f"nothing is left: {self.known}", lambda: not self.left())
         return self.check_again()
+
+    def check_refused(self):
+        verbs = (["commit", "--yes"], ["discard", "--yes"], ["rm", "--yes"], ["run", "--net", "none", "-n"])
+        jobs = [subprocess.Popen([ISLE, *verb, self.name, *(["true"] if "run" in verb else [])], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True, cwd=self.dir) for verb in verbs]
+        for verb, job in zip(verbs, jobs):
+            _, said = job.communicate(timeout=4 * LIMIT)
+            if job.returncode not in (1, 125) or "in use" not in said:
+                raise Failure(f"isle {verb[0]} did not refuse: status {job.returncode}: {said}")
+        if os.path.exists(self.file):
+            raise Failure("the file was committed")
 
     def check_again(self):
         self.isle("run", "-q", "-n", self.name, "--net", "none", "--discard", "--", "true")

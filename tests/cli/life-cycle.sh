@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Whichever process of a run is stopped or killed, in whatever order: everything inside ends, and a commit waits for that.
 # runs-as: root user
-# time-limit: 90
+# time-limit: 120
 . "$(dirname "$0")/../lib.sh"
 need python3
 
