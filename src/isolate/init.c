@@ -295,10 +295,7 @@ static void continue_leader(struct leader *leader)
 	if (second != leader->second)
 		leader->stops = 0;
 	leader->second = second;
-	if (++leader->stops > STOPS_A_SECOND)
-		end_leader(leader);
-	else
-		isle_ignore(kill(leader->pid, SIGCONT));
+	isle_ignore(kill(leader->pid, ++leader->stops > STOPS_A_SECOND ? SIGKILL : SIGCONT));
 }
 
 static struct leader *find_leader(struct init *in, pid_t pid)
