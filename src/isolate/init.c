@@ -300,10 +300,7 @@ static void continue_leader(struct leader *leader)
 	if (second != leader->second)
 		leader->stops = 0;
 	leader->second = second;
-	if (++leader->stops > STOPS_A_SECOND)
-		end_leader(leader);
-	else
-		isle_ignore(kill(leader->pid, SIGCONT));
+	isle_ignore(kill(leader->pid, ++leader->stops > STOPS_A_SECOND ? SIGKILL : SIGCONT));
 }
 
 static struct leader *find_leader(struct init *in, pid_t pid)
@@ -380,10 +377,11 @@ static void sweep(struct init *in)
 	}
 	if (in->sweep_since == 0)
 		in->sweep_since = now_ms();
-	if (in->live == 0 || now_ms() - in->sweep_since >= SWEEP_LIMIT_MS)
+	bool hard = in->live == 0;
+	if (!hard)
+		hard = isle_leftover_kill_orphans(is_live_leader, in) && now_ms() - in->sweep_since >= SWEEP_LIMIT_MS;
+	if (hard)
 		isle_ignore(kill(-1, SIGKILL));
-	else
-		isle_leftover_kill_orphans(is_live_leader, in);
 }
 
 /* False when the keeper has gone or wants the end. */

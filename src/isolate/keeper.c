@@ -55,7 +55,7 @@ extern int mount(const char *source, const char *target, const char *type, unsig
 enum { SYS_MS_REC = 0x4000, SYS_MS_PRIVATE = 0x40000 };
 
 /* Init itself gives up after two seconds and kills everything (init.c). */
-enum { RUNS_MAX = 1024, END_LIMIT_MS = 4000 };
+enum { RUNS_MAX = 1024, END_LIMIT_MS = 4000, VISITOR_MS = 1000 };
 
 struct keeper {
 	const struct isle_keeper_options *options;
@@ -291,6 +291,14 @@ static bool is_owner(int connection)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
+/* A visitor that connects and is stopped before it has spoken must not hold up the ends of runs. */
+static bool speaks(int connection)
+{
+	struct pollfd fd = {.fd = connection, .events = POLLIN};
+
+	return poll(&fd, 1, VISITOR_MS) > 0;
+}
+
 /* False when the isle has been given up. */
 static bool handle_visitor(struct keeper *k)
 {
@@ -298,7 +306,7 @@ static bool handle_visitor(struct keeper *k)
 	auto_fd int connection = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC);
 	uint32_t linger = 0;
 
-	if (connection < 0 || !is_owner(connection) || isle_wire_receive(connection, &m) <= 0)
+	if (connection < 0 || !is_owner(connection) || !speaks(connection) || isle_wire_receive(connection, &m) <= 0)
 		return true;
 	if (m.type == ISLE_WIRE_REFRESH)
 		answer_refresh(k, connection);
@@ -460,7 +468,8 @@ static void watch_init(struct keeper *k)
 
 isle_noreturn static void keeper_main(const struct isle_keeper_options *options, uid_t uid, gid_t gid)
 {
-	struct keeper k = {.options = options, .root = -1, .listener = -1, .signals = -1, .network = ISLE_NET_MAKER_INIT};
+	struct keeper k = {
+		.options = options, .root = -1, .listener = -1, .signals = -1, .network = ISLE_NET_MAKER_INIT};
 	int pair[2];
 	sigset_t all;
 

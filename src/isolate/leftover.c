@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whose a process is, its chain of parents tells: that of a leader's descendants leads to the leader, which is a
- * subreaper; that of what a dead leader has left leads to init without passing a live leader. The pid namespace is small;
- * /proc is read whole, again and again. A pass that finds nobody proves nothing, since a process can move on by forking
- * while it is looked for: that nothing is left is known from wait(2), and who is not found in time is left to init, which
- * has kill(-1) (init.c).
+ * subreaper; that of what a dead leader has left leads to init without passing a live leader. The pid namespace is
+ * small; /proc is read whole, again and again. A pass that finds nobody proves nothing, since a process can move on by
+ * forking while it is looked for: that nothing is left is known from wait(2), and who is not found in time is left to
+ * init, which has kill(-1) (init.c).
  */
 #include "leftover.h"
 
@@ -24,6 +24,7 @@ enum { PROCESSES_MAX = 65536, NAMED_MAX = 16, DEPTH_MAX = 4096, PAUSE_MS = 5, PO
 struct process {
 	pid_t pid, parent, group;
 	bool dead;
+	bool asleep; /* uninterruptibly: it does nothing, and ends when it wakes */
 };
 
 struct table {
@@ -57,12 +58,14 @@ static int read_process(int proc, const char *name, struct process *ret_process)
 	if (r < 0)
 		return r;
 	const char *after = text.data == NULL ? NULL : strrchr(text.data, ')');
-	if (after == NULL ||
-	    sscanf(after + 1, " %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d", &state, &parent,
-		   &group, &threads) != 4)
+	if (after == NULL || sscanf(after + 1, " %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d",
+				    &state, &parent, &group, &threads) != 4)
 		return -EUCLEAN;
-	*ret_process = (struct process){(pid_t)strtol(name, NULL, 10), parent, group,
-					(state == 'Z' || state == 'X') && threads <= 1};
+	*ret_process = (struct process){.pid = (pid_t)strtol(name, NULL, 10),
+					.parent = parent,
+					.group = group,
+					.dead = (state == 'Z' || state == 'X') && threads <= 1,
+					.asleep = state == 'D'};
 	return 0;
 }
 
@@ -208,14 +211,20 @@ static bool is_orphan(const struct table *t, pid_t pid, bool (*is_live_leader)(p
 	return pid == 1;
 }
 
-void isle_leftover_kill_orphans(bool (*is_live_leader)(pid_t pid, void *data), void *data)
+bool isle_leftover_kill_orphans(bool (*is_live_leader)(pid_t pid, void *data), void *data)
 {
 	auto_table struct table t;
+	bool seen = false, awake = false;
 
 	if (table_init(&t) < 0)
-		return;
+		return true;
 	read_table(&t);
-	for (size_t i = 0; i < t.count; i++)
-		if (t.list[i].pid > 1 && !t.list[i].dead && is_orphan(&t, t.list[i].pid, is_live_leader, data))
-			kill_process(&t.list[i]);
+	for (size_t i = 0; i < t.count; i++) {
+		if (t.list[i].pid <= 1 || t.list[i].dead || !is_orphan(&t, t.list[i].pid, is_live_leader, data))
+			continue;
+		kill_process(&t.list[i]);
+		seen = true;
+		awake = awake || !t.list[i].asleep;
+	}
+	return awake || !seen;
 }

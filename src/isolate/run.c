@@ -78,7 +78,7 @@ static int start(struct isle_store *store, struct isle *isle, const struct isle_
 {
 	auto_view struct isle_view view = ISLE_VIEW_INIT;
 	int pair[2];
-	bool unclean = isle_boot_is_mounted(isle); /* a keeper was killed, or the machine went down */
+	bool unclean = isle_boot_is_mounted(isle);	 /* a keeper was killed, or the machine went down */
 	int r = isle_life_await_keeper(isle, lock, err); /* asks for the boot of that mount */
 
 	if (r >= 0)

@@ -9,7 +9,7 @@
  * 1. Signals are blocked from before the request until the end; each that arrives is passed on. One that the terminal
  *    sent (SI_KERNEL) goes to CMD's process group, one that a process sent goes to CMD.
  * 2. The connection's end is the end of the run: the keeper closes it last (keeper.c, 3).
- * 3. When the leader dies without EXITED, the run was killed from outside: reported as SIGKILL.
+ * 3. When the leader dies without EXITED, the run was killed, from outside or by CMD: reported as SIGKILL.
  * 4. While it may write to the layer (guide.h repairs what an overlay cannot do), it holds the isle (life.h): if the
  *    keeper is killed and this process is stopped, a commit does not begin beside it. The processes that it forks for
  *    that hold the isle with it.
@@ -527,7 +527,8 @@ static int outcome(struct supervisor *s)
 		return 0;
 	if (!s->started)
 		return -ECONNRESET;
-	isle_note("the isle was ended from outside");
+	isle_note(s->killed ? "the leader of the run was killed, so all of the run was ended"
+			    : "the isle was ended from outside");
 	s->result->outcome = ISLE_RUN_SIGNALLED;
 	s->result->status = SIGKILL;
 	return 0;

@@ -26,12 +26,14 @@
 #include "talk.h"
 
 static const char init_name[] = "init";
+static const char runs_name[] = "runs";
 
+enum { RUNS_FLAGS = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW };
 enum { NOTE_SIZE = 96, LIMIT_MS = 10000, SAY_MS = 2000, PAUSE_MS = 2 };
 
 struct note {
 	pid_t pid;
-	uint64_t start;	      /* clock ticks since boot, 0: not known */
+	uint64_t start;	       /* clock ticks since boot, 0: not known */
 	uint64_t namespace_id; /* inode of the pid namespace, 0: not known */
 };
 
@@ -158,8 +160,7 @@ pid_t isle_life_init(const struct isle *isle)
 
 int isle_life_hold(const struct isle *isle)
 {
-	/* Of its own: a lock belongs to the open file description, and that of isle->dir is shared with the keeper. */
-	auto_fd int fd = openat(isle->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int fd = openat(isle->dir, runs_name, RUNS_FLAGS, 0600);
 
 	while (fd >= 0 && flock(fd, LOCK_SH) < 0)
 		if (errno != EINTR)
@@ -221,7 +222,8 @@ static int refuse_elsewhere(const struct wait *w, const struct note *note)
 		      "isle '%s' may be in use: its last run was in another pid namespace and did not end by itself "
 		      "(pid %d there)",
 		      w->isle->name, (int)note->pid);
-	isle_err_hint(w->err, "make sure that the container it ran in has ended, and remove the link 'init' in isles/%s",
+	isle_err_hint(w->err,
+		      "make sure that the container it ran in has ended, and remove the link 'init' in isles/%s",
 		      w->isle->id);
 	return -EAGAIN;
 }
@@ -264,7 +266,7 @@ static int await_init(struct wait *w)
 /* The supervisors, and what writes for them. */
 static int await_supervisors(struct wait *w)
 {
-	auto_fd int fd = openat(w->isle->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int fd = openat(w->isle->dir, runs_name, RUNS_FLAGS, 0600);
 
 	if (fd < 0)
 		return isle_err_errno(w->err, -errno, "cannot lock isle '%s'", w->isle->name);

@@ -5,6 +5,7 @@ Each row of ROWS is a run in an isle of its own whose program appends to a file 
 the host or from inside; then everything inside must end, the isle must be free, a commit must leave a file that nobody writes
 to any more, and the isle must be good for another run.
 
+    life-cycle.py ISLE DIR PATTERN       only the rows that match; "" means all, as ISLE_FAULTS=1 does
     life-cycle.py inside SHAPE FILE      is that program
 """
 
@@ -20,6 +21,7 @@ import threading
 import time
 
 LIMIT = 25
+TICKS = os.sysconf("SC_CLK_TCK")
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PTRACE_TRACEME = 1, 36, 0
 LEADER = os.getppid()
@@ -200,11 +202,12 @@ if sys.argv[1] == "inside":
 # --- outside ---
 
 ISLE, DIR = sys.argv[1:3]
-ONLY = sys.argv[3:]
+ONLY = sys.argv[3:4]
 SIGNALS = {"stop": signal.SIGSTOP, "kill": signal.SIGKILL, "cont": signal.SIGCONT, "term": signal.SIGTERM}
 
 # moment      when the signals are sent: start (before the program), running, end (with the end of the program), linger (after it),
-#             joined (beside another run of the isle), commit (while a commit waits)
+#             joined (beside another run of the isle), commit (while a commit waits), refused (a supervisor that could still write
+#             makes every verb refuse), network (the program has used it)
 # program     a shape of prepare()
 # signals     to a process, in this order; "line": the program is told to end
 ROWS = """
@@ -223,6 +226,7 @@ running plain stop:init stop:keeper kill:supervisor
 running plain stop:keeper stop:init kill:leader
 running plain stop:leader stop:init stop:keeper kill:supervisor
 running plain stop:supervisor stop:leader stop:init kill:keeper
+refused plain stop:supervisor kill:keeper
 running plain kill:supervisor kill:keeper kill:init kill:leader
 running plain kill:leader kill:init kill:keeper kill:supervisor
 running daemon kill:leader
@@ -366,16 +370,17 @@ class Row:
         self.name = f"row{number}"
         self.word = f"ISLE_LIFE_ROW={DIR}/{number}"
         self.known = {}  # role -> (pid, start time)
+        self.began = int(time.clock_gettime(time.CLOCK_BOOTTIME) * TICKS) - 2
         self.jobs = []
 
     def start(self, *options, shape=None, file=None):
         environment = dict(os.environ, ISLE_LIFE_ROW=f"{DIR}/{self.name[3:]}")
         net = "internet" if self.moment == "network" else "none"
         nest = ["--nest"] if self.shape == "nested" else []
-        command = [ISLE, "run", "-q", "-n", self.name, "--net", net, *nest, *options, "--", sys.executable, __file__, "inside",
-                   shape or self.shape, file or self.file]
+        command = [ISLE, "run", "-q", "-n", self.name, "--net", net, *nest, *options, "--", sys.executable, "-IS",
+                   __file__, "inside", shape or self.shape, file or self.file]
         if self.moment == "network" and not file:
-            command[-5:-5] = ["sh", "-c", "python3 -c 'import socket; socket.socket()'; exec \"$@\"", "sh"]
+            command[-6:-6] = ["sh", "-c", "python3 -c 'import socket; socket.socket()'; exec \"$@\"", "sh"]
         job = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                env=environment, cwd=self.dir, start_new_session=True)
         self.jobs.append(job)
@@ -421,7 +426,8 @@ class Row:
     def left(self, but=()):
         """What is inside, and isle's own processes but these roles."""
         spared = {self.known[role][0] for role in but if role in self.known}
-        marked = {p for p in processes() if has_mark(p, self.word.encode()) and stat(p) and stat(p)[0] not in "ZX"}
+        marked = {p for p, s in processes().items()
+                  if int(s[2]) >= self.began and s[0] not in "ZX" and has_mark(p, self.word.encode())}
         noted = {self.known[role][0] for role in self.known if role != "other" and self.is_there(role)}
         return (marked | noted) - spared
 
@@ -470,7 +476,7 @@ class Row:
     def commit(self):
         """As soon as the isle is free."""
         def try_it():
-            done = self.isle("commit", "-q", "--yes", "--allow=all", self.name, check=False)
+            done = self.isle("commit", "-q", "--yes", "--allow=all", "--criteria=write", self.name, check=False)
             if done.returncode in (0, 3):
                 return True
             if "in use" not in done.stderr:
@@ -505,8 +511,8 @@ class Row:
             if other.stdout.readline() != b"begun\n":
                 raise Failure(f"the other run did not begin: {other.stderr.read()}")
         if self.moment == "commit":
-            waiting = subprocess.Popen([ISLE, "commit", "-q", "--yes", "--allow=all", "--wait", self.name], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.dir)
+            waiting = subprocess.Popen([ISLE, "commit", "-q", "--yes", "--allow=all", "--criteria=write", "--wait", self.name],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.dir)
             self.jobs.append(waiting)
             time.sleep(0.05)
         self.send(job)
@@ -522,6 +528,8 @@ class Row:
         both = self.has_step("stop:keeper") and self.has_step("stop:init")
         if not both and waiting is None:
             until(f"all ends: {self.known}", lambda: not self.left(spared + ["minder", "pasta"]))
+        if self.moment == "refused":
+            self.check_refused()
         if "stop:supervisor" in self.steps and self.is_there("supervisor"):
             os.kill(job.pid, signal.SIGCONT)
         if waiting is not None:
@@ -534,6 +542,18 @@ class Row:
             self.check_status(job)
         until(f"nothing is left: {self.known}", lambda: not self.left())
         return self.check_again()
+
+    def check_refused(self):
+        verbs = (["commit", "--yes"], ["discard", "--yes"], ["rm", "--yes"], ["run", "--net", "none", "-n"])
+        jobs = [subprocess.Popen([ISLE, *verb, self.name, *(["true"] if "run" in verb else [])],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True, cwd=self.dir) for verb in verbs]
+        for verb, job in zip(verbs, jobs):
+            _, said = job.communicate(timeout=4 * LIMIT)
+            if job.returncode not in (1, 125) or "in use" not in said:
+                raise Failure(f"isle {verb[0]} did not refuse: status {job.returncode}: {said}")
+        if os.path.exists(self.file):
+            raise Failure("the file was committed")
 
     def check_again(self):
         self.isle("run", "-q", "-n", self.name, "--net", "none", "--discard", "--", "true")
@@ -586,17 +606,27 @@ def try_row(number, text):
     return text, failure, time.monotonic() - began
 
 
+def chosen():
+    """The rows of this run. By default those of joined runs and of commits, and half of the others: root has the one, users have
+    the other half."""
+    skipped = os.environ.get("LIFE_SKIP")
+    for number, text in enumerate(ROWS.strip().splitlines() + PAIRS):
+        always = text.startswith(("joined", "commit", "refused"))
+        mine = ONLY or os.environ.get("ISLE_FAULTS") or always or number % 2 == (os.geteuid() == 0)
+        if mine and not (ONLY and not re.search(ONLY[0], text)) and not (skipped and re.search(skipped, text)):
+            yield number, text
+
+
 def main():
-    rows = [r for r in ROWS.strip().splitlines() + PAIRS if not ONLY or re.search(ONLY[0], r)]
-    skipped = os.environ.get("LIFE_SKIP", "")
-    if skipped:
-        rows = [r for r in rows if not re.search(skipped, r)]
-    failed = 0
+    failed = total = 0
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for text, failure, seconds in pool.map(lambda r: try_row(*r), enumerate(rows)):
-            print(f"{'FAIL' if failure else 'ok':4} {seconds:5.1f} s  {text}" + (f"\n     {failure}" if failure else ""), flush=True)
+        for text, failure, seconds in pool.map(lambda r: try_row(*r), chosen()):
+            print(f"{'FAIL' if failure else 'ok':4} {seconds:5.1f} s  {text}", flush=True)
+            if failure:
+                print(f"     {failure}", flush=True)
             failed += failure is not None
-    print(f"{len(rows)} rows, {failed} failed")
+            total += 1
+    print(f"{total} rows, {failed} failed")
     sys.exit(failed > 0)
 
 

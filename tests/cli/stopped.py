@@ -22,7 +22,7 @@ runs = []
 def stat(pid):
     """(state, parent, name), or None when it has gone."""
     try:
-        with open(f"/proc/{pid}/stat") as f:
+        with open(f"/proc/{pid}/stat", errors="replace") as f:
             head, tail = f.read().rsplit(")", 1)
     except (FileNotFoundError, ProcessLookupError):
         return None
@@ -31,7 +31,7 @@ def stat(pid):
 
 def has_marker(pid):
     try:
-        with open(f"/proc/{pid}/cmdline") as f:
+        with open(f"/proc/{pid}/cmdline", errors="replace") as f:
             return MARKER in f.read().split("\0")
     except OSError:
         return False

@@ -235,6 +235,17 @@ static void test_clone(void **state)
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), 43);
+
+	/* With an exit signal of its own it is none of those that wait(2) means without __WCLONE. */
+	pid = isle_clone(SIGURG, &pidfd); /* ignored by default */
+	if (pid == 0)
+		_exit(44);
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(-1, &status, 0), -1);
+	assert_int_equal(errno, ECHILD);
+	assert_int_equal(waitpid(-1, &status, __WCLONE), pid);
+	assert_int_equal(WEXITSTATUS(status), 44);
+	close(pidfd);
 }
 
 static void test_clone_errors(void **state)
