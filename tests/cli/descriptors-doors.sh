@@ -333,5 +333,5 @@ print("%d rows, %d failures" % (len(only or rows) * 4, len(failures)))
 sys.exit(1 if failures else 0)
 PY
 export T
-cd "$T"
+cd "$T" || exit
 python3 "$T/doors.py" "$@"
