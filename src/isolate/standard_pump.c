@@ -117,7 +117,7 @@ static void begin(struct pump *p)
 
 static void tell_failure(const struct pump *p, const struct isle_standard_channel *c, int code)
 {
-	const struct standard_failure failure = {c->number, code};
+	const struct standard_failure failure = {c->number, code, c->input};
 
 	isle_ignore(send(p->control, &failure, sizeof(failure), MSG_NOSIGNAL) < 0);
 }
@@ -127,6 +127,9 @@ static void move(struct pump *p, struct isle_standard_channel *c)
 	if (c->input) {
 		if (standard_input_feed(c, p->null))
 			p->look_us = LOOK_SOON_US;
+		if (c->error < 0)
+			tell_failure(p, c, c->error);
+		c->error = 0;
 		return;
 	}
 	int r = standard_output_move(c);

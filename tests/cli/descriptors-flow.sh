@@ -89,6 +89,10 @@ full=0
 ) || full=$?
 same "$full" 7
 
+# The same for input that cannot be read to its end.
+status_is 1 r -- cat </proc/self/mem 2>"$T/err"
+has "$(cat "$T/err")" "cannot read standard input to its end: Input/output error"
+
 # Closed descriptors stay closed to CMD, and those of cron are the isle's own.
 same "$(r -- sh -c 'cat 2>/dev/null || echo no' <&-)" no
 status_is 3 r -- sh -c 'echo x 2>/dev/null || exit 3' >&-
@@ -99,7 +103,7 @@ same "$(r -- sh -c 'head -c 4 | od -An -tx1' </dev/zero)" " 00 00 00 00"
 r -- sh -c 'sleep 0.3; echo done' >background &
 wait $!
 content background "done"
-"$ISLE" run -q --discard --net none -- sh -c 'echo started; exec sleep 100' >killed &
+"$ISLE" run -q --discard --net none -- sh -c 'echo started; exec sleep 100' >killed 2>/dev/null &
 killed=$!
 wait_for 30 grep -q started killed
 kill -KILL "$killed"
@@ -108,7 +112,7 @@ no_pump() {
 	! pgrep -u "$(id -u)" -x isle-pump -P 1 >/dev/null
 }
 python3 - "$ISLE" <<'PY'
-import os, socket, subprocess, sys
+import os, socket, subprocess, sys, time
 def run(program, **fds):
     return subprocess.Popen([sys.argv[1], "run", "-q", "--discard", "--net", "none", "--", *program], **fds)
 (a, x), (b, y), (c, z) = socket.socketpair(), socket.socketpair(), socket.socketpair()
@@ -159,6 +163,18 @@ n = 0
 while chunk := os.read(r, 65536):
     n += len(chunk)
 assert n == 100000 and p.wait() == 0, n
+r, w = os.pipe()
+p = run(["sh", "-c", "head -c 100000 /dev/zero; echo ended >&2"], stdin=subprocess.DEVNULL, stdout=w, stderr=subprocess.PIPE)
+os.close(w)
+assert p.stderr.readline() == b"ended\n"
+time.sleep(2)
+assert p.poll() is None
+p.send_signal(15)
+time.sleep(1)
+if p.poll() is None: # the first one came while the command ran
+    p.send_signal(15)
+assert p.wait(20) in (1, 143), p.returncode
+assert b"output of the command may be lost" in p.stderr.read()
 PY
 wait_for 10 no_pump
 nothing_left
