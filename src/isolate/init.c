@@ -47,6 +47,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -464,7 +465,13 @@ static void close_others(int a, int b)
 
 	isle_ignore(isle_close_range(3, low - 1, 0));
 	isle_ignore(isle_close_range(low + 1, high - 1, 0));
-	isle_ignore(isle_close_range(high + 1, ~0U, 0));
+	if (isle_close_range(high + 1, ~0U, 0) >= 0)
+		return;
+	struct rlimit files = {0}; /* before Linux 5.9 */
+	isle_ignore(getrlimit(RLIMIT_NOFILE, &files));
+	for (unsigned fd = 3; fd < files.rlim_cur; fd++)
+		if (fd != low && fd != high)
+			close((int)fd);
 }
 
 void isle_init_main(const struct isle_init_options *options)

@@ -141,8 +141,8 @@ static int pump(struct isle_standard *s, int number, enum standard_kind kind, in
 					     .drain = -1};
 
 	if (kind == STANDARD_FILE)
-		like.offset = flags & O_APPEND ? -1 : lseek(like.host, 0, SEEK_CUR);
-	if (kind == STANDARD_FILE && like.offset < 0 && !(flags & O_APPEND && !like.input)) {
+		like.offset = !like.input && flags & O_APPEND ? -1 : lseek(like.host, 0, SEEK_CUR);
+	if (kind == STANDARD_FILE && like.offset < 0 && (like.input || !(flags & O_APPEND))) {
 		like.kind = STANDARD_STREAM; /* some files of proc */
 		like.offset = 0;
 	}
@@ -315,10 +315,18 @@ int isle_standard_start(struct isle_standard *s)
 static void say_failure(const struct standard_failure *failure)
 {
 	struct isle_err err = ISLE_ERR_INIT;
+	const char *name = failure->number >= 0 && failure->number < ISLE_STANDARD_COUNT ? names[failure->number] : "";
 
-	isle_err_errno(&err, failure->code, "cannot write to %s: output is lost",
-		       failure->number >= 0 && failure->number < ISLE_STANDARD_COUNT ? names[failure->number]
-										     : "a file");
+	isle_err_errno(&err, failure->code,
+		       failure->input ? "cannot read %s to its end" : "cannot write to %s: output is lost", name);
+	isle_err_print(&err);
+}
+
+static void say_unfinished(const char *why)
+{
+	struct isle_err err = ISLE_ERR_INIT;
+
+	isle_err_text(&err, -EIO, "output of the command may be lost: %s", why);
 	isle_err_print(&err);
 }
 
@@ -366,7 +374,7 @@ static bool hear_signal(int signals)
 static bool await_pump(struct isle_standard *s, int signals)
 {
 	struct pollfd fds[2] = {{.fd = s->control, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-	bool lost = false;
+	bool lost = false, given_up = false;
 	int status = 0;
 
 	isle_ignore(send(s->control, "", 1, MSG_NOSIGNAL)); /* the end of all writers; a dead pump shows below */
@@ -380,12 +388,15 @@ static bool await_pump(struct isle_standard *s, int signals)
 			break;
 		if (fds[1].revents != 0 && hear_signal(signals)) {
 			isle_ignore(kill(s->pump, SIGKILL));
+			given_up = true;
 			break;
 		}
 	}
 	while (waitpid(s->pump, &status, 0) < 0 && errno == EINTR)
 		;
 	s->pump = 0;
+	if (status != 0 && !lost)
+		say_unfinished(given_up ? "isle was told to end before it was read" : "what moved it was killed");
 	return lost || status != 0;
 }
 

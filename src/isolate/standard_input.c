@@ -116,10 +116,22 @@ static size_t add_bytes(const struct isle_standard_channel *c, const char *data,
 	return n > 0 ? (size_t)n : 0;
 }
 
-static size_t add_from_socket(const struct isle_standard_channel *c)
+/* The end is told to CMD as the end of its pipe; that it was an error, by isle. */
+static void note_end(struct isle_standard_channel *c, ssize_t n)
+{
+	if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)))
+		return;
+	c->eof = true;
+	if (n < 0)
+		c->error = -errno;
+}
+
+static size_t add_from_socket(struct isle_standard_channel *c)
 {
 	ssize_t n = recv(c->host, c->buffer, STANDARD_BUFFER, MSG_PEEK | MSG_DONTWAIT);
 
+	if (n < 0)
+		note_end(c, n);
 	return n <= (ssize_t)c->unread ? 0 : add_bytes(c, c->buffer + c->unread, n - (ssize_t)c->unread);
 }
 
@@ -127,7 +139,7 @@ static size_t add_from_file(struct isle_standard_channel *c)
 {
 	ssize_t n = pread(c->host, c->buffer, STANDARD_BUFFER, c->offset + (off_t)c->unread);
 
-	c->eof = c->eof || n == 0 || (n < 0 && errno != EINTR);
+	note_end(c, n);
 	return add_bytes(c, c->buffer, n);
 }
 
@@ -138,7 +150,7 @@ static size_t add_from_stream(struct isle_standard_channel *c)
 		if ((standard_poll_now(c->host, POLLIN) & (POLLIN | POLLHUP | POLLERR)) == 0)
 			return 0;
 		ssize_t n = read(c->host, c->buffer, STANDARD_BUFFER);
-		c->eof = c->eof || n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
+		note_end(c, n);
 		c->begin = 0;
 		c->end = n > 0 ? (size_t)n : 0;
 	}

@@ -34,15 +34,16 @@ struct isle_standard_channel {
 	int drain;   /* and reading end */
 	size_t unread;
 	bool full, eof, changed;
+	int error; /* -errno: why it could not be read to its end */
 
 	char *buffer;
 };
 
 enum { STANDARD_BUFFER = 64 * 1024 };
 
-/* What the pump tells of a channel that could not be written to. */
+/* What the pump tells of a channel that could not be written to, or read to its end. */
 struct standard_failure {
-	int number, code;
+	int number, code, input;
 };
 
 /* standard_pump.c: in the pump's process. */

@@ -121,5 +121,6 @@ int standard_output_move(struct isle_standard_channel *c)
 		finish(c);
 		return r == -EPIPE || r == -ECONNRESET ? 0 : r; /* nobody reads: CMD learns it, too */
 	}
+	c->blocked = c->begin < c->end; /* others get their turn first */
 	return 0;
 }

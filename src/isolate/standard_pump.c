@@ -117,7 +117,7 @@ static void begin(struct pump *p)
 
 static void tell_failure(const struct pump *p, const struct isle_standard_channel *c, int code)
 {
-	const struct standard_failure failure = {c->number, code};
+	const struct standard_failure failure = {c->number, code, c->input};
 
 	isle_ignore(send(p->control, &failure, sizeof(failure), MSG_NOSIGNAL) < 0);
 }
@@ -127,6 +127,9 @@ static void move(struct pump *p, struct isle_standard_channel *c)
 	if (c->input) {
 		if (standard_input_feed(c, p->null))
 			p->look_us = LOOK_SOON_US;
+		if (c->error < 0)
+			tell_failure(p, c, c->error);
+		c->error = 0;
 		return;
 	}
 	int r = standard_output_move(c);
@@ -146,7 +149,7 @@ static void poll_channel(const struct isle_standard_channel *c, struct pollfd *i
 	if (!c->input) {
 		/* The caller's descriptor is watched even then: CMD is to learn that nobody reads. */
 		inner->events = c->blocked ? 0 : POLLIN;
-		*host = (struct pollfd){.fd = c->kind == STANDARD_FILE ? -1 : c->host,
+		*host = (struct pollfd){.fd = c->kind == STANDARD_FILE && !c->blocked ? -1 : c->host,
 					.events = c->blocked ? POLLOUT : 0};
 		if (c->blocked)
 			inner->fd = -1; /* its hang-up would be told again and again */
@@ -197,7 +200,8 @@ static void hear_edges(const struct pump *p)
 
 static bool is_drained(const struct isle_standard_channel *c)
 {
-	return c->input || c->inner < 0 || (!c->blocked && (standard_poll_now(c->inner, POLLIN) & POLLIN) == 0);
+	return c->input || c->inner < 0 ||
+	       (!c->blocked && c->begin == c->end && (standard_poll_now(c->inner, POLLIN) & POLLIN) == 0);
 }
 
 static bool is_finished(const struct pump *p)

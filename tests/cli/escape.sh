@@ -105,7 +105,8 @@ attempt "the host's network" --net host -- "$H/escape" abstract unix vsock alg s
 # Programs may mount there; what is masked stays masked, and the machine's own stays out of reach.
 attempt "nested" --nest -- "$H/escape" mount-cgroup core-pattern sysrq proc-sys sys proc-files read-memory mknod-memory \
 	mknod-disk dev bpf perf module kernel-log clone3-user init-trace init-program init-steal store i386 <"$H/host/file"
-attempt "standard input is a directory" -- "$H/escape" stdin-directory <"$H/host"
+status_is 125 isle run -q -- "$H/escape" stdin-directory <"$H/host" 2>"$T/err"
+has "$(cat "$T/err")" "standard input is a directory"
 
 # A further run in a mounted isle is no worse off.
 "$ISLE" run -q -n one -- sh -c 'echo started; exec sleep 100' >"$T/first" &

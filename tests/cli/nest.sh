@@ -71,6 +71,39 @@ fi
 status_is 2 isle run -q -n plain -- sh -c 'echo 1 >/proc/sys/kernel/ns_last_pid' 2>"$T/err"
 has "$(cat "$T/err")" "Read-only file system"
 
+# What Landlock would keep is kept by other means, or said: once, and not with -q.
+isle run -n nested --nest -- true 2>"$T/err"
+same "$(grep -c "protection 'landlock' is left out by --nest" "$T/err")" 1
+isle run -q -n nested --nest -- true 2>"$T/err"
+same "$(cat "$T/err")" ""
+isle run -n plain -- true 2>"$T/err"
+hasnt "$(cat "$T/err")" landlock
+status_is 125 isle run -q --require landlock --nest -- true 2>"$T/err"
+status_is 2 isle run -q -n nested --nest -- sh -c 'echo X >/proc/self/fd/0' <file 2>"$T/err"
+has "$(cat "$T/err")" "Read-only file system"
+content file old
+# A core file lands in the isle, whatever its standard input was.
+status_is 125 isle run -q -n nested --nest -- sh -c 'cd /proc/self/fd/0 && ulimit -c unlimited; kill -SEGV $$' <"$H" 2>"$T/err"
+status_is 139 isle run -q -n nested --nest -- sh -c 'ulimit -c unlimited; kill -SEGV $$' </dev/null
+same "$(find "$H" -name 'core*')" ""
+# Abstract sockets of the host, with its network: a scope of Landlock, which does not forbid mounts.
+python3 - <<'PY'
+import ctypes, os, socket, subprocess, sys
+if ctypes.CDLL(None).syscall(444, None, 0, 1) < 6:
+    sys.exit()
+name = "isle-test-nest-%d" % os.getpid()
+s = socket.socket(socket.AF_UNIX)
+s.bind("\0" + name)
+s.listen()
+program = "import socket; socket.socket(socket.AF_UNIX).connect('\\0%s')" % name
+mount = ["unshare", "-Urm", "mount", "-t", "tmpfs", "none", "/mnt"]
+run = [os.environ["ISLE"], "run", "-q", "--discard", "--net", "host", "--nest", "--"]
+p = subprocess.run(run + [sys.executable, "-c", program], stderr=subprocess.PIPE)
+assert p.returncode == 1 and b"PermissionError" in p.stderr, p
+p = subprocess.run(run + mount, stderr=subprocess.PIPE)
+assert p.returncode == 0, p
+PY
+
 # Debuggers work on what runs in the same isle.
 if command -v strace >/dev/null; then
 	isle run -q -n plain -- strace -f -e trace=execve -o trace.out sh -c 'true; /bin/true'
