@@ -464,7 +464,7 @@ static int cannot_show(const struct isle_step *step, int r, struct isle_err *err
 	if (step->kind == ISLE_STEP_HIDE) {
 		isle_err_errno(err, r, "cannot hide %s: the isle does not show it where it should",
 			       isle_quote(step->path));
-		isle_err_hint(err, "use a new isle");
+		isle_err_hint(err, "discard what the isle has renamed above it, or use a new isle");
 		return r;
 	}
 	isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));

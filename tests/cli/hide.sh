@@ -59,6 +59,13 @@ for with in hidden open; do
 	done
 done
 
+# In a run that joins, and after a refresh.
+fresh
+run --linger 30 "${hides[@]}" -- sh -c 'mv a/dir a/new; true' 2>/dev/null
+isle refresh one
+same "$(run "${hides[@]}" -- sh -c 'grep -r SECRET a; grep -r SECRET /proc/1/root/$PWD/a /proc/self/cwd/a; true' 2>/dev/null)" ""
+isle run -q -n one --net none "${hides[@]}" -- true
+
 # As an ordinary user a rename is a copy, and a copy cannot be made of what is hidden.
 fresh
 run "${hides[@]}" -- sh -c 'mv a/dir a/new; cp -r a/dir a/copy; ln a/dir/key a/linked; true' 2>/dev/null
