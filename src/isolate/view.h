@@ -33,8 +33,8 @@ struct isle_step {
 	bool plain;    /* LAYER, STILL: the host's file system holds neither sockets nor pipes nor devices */
 };
 
-/* A part of a layer's lower that overlayfs must not find: the keeper puts a layer over the lower that has a whiteout
- * there, or, for what is no directory, an empty file. */
+/* A part of a layer's lower that overlayfs must not find: the keeper puts a directory over the lower that has an
+ * opaque directory or an empty file there. */
 struct isle_mask {
 	unsigned layer;
 	const char *path; /* absolute, below the layer's */

@@ -92,9 +92,15 @@ static int look_along(int upper, const char *below, const char *prefix)
 	return r;
 }
 
+/* The rest of `path` below `above`, which is "/" or a path above it. */
+static const char *rest_of(const char *path, const char *above)
+{
+	return path + (strcmp(above, "/") == 0 ? 0 : strlen(above));
+}
+
 static const char *below_layer(const struct isle_layer *layer, const char *path)
 {
-	const char *below = path + (strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path));
+	const char *below = rest_of(path, layer->path);
 
 	return below + strspn(below, "/");
 }
@@ -105,6 +111,27 @@ static int look_in_layer(const struct isle_hider *h, const struct isle_layer *la
 		return 1;
 	auto_fd int upper = isle_layer_open_upper(h->isle, layer);
 	return upper < 0 ? upper : look_along(upper, below_layer(layer, path), isle_layer_xattr(layer));
+}
+
+/* The key of the shadow that the step's lower is, or NULL. */
+static const char *shadow_of(const struct isle_hider *h, const struct isle_step *step)
+{
+	if (step->kind != ISLE_STEP_LAYER)
+		return step->shadow;
+	const struct isle_layer *layer = &h->view->layers.list[step->layer];
+
+	return layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL;
+}
+
+/* A composite directory has copies of the plain files in it. A directory in it has a step of its own, or is empty in
+ * the view, as one is that the user may not list. */
+static bool is_in_shadow(const struct isle_hider *h, const char *key, const char *path)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "shadows/%s/%s", key, strrchr(path, '/') + 1);
+	return fstatat(isle_store_fd(h->store), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode);
 }
 
 /* 1: the view shows the host's object at this path; 0: something else, or nothing. */
@@ -119,6 +146,9 @@ static int is_shown(const struct isle_hider *h, const char *path, bool above_onl
 	/* A mount that is left out of the view. */
 	if (!above_only && (step->kind == ISLE_STEP_LAYER || step->kind == ISLE_STEP_STILL) && mount != NULL &&
 	    strlen(mount->point) > strlen(step->path))
+		return 0;
+	if (!above_only && strcmp(path, step->path) != 0 && shadow_of(h, step) != NULL &&
+	    (strchr(rest_of(path, step->path) + 1, '/') != NULL || !is_in_shadow(h, shadow_of(h, step), path)))
 		return 0;
 	if (step->kind == ISLE_STEP_LAYER)
 		r = look_in_layer(h, &h->view->layers.list[step->layer], path);
@@ -172,12 +202,6 @@ static int add_cover(const struct isle_hider *h, const char *path, const struct 
 	step->named = o->named;
 	step->owed = shown > 0 || (shown < 0 && !h->view->user);
 	return 0;
-}
-
-/* The rest of `path` below `above`, which is "/" or a path above it. */
-static const char *rest_of(const char *path, const char *above)
-{
-	return path + (strcmp(above, "/") == 0 ? 0 : strlen(above));
 }
 
 /* Where this mount leads to what its file system has at `inside`, or to a part of that; "": nowhere. NULL: out of

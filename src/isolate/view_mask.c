@@ -89,6 +89,20 @@ static int make_directory(int from, int to, const char *name, bool user)
 	return copy_look(from, to, name, user);
 }
 
+/* Only in layers of root's. An opaque directory, so that what is made in it is no deletion of what it hides; a whiteout
+ * where the file system in memory has no attributes. */
+static int mask_directory(int from, int to, const char *name)
+{
+	int r = make_directory(from, to, name, false);
+
+	if (r >= 0)
+		r = isle_xattr_set(to, name, "trusted.overlay.opaque", "y", 1);
+	if (r >= 0)
+		return 0;
+	isle_ignore(unlinkat(to, name, AT_REMOVEDIR));
+	return mknodat(to, name, S_IFCHR, 0) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int add_mask(int mask, int lower, const char *below, const struct isle_mask *what, bool user)
 {
 	auto_fd int from = fcntl(lower, F_DUPFD_CLOEXEC, 0);
@@ -112,7 +126,9 @@ static int add_mask(int mask, int lower, const char *below, const struct isle_ma
 	}
 	if (r <= 0)
 		return r;
-	return mknodat(to, name, what->directory ? S_IFCHR : S_IFREG, 0) < 0 && errno != EEXIST ? -errno : 0;
+	if (what->directory)
+		return mask_directory(from, to, name);
+	return mknodat(to, name, S_IFREG, 0) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 /* What is masked with a directory above it needs no mask, which would be in the way of that one's. */

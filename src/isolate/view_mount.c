@@ -24,6 +24,7 @@
 #include <sys/vfs.h>
 
 #include "kernel.h"
+#include "names.h"
 #include "path.h"
 #include "quote.h"
 #include "talk.h"
@@ -321,12 +322,17 @@ static int mount_without_layer(const struct mounter *m, const struct isle_step *
 	return 0;
 }
 
-/* overlayfs makes work/work, and only where it takes the lower directory. */
-static bool was_mounted(const struct isle *isle, const struct isle_layer *layer)
+/* Whether the isle has changed something there. overlayfs makes work/work, as a rule only where it takes the lower
+ * directory: not so where the stack is too deep for it. */
+static bool has_changes(const struct isle *isle, const struct isle_layer *layer)
 {
 	auto_fd int dir = isle_layer_open(isle, layer);
+	auto_fd int upper = dir < 0 ? -1 : isle_walk(dir, "upper", O_RDONLY | O_DIRECTORY);
+	bool empty = false;
 
-	return dir >= 0 && faccessat(dir, "work/work", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (dir < 0 || faccessat(dir, "work/work", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	return upper < 0 || isle_names_empty(upper, &empty) < 0 || !empty;
 }
 
 static int mount_layer(const struct mounter *m, const struct isle_step *step, int target)
@@ -337,7 +343,7 @@ static int mount_layer(const struct mounter *m, const struct isle_step *step, in
 		return mount_file(m, layer, target);
 	int r = mount_overlay(m, step, layer, target);
 	/* What the isle has changed there must not be out of sight. */
-	if (r >= 0 || was_mounted(m->isle, layer))
+	if (r >= 0 || has_changes(m->isle, layer))
 		return r;
 	return mount_without_layer(m, step, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, target, r);
 }
@@ -458,7 +464,7 @@ static int cannot_show(const struct isle_step *step, int r, struct isle_err *err
 	if (step->kind == ISLE_STEP_HIDE) {
 		isle_err_errno(err, r, "cannot hide %s: the isle does not show it where it should",
 			       isle_quote(step->path));
-		isle_err_hint(err, "use a new isle");
+		isle_err_hint(err, "discard what the isle has renamed above it, or use a new isle");
 		return r;
 	}
 	isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));

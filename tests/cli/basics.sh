@@ -46,10 +46,8 @@ isle run -q -n before -- true
 status_is 125 isle run --chdir "$T/nowhere" true 2>/dev/null
 status_is 125 isle run --write "$T/nowhere" true 2>/dev/null
 has "$(isle list | sed -n 2p)" before
-isle run -q --discard --hide "$T/nowhere" true 2>"$T/err"
-same "$(cat "$T/err")" ""
-isle run --discard --hide "$T/nowhere" true 2>"$T/err"
-has "$(cat "$T/err")" "there is nothing to hide at $T/nowhere"
+status_is 125 isle run --discard --hide "$T/nowhere" true 2>"$T/err"
+has "$(cat "$T/err")" "cannot hide $T/nowhere: No such file or directory"
 
 # Why the store cannot be made, and why nothing can be started.
 if ! is_root; then

@@ -117,9 +117,11 @@ run.net = none
 run.criteria = write
 run.track = none
 END
-HOME=$T isle run -q -n one -- sh -c "ls $T/secret $T/also; ls -d $T/not-there; cat /proc/net/dev" >"$T/out" 2>&1 || true
+HOME=$T isle run -q -n one -- sh -c "ls $T/secret $T/also; ls -A $T/not-there; touch $T/not-there/file; cat /proc/net/dev" >"$T/out" 2>&1 || true
 hasnt "$(cat "$T/out")" key
-has "$(cat "$T/out")" "cannot access '$T/not-there'"
+# The name of what is not there yet is taken, and that is no change.
+has "$(cat "$T/out")" "Read-only file system"
+same "$(isle status --json one | python3 -c 'import json, sys; print(json.load(sys.stdin)["changes"])')" "[]"
 same "$(sed -n 's/^ *\([a-z0-9]*\): *[0-9].*/\1/p' "$T/out")" lo
 same "$(cat "$ISLE_HOME"/isles/*/criteria)" write
 has "$(isle trace --json one)" '"track":"none"'

@@ -59,6 +59,13 @@ for with in hidden open; do
 	done
 done
 
+# In a run that joins, and after a refresh.
+fresh
+run --linger 30 "${hides[@]}" -- sh -c 'mv a/dir a/new; true' 2>/dev/null
+isle refresh one
+same "$(run "${hides[@]}" -- sh -c 'grep -r SECRET a; grep -r SECRET /proc/1/root/$PWD/a /proc/self/cwd/a; true' 2>/dev/null)" ""
+isle run -q -n one --net none "${hides[@]}" -- true
+
 # As an ordinary user a rename is a copy, and a copy cannot be made of what is hidden.
 fresh
 run "${hides[@]}" -- sh -c 'mv a/dir a/new; cp -r a/dir a/copy; ln a/dir/key a/linked; true' 2>/dev/null
@@ -106,7 +113,9 @@ END
 fresh
 if [ "$(uname -m)" = x86_64 ]; then
 	has "$(run --nest "${hides[@]}" -- sh -c 'python3 trick.py; grep -r SECRET a 2>/dev/null' 2>&1 || true)" "done"
-	hasnt "$(run --nest "${hides[@]}" -- sh -c 'python3 trick.py; grep -r SECRET a' 2>&1 || true)" "SECRET"
+	out=$(run --nest "${hides[@]}" -- sh -c "python3 trick.py; grep -r SECRET a" 2>&1 || true)
+	hasnt "$out" SECRET
+	hasnt "$out" "came off"
 	nothing_in "$T/a" "${hides[@]}"
 fi
 
@@ -149,19 +158,34 @@ hasnt "$(cat err)" "hard links"
 # The host's file is as it was.
 content a/dir/key SECRET
 
-# Other mounts that lead to it, and to parts of it.
+# Other mounts that lead to it, and to parts of it; also as an ordinary user.
 if is_root; then
-	rm a/second
+	# Not below $T, which is closed to others.
+	W=$(mktemp -d /var/tmp/isle-hide.XXXXXX)
+	at_end 'rm -rf --one-file-system "$W"'
+	chmod 755 "$W"
+	cd "$W"
+	make a
+	mkdir alias part whole users
+	hides=("${hides[@]//"$T"/"$W"}")
 	isle rm -qy one
-	mkdir alias part whole
 	cat >aliases.sh <<-'END'
 		mount --bind a/dir alias
 		mount --bind a/dir/deep/safe part
 		mount --bind a whole
-		"$ISLE" run -q -n one --net none "$@" -- sh -c 'grep -r SECRET a alias part whole; mv whole/dir whole/new; mv alias/deep alias/new; true'
-		"$ISLE" run -q -n one --net none "$@" -- sh -c 'grep -r SECRET a alias part whole; true'
+		uid=$1
+		shift
+		as=(env)
+		[ "$uid" = 0 ] || as=(setpriv --reuid="$uid" --regid="$uid" --clear-groups env ISLE_HOME="$W/users" HOME="$W/users")
+		"${as[@]}" "$ISLE" run -q -n one --net none "$@" -- sh -c 'grep -r SECRET a alias part whole; mv whole/dir whole/new; mv alias/deep alias/new; true' 2>/dev/null
+		"${as[@]}" "$ISLE" run -q -n one --net none "$@" -- sh -c 'grep -r SECRET a alias part whole; true' 2>/dev/null
+		"${as[@]}" "$ISLE" run -q -n one --net none "$@" -- sh -c 'test ! -e a/dir/plain || cat a/dir/plain'
+		"${as[@]}" "$ISLE" rm -qy one
 	END
-	same "$(unshare -m bash aliases.sh "${hides[@]}")" ""
-	isle rm -qy one
-	same "$(unshare -m bash aliases.sh --hide "$T/a/dir")" ""
+	export W
+	for uid in 0 4242; do
+		chown -R $uid:$uid a users
+		same "$(unshare -m bash aliases.sh $uid "${hides[@]}")" plain
+		same "$(unshare -m bash aliases.sh $uid --hide "$W/a/dir")" ""
+	done
 fi

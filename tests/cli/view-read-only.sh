@@ -158,6 +158,19 @@ absent "$base/plain/tmp/x"
 same "$(cat "$base/log")" "" "the host was reached"
 same "$(stat -c '%n %a %u %Y' "$base"/plain/{a.sock,c.pipe} "$base"/one/{f.sock,g.pipe,h.dgram})" "$before"
 
+# A file system that overlayfs does not take: here for the depth of the stack.
+mkdir -p "$base"/{low,upper1,work1,upper2,work2,middle,stacked}
+mount -t overlay -o "lowerdir=$base/low,upperdir=$base/upper1,workdir=$base/work1" o "$base/middle"
+mount -t overlay -o "lowerdir=$base/middle,upperdir=$base/upper2,workdir=$base/work2" o "$base/stacked"
+mkfifo "$base/stacked/i.pipe"
+chmod 666 "$base/stacked/i.pipe"
+exec 6<>"$base/stacked/i.pipe"
+at_end 'exec 6>&-'
+for who in root user; do
+	same "$(as $who "$ISLE" run --discard --net none -- ls -A "$base/stacked" 2>"$T/err")" ""
+	has "$(cat "$T/err")" "$base/stacked is empty in this isle"
+done
+
 # --write below a read-only mount is the host's, and no more than what was named.
 as root "$ISLE" run -q --discard --net none --write "$base/plain/rw" -- sh -c "echo through >$base/plain/rw/new"
 content "$T/writable/new" through
