@@ -23,6 +23,7 @@
 #include "path.h"
 #include "quote.h"
 #include "talk.h"
+#include "trusted.h"
 #include "view.h"
 
 /* <sys/mount.h> and <linux/mount.h> of Debian 12 exclude each other. */
@@ -49,15 +50,11 @@ static int open_target(const struct mounter *m, const char *path)
 static int open_lower(const struct mounter *m, const char *key, const char *path)
 {
 	char shadow[80];
-	int fd;
 
-	if (key != NULL) {
-		snprintf(shadow, sizeof(shadow), "shadows/%s", key);
-		fd = openat(m->store, shadow, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	} else {
-		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	}
-	return fd < 0 ? -errno : fd;
+	if (key == NULL)
+		return isle_walk_host(path, O_PATH | O_DIRECTORY);
+	snprintf(shadow, sizeof(shadow), "shadows/%s", key);
+	return isle_walk(m->store, shadow, O_PATH | O_DIRECTORY);
 }
 
 /* Upper and work as overlay options, relative to the isle's directory or by descriptor. */
@@ -124,20 +121,33 @@ static int check_directories(const struct mounter *m, const struct isle_layer *l
 	return 0;
 }
 
+/* What was planned with, opened again: a descriptor from before belongs to the old mount namespace. -1: in the store.
+ */
+static int reopen_place(const struct mounter *m, const struct isle_layer *layer, size_t i)
+{
+	if (layer->place == NULL)
+		return -1;
+	if (m->view->places[i] < 0)
+		return -ENOENT;
+	auto_fd int fd = isle_open_same(layer->place, m->view->places[i], O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	return dup3(fd, m->view->places[i], O_CLOEXEC) < 0 ? -errno : m->view->places[i];
+}
+
 static int mount_overlay(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
 			 int target)
 {
 	unsigned long flags = SYS_MS_NODEV | step->flags | (layer->user ? SYS_MS_NOSUID : 0);
 	auto_fd int lower = open_lower(m, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, layer->path);
-	int place = layer->place == NULL ? -1 : open(layer->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int place = reopen_place(m, layer, step->layer);
 	char options[256];
 	char point[40];
 
-	m->view->places[step->layer] = place;
 	if (lower < 0)
 		return lower;
 	if (layer->place != NULL && place < 0)
-		return -errno;
+		return place;
 	int r = check_directories(m, layer, place);
 	if (r < 0)
 		return r;
@@ -209,10 +219,19 @@ static int or_read_only(const struct isle_step *step, int target, int r)
 	return bind_read_only(step->path, target);
 }
 
-/* overlayfs makes work/work, and only where it takes the lower directory. */
-static bool was_mounted(const struct isle *isle, const struct isle_layer *layer)
+/* The directory of a layer, wherever it lies. */
+static int open_layer(const struct isle *isle, const struct isle_view *view, size_t i)
 {
-	auto_fd int dir = isle_layer_open(isle, layer);
+	if (view->layers.list[i].place == NULL)
+		return isle_layer_open(isle, &view->layers.list[i]);
+	int fd = view->places[i] < 0 ? -1 : fcntl(view->places[i], F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -ENOENT : fd;
+}
+
+/* overlayfs makes work/work, and only where it takes the lower directory. */
+static bool was_mounted(const struct mounter *m, size_t i)
+{
+	auto_fd int dir = open_layer(m->isle, m->view, i);
 
 	return dir >= 0 && faccessat(dir, "work/work", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -225,17 +244,23 @@ static int mount_layer(const struct mounter *m, const struct isle_step *step, in
 		return mount_file(m, layer, target);
 	int r = mount_overlay(m, step, layer, target);
 	/* What the isle has changed there must not be out of sight. */
-	return r < 0 && was_mounted(m->isle, layer) ? r : or_read_only(step, target, r);
+	return r < 0 && was_mounted(m, step->layer) ? r : or_read_only(step, target, r);
 }
 
-static int mount_writable(const char *path, int target)
+/* --write: the very object that was planned, or nothing. */
+static int mount_writable(const struct isle_step *step, int target)
 {
 	struct stat st;
 	uint64_t attributes = 0;
+	auto_fd int object = isle_open_same(step->path, step->held, O_PATH);
 
-	if (stat(path, &st) == 0 && !S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+	if (object < 0 || fstat(object, &st) < 0)
+		return object < 0 ? object : -errno;
+	close(step->held); /* of the old mount namespace, in which it would keep its file system busy */
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
 		attributes = MOUNT_ATTR_NODEV;
-	auto_fd int tree = isle_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	auto_fd int tree = isle_open_tree(object, "",
+					  AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0)
 		return tree;
 	int r = attributes == 0 ? 0 : isle_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes, 0);
@@ -300,7 +325,7 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 	case ISLE_STEP_READ_ONLY:
 		return bind_read_only(step->path, target);
 	case ISLE_STEP_BIND:
-		return mount_writable(step->path, target);
+		return mount_writable(step, target);
 	case ISLE_STEP_HIDE:
 		return hide(m, target);
 	case ISLE_STEP_RESOLV:
@@ -311,6 +336,9 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 
 static int cannot_show(const struct isle_step *step, int r, struct isle_err *err)
 {
+	if (r == -ESTALE)
+		return isle_err_text(err, r, "cannot show %s in the isle: something else has come in its place",
+				     isle_quote(step->path));
 	isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));
 	if (isle_is_no_room(r))
 		isle_err_hint(err, "it is full, and what the isle has changed there cannot be shown without some room");
@@ -384,14 +412,6 @@ static void settle_layer(int dir)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
 		isle_ignore(unlinkat(dir, marks[i], AT_REMOVEDIR));
-}
-
-static int open_layer(const struct isle *isle, const struct isle_view *view, size_t i)
-{
-	int fd = view->places[i] < 0 ? isle_layer_open(isle, &view->layers.list[i])
-				     : fcntl(view->places[i], F_DUPFD_CLOEXEC, 0);
-
-	return fd < 0 ? -errno : fd;
 }
 
 void isle_view_settle(const struct isle *isle, const struct isle_view *view)
