@@ -198,6 +198,9 @@ static int go_through_link(struct find *f, int link, const struct stat *st, cons
 	unsigned flags = f->options->flags;
 	bool safe = isle_is_trusted(&f->found.st) && (!others_write(&f->found.st) || is_ours(st->st_uid));
 
+	if ((flags & ISLE_FIND_NO_LINKS) != 0 && is_own(f))
+		return isle_err_text(f->err, -EPERM, "%s in %s is a symbolic link", isle_quote(name),
+				     isle_quote(f->found.path));
 	if ((flags & ISLE_FIND_NO_LINKS) != 0 || ++f->links > LINKS_MAX)
 		return -ELOOP;
 	if ((flags & (ISLE_FIND_SAFE_LINKS | ISLE_FIND_TRUSTED)) != 0 && !safe)
@@ -216,6 +219,9 @@ static int look_up(struct find *f, const char *name)
 	if (strcmp(name, "..") == 0)
 		return (f->options->flags & ISLE_FIND_NO_LINKS) != 0 ? -EXDEV : go_up(f);
 	auto_fd int fd = open_or_make(f, name);
+	if (fd == -EXDEV && is_own(f))
+		return isle_err_text(f->err, -EPERM, "something is mounted on %s in %s", isle_quote(name),
+				     isle_quote(f->found.path));
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fd < 0 ? fd : -errno;
 	if (S_ISLNK(st.st_mode))

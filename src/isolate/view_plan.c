@@ -428,7 +428,7 @@ static int plan_mounts(struct planner *p)
 		auto_free char *parent = strndup(point, (size_t)(strrchr(point, '/') - point));
 		if (parent == NULL)
 			return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
-		auto_fd int dir = open(*parent == '\0' ? "/" : parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		auto_fd int dir = isle_walk_host(*parent == '\0' ? "/" : parent, O_PATH | O_DIRECTORY);
 		int r = dir < 0 ? 0 : plan_child(p, dir, point);
 		if (r < 0)
 			return r;
@@ -611,7 +611,7 @@ static int make_standins(struct planner *p, const char *path)
 	if (layer == NULL || !layer->user || layer->kind == ISLE_LAYER_FILE)
 		return 0;
 	auto_fd int upper = isle_layer_open_upper(p->isle, layer);
-	auto_fd int host = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	auto_fd int host = isle_walk_host(layer->path, O_PATH | O_DIRECTORY);
 	if (upper < 0 || host < 0)
 		return 0;
 	int r = isle_standin_make(upper, host, path + (strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path)));
