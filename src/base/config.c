@@ -7,6 +7,7 @@
 #include "io.h"
 #include "path.h"
 #include "quote.h"
+#include "trusted.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -166,51 +167,60 @@ static int refuse(struct isle_err *err, const char *path, const char *why)
 	return -EPERM;
 }
 
-/* In a directory with the sticky bit nobody replaces what belongs to another. */
-static int check_directory(const char *path, struct isle_err *err)
+static int check(const struct isle_found *found, const char *path, struct isle_err *err)
 {
-	auto_free char *real = realpath(path, NULL);
-	char *slash = real ? strrchr(real, '/') : NULL;
-	struct stat st;
-
-	if (!slash)
-		return isle_err_errno(err, -errno, "cannot find %s", isle_quote(path));
-	slash[slash == real] = '\0';
-	if (stat(real, &st) < 0)
-		return isle_err_errno(err, -errno, "cannot look at %s", isle_quote(real));
-	if (!is_ours(&st) || ((st.st_mode & 022) && !(st.st_mode & S_ISVTX)))
+	if (!S_ISREG(found->st.st_mode))
+		return refuse(err, path, "it is no file");
+	if (!is_ours(&found->st))
+		return refuse(err, path, "it belongs to somebody else");
+	if (found->st.st_mode & 022)
+		return refuse(err, path, "others can write to it");
+	if (!isle_is_trusted(&found->above))
 		return refuse(err, path, "others can put something in its place");
 	return 0;
 }
 
-static int check(int fd, const char *path, struct isle_err *err)
+/* Looked up once: what is checked is what is read. As root the whole way is looked at. */
+static int open_checked(const char *path, struct isle_err *err)
 {
-	struct stat st;
+	const struct isle_find_options options = {isle_acts_for_root() ? ISLE_FIND_TRUSTED : 0, 0};
+	struct isle_err why = ISLE_ERR_INIT;
+	auto_free char *absolute = isle_path_absolute(path);
+	struct isle_found found;
+	char proc[32];
+	int r = absolute ? isle_find_object(absolute, &options, &found, &why) : -ENOMEM;
 
-	if (fstat(fd, &st) < 0)
-		return isle_err_errno(err, -errno, "cannot look at %s", isle_quote(path));
-	if (!S_ISREG(st.st_mode))
-		return refuse(err, path, "it is no file");
-	if (!is_ours(&st))
-		return refuse(err, path, "it belongs to somebody else");
-	if (st.st_mode & 022)
-		return refuse(err, path, "others can write to it");
-	return check_directory(path, err);
+	if (r < 0 && why.text[0]) {
+		refuse(err, path, "others can put something in its place");
+		return isle_err_prefix(err, r, "%s", why.text);
+	}
+	if (r < 0)
+		return r == -ENOTDIR ? -ENOENT : r;
+	auto_fd int object = found.fd;
+	r = check(&found, path, err);
+	if (r < 0)
+		return r;
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", object);
+	int fd = open(proc, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
 }
 
 int isle_config_read(const char *path, struct isle_config *config, struct isle_err *err)
 {
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct isle_err why = ISLE_ERR_INIT;
+	auto_fd int fd = open_checked(path, &why);
 	int r;
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (fd == -ENOENT)
 		return -ENOENT;
+	if (fd < 0 && why.text[0]) {
+		isle_err_text(err, fd, "%s", why.text);
+		isle_err_hint(err, "%s", why.hint);
+		return fd;
+	}
 	if (fd < 0)
-		return isle_err_errno(err, -errno, "cannot read the configuration %s", isle_quote(path));
-	r = check(fd, path, err);
-	if (r < 0)
-		return r;
+		return isle_err_errno(err, fd, "cannot read the configuration %s", isle_quote(path));
 	r = isle_read_all(fd, &text, LIMIT);
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot read the configuration %s", isle_quote(path));

@@ -112,6 +112,24 @@ int isle_walk(int root, const char *path, int flags)
 	return fd;
 }
 
+int isle_walk_host(const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)walk_flags(flags) | O_NOFOLLOW,
+		.mode = walk_mode(flags),
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd;
+
+	if (path[0] != '/' || has_dotdot(path))
+		return -EXDEV;
+	fd = isle_openat2(AT_FDCWD, path, &how);
+	if (fd != -ENOSYS && fd != -ENOTDIR && fd != -ENAMETOOLONG)
+		return fd;
+	auto_fd int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return top < 0 ? -errno : walk_slowly(top, path, walk_flags(flags));
+}
+
 int isle_walk_parent(int root, const char *path, int flags, const char **ret_name)
 {
 	const char *slash = strrchr(path, '/');

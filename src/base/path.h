@@ -16,6 +16,9 @@
  * O_PATH, a symbolic link as the last component is opened itself. A file that O_CREAT makes has mode 0600. */
 int isle_walk(int root, const char *path, int flags) isle_must_check;
 
+/* isle_walk() of an absolute path from the root of this process. */
+int isle_walk_host(const char *path, int flags) isle_must_check;
+
 /* As isle_walk(), but for the directory that holds the last component, which is stored in *ret_name (a
  * pointer into path). -EINVAL when that cannot name an entry ("", "a/", "a/.."). */
 int isle_walk_parent(int root, const char *path, int flags, const char **ret_name) isle_must_check;

@@ -3,6 +3,7 @@
 #include "plan_file.h"
 #include "quote.h"
 #include "talk.h"
+#include "trusted.h"
 #include "verbs.h"
 #include <errno.h>
 #include <stdio.h>
@@ -28,13 +29,15 @@ static bool ends_with(const char *text, const char *end)
 }
 
 static int save(const struct isle_keep *keep, const struct isle_plan *plan, const struct isle_commit_result *result,
-		const char *file, bool json)
+		const char *file, bool json, struct isle_err *err)
 {
-	FILE *out = fopen(file, "we");
+	auto_fd int fd = isle_create_named(file, err);
+	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
 	int r;
 
 	if (!out)
-		return -errno;
+		return fd < 0 ? fd : -errno;
+	(void)fd_take(&fd);
 	r = json || ends_with(file, ".json") ? isle_plan_print_json(plan, &keep->options, result, out)
 					     : isle_plan_file_write(plan, &keep->options, result, out);
 	if (fclose(out) != 0 && r >= 0)
@@ -58,8 +61,10 @@ static int show(struct isle_keep *keep, const char *file, bool json)
 	if (r < 0)
 		isle_err_errno(&err, r, "cannot print the plan");
 	if (r >= 0 && file) {
-		r = save(keep, &plan, &result, file, json);
-		if (r < 0)
+		r = save(keep, &plan, &result, file, json, &err);
+		if (r < 0 && err.text[0])
+			isle_err_prefix(&err, r, "cannot save the plan as '%s'", isle_quote(file));
+		else if (r < 0)
 			isle_err_errno(&err, r, "cannot save the plan as '%s'", isle_quote(file));
 	}
 	if (r < 0)

@@ -51,7 +51,7 @@ static const char *prefix_of(const struct isle_builder *b, const struct isle_cha
 int isle_emit_is_cross(struct isle_builder *b, unsigned layer)
 {
 	const struct isle_layer *l = &b->layers.list[layer];
-	auto_fd int host = -1;
+	auto_fd int host = -1, place = -1;
 	struct statx here, there;
 	int r;
 
@@ -61,8 +61,10 @@ int isle_emit_is_cross(struct isle_builder *b, unsigned layer)
 	if (host < 0)
 		return host;
 	r = isle_statx(host, "", &there);
+	if (r >= 0 && l->place)
+		r = place = isle_place_open(l->place, O_PATH, NULL);
 	if (r >= 0)
-		r = l->place ? isle_statx(AT_FDCWD, l->place, &here) : isle_statx(isle_store_fd(b->store), "", &here);
+		r = isle_statx(l->place ? place : isle_store_fd(b->store), "", &here);
 	if (r < 0)
 		return r;
 	b->cross[layer] = here.stx_dev_major == there.stx_dev_major && here.stx_dev_minor == there.stx_dev_minor &&

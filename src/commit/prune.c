@@ -12,6 +12,8 @@
  */
 #include "kernel.h"
 #include "path.h"
+#include "quote.h"
+#include "talk.h"
 #include "touched.h"
 #include "transaction_internal.h"
 #include "usage.h"
@@ -98,6 +100,12 @@ static int for_each_place(struct prune *prune, const struct isle_plan *plan, int
 
 		if (!site->place)
 			continue;
+		/* Others control the way: what lies there is left alone. */
+		if (isle_place_check(site->place, NULL) < 0) {
+			isle_verbose("%s is left as it is: others control a directory on the way to it",
+				     isle_quote(site->place));
+			continue;
+		}
 		dir = isle_parking_open(prune->store, plan, site, id, 0);
 		if (dir != -ENOENT)
 			r = dir < 0 ? dir : fn(prune, plan, site, id, dir);

@@ -168,6 +168,9 @@ static int recover_operation(struct isle_store *store, int64_t id, struct isle_c
 		if (r >= 0 && lock < 0)
 			return lock;
 	}
+	r = isle_plan_check_places(&plan, err);
+	if (r < 0)
+		return isle_err_prefix(err, r, "cannot recover operation %" PRId64, id);
 	/* Without a plan nothing was done; an empty one stands for it. */
 	r = isle_transaction_init(store, isle, &plan, id, &tx);
 	if (r < 0)

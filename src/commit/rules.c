@@ -6,6 +6,7 @@
 #include "io.h"
 #include "path.h"
 #include "quote.h"
+#include "trusted.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -173,10 +174,12 @@ static int add_project(struct isle_rules *rules, const char *directory, struct i
 		    : isle_err_errno(err, -ENOMEM, "cannot read the rules");
 }
 
-static int add_file(struct isle_rules *rules, const char *path, const char *directory, struct isle_err *err)
+/* `at` is the file's path, or that of its descriptor in /proc. */
+static int add_file(struct isle_rules *rules, const char *at, const char *path, const char *directory,
+		    struct isle_err *err)
 {
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
-	int r = isle_read_file(AT_FDCWD, path, &text, LIMIT);
+	int r = isle_read_file(AT_FDCWD, at, &text, LIMIT);
 
 	if (r >= 0)
 		r = isle_buf_adds(&text, "");
@@ -193,16 +196,24 @@ static int add_file(struct isle_rules *rules, const char *path, const char *dire
 	return r < 0 ? isle_err_prefix(err, r, "%s", isle_quote(path)) : 0;
 }
 
-/* Where the file is, with no symbolic link left in its path. */
+/* Found once, with no symbolic link left in its path: what is read is what that path was of. */
 static int add_named_file(struct isle_rules *rules, const char *name, const char *directory, struct isle_err *err)
 {
-	auto_free char *path = realpath(name, NULL);
-	int r;
+	const struct isle_find_options options = {isle_acts_for_root() ? ISLE_FIND_SAFE_LINKS : 0, 0};
+	auto_free char *absolute = isle_path_absolute(name);
+	struct isle_err why = ISLE_ERR_INIT;
+	struct isle_found found;
+	char at[32];
+	int r = absolute ? isle_find_object(absolute, &options, &found, &why) : -ENOMEM;
 
-	if (!path)
-		return isle_err_errno(err, -errno, "cannot read the rules '%s'", isle_quote(name));
-	r = add_file(rules, path, directory, err);
-	return r < 0 || !isle_path_below(path, directory) ? r : add_project(rules, directory, err);
+	if (r < 0 && why.text[0])
+		return isle_err_text(err, r, "cannot read the rules '%s': %s", isle_quote(name), why.text);
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot read the rules '%s'", isle_quote(name));
+	auto_fd int file = found.fd;
+	snprintf(at, sizeof(at), "/proc/self/fd/%d", file);
+	r = add_file(rules, at, found.path, directory, err);
+	return r < 0 || !isle_path_below(found.path, directory) ? r : add_project(rules, directory, err);
 }
 
 static int add_own_file(struct isle_rules *rules, const char *directory, struct isle_err *err)
@@ -216,7 +227,7 @@ static int add_own_file(struct isle_rules *rules, const char *directory, struct 
 		return 0;
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : isle_err_errno(err, -errno, "cannot read '%s'", isle_quote(path));
-	return add_file(rules, path, directory, err);
+	return add_file(rules, path, path, directory, err);
 }
 
 int isle_rules_read(const char *argument, const char *directory, struct isle_rules **ret_rules, struct isle_err *err)

@@ -38,12 +38,26 @@ const char *isle_site_prefix(const struct isle_site *site)
 	return site->user ? "user.overlay." : "trusted.overlay.";
 }
 
+struct isle_layer isle_site_layer(const struct isle_site *site)
+{
+	return (struct isle_layer){.number = site->layer, .user = site->user, .place = site->place, .path = site->path};
+}
+
+int isle_plan_check_places(const struct isle_plan *plan, struct isle_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->site_count && r >= 0; i++)
+		if (plan->sites[i].place)
+			r = isle_place_check(plan->sites[i].place, err);
+	return r;
+}
+
 /* The parent directory of the parking (a new descriptor) and its name there. */
 static int parking_parent(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site,
 			  int64_t id, char name[64])
 {
-	auto_free char *parent = NULL;
-	char *slash;
+	const char *layer = NULL;
 	int fd;
 
 	if (!site || !site->place) {
@@ -56,15 +70,7 @@ static int parking_parent(struct isle_store *store, const struct isle_plan *plan
 		return isle_walk(isle_store_fd(store), "undo", O_PATH | O_DIRECTORY);
 	}
 	snprintf(name, 64, "undo-%s-%" PRId64, plan->isle_id, id);
-	parent = strdup(site->place);
-	if (!parent)
-		return -ENOMEM;
-	slash = strrchr(parent, '/');
-	if (!slash || slash == parent)
-		return -EINVAL;
-	*slash = '\0';
-	fd = open(parent, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return isle_place_parent(site->place, &layer);
 }
 
 int isle_parking_open(struct isle_store *store, const struct isle_plan *plan, const struct isle_site *site, int64_t id,
@@ -82,7 +88,7 @@ int isle_parking_open(struct isle_store *store, const struct isle_plan *plan, co
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_uid != geteuid())
+	if (st.st_uid != geteuid() || (st.st_mode & 0077) != 0)
 		return -EPERM;
 	return fd_take(&fd);
 }
@@ -205,9 +211,7 @@ static int open_taken_at(const struct isle_spot *at, const struct isle_action *a
 
 static int open_layer(struct isle_transaction *tx, unsigned site)
 {
-	const struct isle_layer layer = {.number = tx->plan->sites[site].layer,
-					 .place = tx->plan->sites[site].place,
-					 .path = tx->plan->sites[site].path};
+	const struct isle_layer layer = isle_site_layer(&tx->plan->sites[site]);
 
 	return tx->isle ? isle_layer_open(tx->isle, &layer) : -ENOENT;
 }

@@ -42,8 +42,7 @@ static int object_at(int dir, const char *name, const struct isle_stat *wanted)
 static int spot_layer(struct isle_transaction *tx, const struct isle_action *action, int *ret_parent, char name[64])
 {
 	const struct isle_site *site = &tx->plan->sites[action->site];
-	auto_free char *parent = NULL;
-	char *slash;
+	const char *last = NULL;
 	int fd;
 
 	if (!tx->isle)
@@ -52,14 +51,13 @@ static int spot_layer(struct isle_transaction *tx, const struct isle_action *act
 		snprintf(name, 64, "%u", site->layer);
 		fd = isle_walk(tx->isle->dir, "layers.d", O_PATH | O_DIRECTORY);
 	} else {
-		parent = strdup(site->place);
-		slash = parent ? strrchr(parent, '/') : NULL;
-		if (!slash || slash == parent || strlen(slash) > 63)
-			return parent ? -EINVAL : -ENOMEM;
-		snprintf(name, 64, "%s", slash + 1);
-		*slash = '\0';
-		fd = open(parent, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		fd = fd < 0 ? -errno : fd;
+		fd = isle_place_parent(site->place, &last);
+		if (fd >= 0 && strlen(last) > 63) {
+			close(fd);
+			return -EINVAL;
+		}
+		if (fd >= 0)
+			snprintf(name, 64, "%s", last);
 	}
 	if (fd < 0)
 		return fd;

@@ -8,6 +8,7 @@
  *   isle_transaction_run(...)            prepare, apply, settle; rolls back by itself
  */
 #include "dirs.h"
+#include "layer.h"
 #include "map.h"
 #include "plan.h"
 
@@ -72,6 +73,12 @@ int isle_operation_load(struct isle_store *store, int64_t id, struct isle_plan *
 char *isle_plan_summary(const struct isle_plan *plan);
 
 /* --- places (spot.c) --- */
+
+/* The layer that a site stands for. */
+struct isle_layer isle_site_layer(const struct isle_site *site);
+/* -EPERM, with all that a user needs to know, where others control the way to a place of the plan's layers, and so to
+ * what was parked beside it. */
+int isle_plan_check_places(const struct isle_plan *plan, struct isle_err *err) isle_must_check;
 
 /* Where site keeps what operation id has taken: opened, made if create. -1 in *ret_fd where it does not exist. */
 enum isle_parking_flags { ISLE_PARKING_CREATE = 1 << 0 };

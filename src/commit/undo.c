@@ -422,7 +422,7 @@ static int undo_rename(struct undo *u, const struct isle_action *old)
 static int look_for_room_in_isle(struct undo *u, const struct isle_action *old)
 {
 	const struct isle_site *site = &u->old.sites[old->site];
-	const struct isle_layer layer = {.number = site->layer, .place = site->place, .path = site->path};
+	const struct isle_layer layer = isle_site_layer(site);
 	auto_fd int fd = isle_layer_open(u->isle, &layer);
 	auto_fd int upper = fd < 0 ? -1 : isle_walk(fd, "upper", O_PATH | O_DIRECTORY);
 	const char *name = NULL;
@@ -479,7 +479,7 @@ static int look_at_restored(struct undo *u, const struct isle_action *old)
 {
 	static const char why[] = "the isle has changed it anew since";
 	const struct isle_site *site = &u->old.sites[old->site];
-	const struct isle_layer layer = {.number = site->layer, .place = site->place, .path = site->path};
+	const struct isle_layer layer = isle_site_layer(site);
 	auto_fd int upper = isle_layer_open_upper(u->isle, &layer);
 	const char *name = NULL;
 	auto_fd int dir = upper < 0 ? -1 : isle_walk_parent(upper, old->upper, O_PATH | O_DIRECTORY, &name);
@@ -532,7 +532,7 @@ static int undo_revert(struct undo *u, const struct isle_action *old)
 static int undo_layer(struct undo *u, size_t i, const struct isle_action *old)
 {
 	const struct isle_site *site = &u->old.sites[old->site];
-	const struct isle_layer layer = {.number = site->layer, .place = site->place, .path = site->path};
+	const struct isle_layer layer = isle_site_layer(site);
 	auto_fd int fd = isle_layer_open(u->isle, &layer);
 	struct isle_parked_name name = isle_parked_name(i, "");
 	struct isle_action *action;
@@ -681,10 +681,7 @@ static int copy_sites(struct undo *u)
 	size_t i;
 
 	for (i = 0; list && i < u->old.site_count; i++)
-		list[i] = (struct isle_layer){.number = u->old.sites[i].layer,
-					      .user = u->old.sites[i].user,
-					      .path = u->old.sites[i].path,
-					      .place = u->old.sites[i].place};
+		list[i] = isle_site_layer(&u->old.sites[i]);
 	return list ? isle_plan_set_sites(&u->plan, &layers) : -ENOMEM;
 }
 
@@ -729,8 +726,10 @@ static int undo_locked(struct undo *u, const struct isle_commit_options *options
 	struct isle_commit_result *result = u->result;
 	auto_fd int host = options->confirm || of_layers(&u->old) ? -1 : isle_host_lock();
 	int64_t id = 0;
-	int r = of_layers(&u->old) ? check_isle(u) : 0;
+	int r = isle_plan_check_places(&u->old, u->err);
 
+	if (r >= 0 && of_layers(&u->old))
+		r = check_isle(u);
 	if (r >= 0)
 		r = build(u);
 	if (r < 0)

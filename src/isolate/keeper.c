@@ -104,8 +104,15 @@ static int write_maps(uid_t uid, gid_t gid)
 	return r < 0 ? r : isle_write_file(AT_FDCWD, "/proc/self/gid_map", map);
 }
 
+static bool is_same(int fd, int other)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* A descriptor from before belongs to a mount of the old mount namespace, which overlayfs and open_tree(2) refuse: the
- * store and the isle are opened again, under the same numbers. */
+ * store and the isle are opened again, under the same numbers, and must be the same. */
 static int reopen(const struct isle_keeper_options *o)
 {
 	char name[32];
@@ -113,6 +120,8 @@ static int reopen(const struct isle_keeper_options *o)
 
 	snprintf(name, sizeof(name), "isles/%s", o->isle->id);
 	auto_fd int isle = store < 0 ? -1 : openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (isle >= 0 && (!is_same(store, isle_store_fd(o->store)) || !is_same(isle, o->isle->dir)))
+		return -ESTALE;
 	if (isle < 0 || dup3(store, isle_store_fd(o->store), O_CLOEXEC) < 0 || dup3(isle, o->isle->dir, O_CLOEXEC) < 0)
 		return -errno;
 	return 0;

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "path.h"
+#include "quote.h"
+#include "talk.h"
+#include "trusted.h"
 
 /* Local, kept over a restart, and with extended attributes. */
 static bool can_hold_layers(const struct isle_mount *m)
@@ -26,21 +29,27 @@ static bool can_hold_layers(const struct isle_mount *m)
 	return false;
 }
 
-/* A directory of our own at DIR/.isle..., made when it is not there. */
+/* A directory of our own at DIR/.isle..., made when it is not there. None where somebody else could exchange it: a
+ * layer that root commits must not be another user's to forge. */
 static char *try_directory(const char *dir)
 {
+	const struct isle_find_options options = {ISLE_FIND_TRUSTED | ISLE_FIND_NO_LINKS | ISLE_FIND_MAKE, 1};
+	struct isle_err why = ISLE_ERR_INIT;
+	struct isle_found found;
 	char name[32];
-	struct stat st;
 
 	if (geteuid() == 0)
 		snprintf(name, sizeof(name), ".isle");
 	else
 		snprintf(name, sizeof(name), ".isle-%u", (unsigned)geteuid());
 	auto_free char *path = isle_path_join(dir, name);
-	if (path == NULL || (mkdir(path, 0700) < 0 && errno != EEXIST))
+	int r = path == NULL ? -ENOMEM : isle_find_object(path, &options, &found, &why);
+	if (r < 0) {
+		if (why.text[0] != '\0')
+			isle_verbose("no layers in %s: %s", isle_quote(path), why.text);
 		return NULL;
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0077) != 0)
-		return NULL;
+	}
+	close(found.fd);
 	return ptr_take(&path);
 }
 
@@ -59,6 +68,7 @@ static char *try_on_the_way(const struct isle_mounts *mounts, const struct isle_
 		c += strcspn(c, "/");
 		char kept = *c;
 		*c = '\0';
+		/* A guess only: try_directory() looks for itself. */
 		if (lstat(copy, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid())
 			return try_directory(copy);
 		*c = kept;
@@ -69,9 +79,10 @@ static char *try_on_the_way(const struct isle_mounts *mounts, const struct isle_
 bool isle_place_has_room(const char *place)
 {
 	enum { LEAST_BYTES = 1 << 20, LEAST_FILES = 64 };
+	auto_fd int fd = isle_walk_host(place, O_PATH | O_DIRECTORY);
 	struct statvfs fs;
 
-	if (statvfs(place, &fs) < 0)
+	if (fd < 0 || fstatvfs(fd, &fs) < 0)
 		return true;
 	/* What is reserved for root is not for layers. Without a number of files there is no limit. */
 	return fs.f_bavail * fs.f_frsize >= LEAST_BYTES && (fs.f_files == 0 || fs.f_favail >= LEAST_FILES);

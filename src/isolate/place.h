@@ -3,7 +3,8 @@
 /*
  * Places: where the layers of a mount can lie on its own file system, so that a commit is a rename. As root
  * MOUNT/.isle; as a user MOUNT/.isle-UID where the user may create it, else in the topmost directory of the user's own
- * on the way to the current directory or to $HOME. Mode 0700; removed with the last layer in it.
+ * on the way to the current directory or to $HOME. Mode 0700; removed with the last layer in it. Every directory on
+ * the way to it belongs to root or the caller, and nobody else can exchange anything there (trusted.h).
  * $ISLE_PLACES "none": nowhere, all layers lie in the store.
  */
 #include "error.h"

@@ -60,7 +60,7 @@ struct isle_step *isle_view_add_step(struct isle_view *view, const char *path)
 		return NULL;
 	view->list = list;
 	struct isle_step *step = &list[view->count];
-	*step = (struct isle_step){.path = strdup(path)};
+	*step = (struct isle_step){.path = strdup(path), .held = -1};
 	if (step->path == NULL)
 		return NULL;
 	view->count++;
@@ -117,9 +117,13 @@ void isle_view_done(struct isle_view *view)
 {
 	struct view_strings *next = NULL;
 
-	for (size_t i = 0; i < view->count; i++)
+	for (size_t i = 0; i < view->count; i++) {
 		free(view->list[i].path);
+		isle_cleanup_fd(&view->list[i].held);
+	}
 	free(view->list);
+	for (size_t i = 0; view->places != NULL && i < view->layers.count; i++)
+		isle_cleanup_fd(&view->places[i]);
 	free(view->places);
 	free(view->masks);
 	isle_layers_done(&view->layers);

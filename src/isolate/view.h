@@ -25,6 +25,7 @@ struct isle_step {
 	char *path;	     /* absolute; where in the view and what of the host */
 	unsigned long flags; /* MS_NOSUID, MS_NOEXEC of the host's mount */
 	unsigned layer;	     /* ISLE_STEP_LAYER: index in the layer table */
+	int held;	     /* ISLE_STEP_BIND: what is to be at path, O_PATH; -1 for the other kinds */
 	bool missing;	    /* HIDE: the host has no such path yet; its name is taken by an empty directory meanwhile */
 	const char *shadow; /* ISLE_STEP_STILL: key of the shadow, or NULL */
 	bool owed;	    /* HIDE: for all that is known the host's object shows there, so that it must be found */
@@ -48,8 +49,9 @@ struct isle_view {
 	size_t mask_count;
 	struct isle_layers layers; /* those of the table and the new ones */
 	bool user;		   /* made by an ordinary user, in a user namespace */
-	/* Of each layer: its directory where it is not in the store, else -1. Opened when it is mounted, since after
-	 * pivot_root its path leads into the view, where it is hidden. Closed by the keeper's end. */
+	/* Of each layer: its directory where it is not in the store, O_PATH, else -1. The keeper opens each again when
+	 * it is mounted, in its own mount namespace, under the same number. After pivot_root its path leads into the
+	 * view, where it is hidden. */
 	int *places;
 	struct view_strings *strings;
 };

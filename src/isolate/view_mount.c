@@ -28,6 +28,7 @@
 #include "path.h"
 #include "quote.h"
 #include "talk.h"
+#include "trusted.h"
 #include "view.h"
 #include "view_mask.h"
 
@@ -55,15 +56,11 @@ static int open_target(const struct mounter *m, const char *path)
 static int open_lower(const struct mounter *m, const char *key, const char *path)
 {
 	char shadow[80];
-	int fd;
 
-	if (key != NULL) {
-		snprintf(shadow, sizeof(shadow), "shadows/%s", key);
-		fd = openat(m->store, shadow, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	} else {
-		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	}
-	return fd < 0 ? -errno : fd;
+	if (key == NULL)
+		return isle_walk_host(path, O_PATH | O_DIRECTORY);
+	snprintf(shadow, sizeof(shadow), "shadows/%s", key);
+	return isle_walk(m->store, shadow, O_PATH | O_DIRECTORY);
 }
 
 /* What a layer is mounted from: descriptors, -1 for none. */
@@ -187,18 +184,31 @@ static int mount_parts(const struct mounter *m, const struct isle_step *step, co
 	return mount_patiently(point, flags, options);
 }
 
+/* What was planned with, opened again: a descriptor from before belongs to the old mount namespace. -1: in the store.
+ */
+static int reopen_place(const struct mounter *m, const struct isle_layer *layer, size_t i)
+{
+	if (layer->place == NULL)
+		return -1;
+	if (m->view->places[i] < 0)
+		return -ENOENT;
+	auto_fd int fd = isle_open_same(layer->place, m->view->places[i], O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	return dup3(fd, m->view->places[i], O_CLOEXEC) < 0 ? -errno : m->view->places[i];
+}
+
 static int mount_overlay(const struct mounter *m, const struct isle_step *step, const struct isle_layer *layer,
 			 int target)
 {
 	auto_fd int lower = open_lower(m, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, layer->path);
 	auto_fd int mask = -1;
-	int place = layer->place == NULL ? -1 : open(layer->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int place = reopen_place(m, layer, step->layer);
 
-	m->view->places[step->layer] = place;
 	if (lower < 0)
 		return lower;
 	if (layer->place != NULL && place < 0)
-		return -errno;
+		return place;
 	int r = check_directories(m, layer, place);
 	if (r < 0)
 		return r;
@@ -322,11 +332,20 @@ static int mount_without_layer(const struct mounter *m, const struct isle_step *
 	return 0;
 }
 
+/* The directory of a layer, wherever it lies. */
+static int open_layer(const struct isle *isle, const struct isle_view *view, size_t i)
+{
+	if (view->layers.list[i].place == NULL)
+		return isle_layer_open(isle, &view->layers.list[i]);
+	int fd = view->places[i] < 0 ? -1 : fcntl(view->places[i], F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -ENOENT : fd;
+}
+
 /* Whether the isle has changed something there. overlayfs makes work/work, as a rule only where it takes the lower
  * directory: not so where the stack is too deep for it. */
-static bool has_changes(const struct isle *isle, const struct isle_layer *layer)
+static bool has_changes(const struct mounter *m, size_t i)
 {
-	auto_fd int dir = isle_layer_open(isle, layer);
+	auto_fd int dir = open_layer(m->isle, m->view, i);
 	auto_fd int upper = dir < 0 ? -1 : isle_walk(dir, "upper", O_RDONLY | O_DIRECTORY);
 	bool empty = false;
 
@@ -343,19 +362,25 @@ static int mount_layer(const struct mounter *m, const struct isle_step *step, in
 		return mount_file(m, layer, target);
 	int r = mount_overlay(m, step, layer, target);
 	/* What the isle has changed there must not be out of sight. */
-	if (r >= 0 || has_changes(m->isle, layer))
+	if (r >= 0 || has_changes(m, step->layer))
 		return r;
 	return mount_without_layer(m, step, layer->kind == ISLE_LAYER_SHADOW ? layer->shadow : NULL, target, r);
 }
 
-static int mount_writable(const char *path, int target)
+/* --write: the very object that was planned, or nothing. */
+static int mount_writable(const struct isle_step *step, int target)
 {
 	struct stat st;
 	uint64_t attributes = 0;
+	auto_fd int object = isle_open_same(step->path, step->held, O_PATH);
 
-	if (stat(path, &st) == 0 && !S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+	if (object < 0 || fstat(object, &st) < 0)
+		return object < 0 ? object : -errno;
+	close(step->held); /* of the old mount namespace, in which it would keep its file system busy */
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
 		attributes = MOUNT_ATTR_NODEV;
-	auto_fd int tree = isle_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	auto_fd int tree = isle_open_tree(object, "",
+					  AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0)
 		return tree;
 	int r = attributes == 0 ? 0 : isle_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes, 0);
@@ -450,7 +475,7 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 	case ISLE_STEP_READ_ONLY:
 		return bind_file(m, step->path, target);
 	case ISLE_STEP_BIND:
-		return mount_writable(step->path, target);
+		return mount_writable(step, target);
 	case ISLE_STEP_HIDE:
 		break;
 	case ISLE_STEP_RESOLV:
@@ -467,6 +492,9 @@ static int cannot_show(const struct isle_step *step, int r, struct isle_err *err
 		isle_err_hint(err, "discard what the isle has renamed above it, or use a new isle");
 		return r;
 	}
+	if (r == -ESTALE)
+		return isle_err_text(err, r, "cannot show %s in the isle: something else has come in its place",
+				     isle_quote(step->path));
 	isle_err_errno(err, r, "cannot show %s in the isle", isle_quote(step->path));
 	if (isle_is_no_room(r))
 		isle_err_hint(err, "it is full, and what the isle has changed there cannot be shown without some room");
@@ -542,14 +570,6 @@ static void settle_layer(int dir)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
 		isle_ignore(unlinkat(dir, marks[i], AT_REMOVEDIR));
-}
-
-static int open_layer(const struct isle *isle, const struct isle_view *view, size_t i)
-{
-	int fd = view->places[i] < 0 ? isle_layer_open(isle, &view->layers.list[i])
-				     : fcntl(view->places[i], F_DUPFD_CLOEXEC, 0);
-
-	return fd < 0 ? -errno : fd;
 }
 
 void isle_view_settle(const struct isle *isle, const struct isle_view *view)

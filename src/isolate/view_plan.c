@@ -42,6 +42,7 @@
 #include "standin.h"
 #include "still.h"
 #include "talk.h"
+#include "trusted.h"
 #include "view.h"
 #include "view_hide.h"
 #include "view_internal.h"
@@ -114,7 +115,7 @@ static int make_layer(struct planner *p, int host, const char *path, const struc
 	p->new_layers = true;
 	r = isle_layer_make(p->isle, layer, host);
 	if (isle_is_no_room(r) && layer->place != NULL) {
-		isle_ignore(isle_remove_tree(AT_FDCWD, layer->place));
+		isle_ignore(isle_place_remove(layer->place));
 		layer->place = NULL;
 		say_full(path);
 		r = isle_layer_make(p->isle, layer, host);
@@ -157,7 +158,7 @@ static int leave_full_place(struct planner *p, int host, struct isle_layer *laye
 {
 	if (layer->place == NULL || isle_place_has_room(layer->place) || !is_unused(p->isle, layer, host))
 		return 0;
-	isle_ignore(isle_remove_tree(AT_FDCWD, layer->place));
+	isle_ignore(isle_place_remove(layer->place));
 	layer->place = NULL;
 	p->new_layers = true;
 	say_full(layer->path);
@@ -465,7 +466,7 @@ static int plan_mounts(struct planner *p)
 		auto_free char *parent = strndup(point, (size_t)(strrchr(point, '/') - point));
 		if (parent == NULL)
 			return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
-		auto_fd int dir = open(*parent == '\0' ? "/" : parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		auto_fd int dir = isle_walk_host(*parent == '\0' ? "/" : parent, O_PATH | O_DIRECTORY);
 		int r = dir < 0 ? 0 : plan_child(p, dir, point);
 		if (r < 0)
 			return r;
@@ -500,20 +501,45 @@ static char *resolve(const char *path, bool *ret_missing)
 	return real_parent == NULL ? NULL : isle_path_join(real_parent, name);
 }
 
+/* What PATH leads to, looked up once. As root a link that a user controls is not followed: it could be made to lead
+ * to what is root's. A user follows links as natively, since it is only with the user's own rights. */
+static int find_writable(struct planner *p, const char *path, struct isle_found *ret_found)
+{
+	const struct isle_find_options options = {isle_acts_for_root() ? ISLE_FIND_SAFE_LINKS : 0, 0};
+	struct isle_err why = ISLE_ERR_INIT;
+	int r = isle_find_object(path, &options, ret_found, &why);
+
+	if (r >= 0)
+		return 0;
+	if (why.text[0] == '\0')
+		return isle_err_errno(p->err, r, "cannot make %s writable", isle_quote(path));
+	isle_err_text(p->err, r, "cannot make %s writable: %s", isle_quote(path), why.text);
+	isle_err_hint(p->err,
+		      "as root, name what the link leads to: whoever controls the link could make it lead elsewhere");
+	return r;
+}
+
+/* The descriptor is kept until it is mounted: what the path leads to then must be this very object. */
 static int plan_writable(struct planner *p, const char *path)
 {
-	auto_free char *real = realpath(path, NULL);
+	struct isle_found found;
 	auto_free char *store = realpath(isle_store_path(p->store), NULL);
+	int r = find_writable(p, path, &found);
 
-	if (real == NULL)
-		return isle_err_errno(p->err, -errno, "cannot make %s writable", isle_quote(path));
-	int r = check_named(p, real, "--write");
 	if (r < 0)
 		return r;
-	if (store != NULL && isle_path_below(real, store))
+	auto_fd int held = found.fd;
+	r = check_named(p, found.path, "--write");
+	if (r < 0)
+		return r;
+	if (store != NULL && isle_path_below(found.path, store))
 		return isle_err_text(p->err, -EINVAL, "cannot make %s writable: isles are kept there",
 				     isle_quote(path));
-	return add_step(p, ISLE_STEP_BIND, real) == NULL ? -ENOMEM : 0;
+	struct isle_step *step = add_step(p, ISLE_STEP_BIND, found.path);
+	if (step == NULL)
+		return -ENOMEM;
+	step->held = fd_take(&held);
+	return 0;
 }
 
 static int plan_hidden(struct planner *p, const struct isle_hider *hider, const char *path)
@@ -554,7 +580,7 @@ static int make_standins(struct planner *p, const char *path)
 	if (layer == NULL || !layer->user || layer->kind == ISLE_LAYER_FILE)
 		return 0;
 	auto_fd int upper = isle_layer_open_upper(p->isle, layer);
-	auto_fd int host = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	auto_fd int host = isle_walk_host(layer->path, O_PATH | O_DIRECTORY);
 	if (upper < 0 || host < 0)
 		return 0;
 	int r = isle_standin_make(upper, host, path + (strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path)));
@@ -616,6 +642,26 @@ bool isle_view_is_root(void)
 	       count == 4294967295UL && isle_view_can_mount();
 }
 
+/* The keeper mounts what is opened here, and nothing that has come in its place. */
+static int hold_places(struct planner *p)
+{
+	struct isle_view *view = p->view;
+
+	view->places = calloc(view->layers.count + 1, sizeof(*view->places));
+	if (view->places == NULL)
+		return isle_err_errno(p->err, -ENOMEM, "cannot plan the view");
+	memset(view->places, -1, view->layers.count * sizeof(*view->places)); /* all bits: -1 */
+	for (size_t i = 0; i < view->layers.count; i++) {
+		const char *place = view->layers.list[i].place;
+		int fd = place == NULL ? -1 : isle_place_open(place, O_PATH, NULL);
+
+		if (place != NULL && fd == -EPERM)
+			return isle_place_check(place, p->err);
+		view->places[i] = fd < 0 ? -1 : fd; /* not mounted now: only a step that needs it fails */
+	}
+	return 0;
+}
+
 int isle_view_plan(struct isle_store *store, const struct isle *isle, const struct isle_run_options *options,
 		   struct isle_view *ret_view, struct isle_err *err)
 {
@@ -658,10 +704,9 @@ int isle_view_plan(struct isle_store *store, const struct isle *isle, const stru
 	isle_mounts_done(&p.mounts);
 	if (r < 0)
 		return r;
-	view.places = calloc(view.layers.count + 1, sizeof(*view.places));
-	if (view.places == NULL)
-		return isle_err_errno(err, -ENOMEM, "cannot plan the view");
-	memset(view.places, -1, view.layers.count * sizeof(*view.places)); /* all bits: -1 */
+	r = hold_places(&p);
+	if (r < 0)
+		return r;
 	*ret_view = view;
 	view = ISLE_VIEW_INIT;
 	return 0;

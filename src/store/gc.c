@@ -17,6 +17,7 @@
 #include "path.h"
 #include "quote.h"
 #include "store_internal.h"
+#include "talk.h"
 
 int isle_remove(struct isle_store *store, const struct isle *isle, struct isle_err *err)
 {
@@ -52,24 +53,20 @@ static int remove_placed_layers(int folder, const char *entry)
 	if (isle.dir < 0)
 		return -errno;
 	snprintf(isle.id, sizeof(isle.id), "%.16s", entry); /* what its places are named after */
-	int r = isle_layers_read(&isle, &layers, NULL);
+	int r = isle_layers_parse(&isle, &layers, NULL);
 	isle_cleanup_fd(&isle.dir);
 	if (r == -EUCLEAN)
 		return 0; /* a table that is not to be believed leads nowhere */
 	for (size_t i = 0; r >= 0 && i < layers.count; i++) {
 		const char *place = layers.list[i].place;
-		const char *slash = place == NULL ? NULL : strrchr(place, '/');
-		auto_free char *parent = slash == NULL ? NULL : strndup(place, (size_t)(slash - place));
 
-		if (parent == NULL)
-			continue;
-		auto_fd int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (dir < 0)
-			continue; /* not mounted now: nothing of it can be reached */
-		r = isle_remove_tree(dir, slash + 1);
-		if (r == -ENOENT)
+		r = place == NULL ? 0 : isle_place_remove(place);
+		if (r == -EPERM)
+			isle_note("%s is left as it is: others control a directory on the way to it",
+				  isle_quote(place));
+		/* What is not mounted now cannot be reached. */
+		if (r == -EPERM || r == -ENOTDIR || r == -ELOOP || r == -EACCES)
 			r = 0;
-		(void)rmdir(parent); /* the place itself, when this was the last layer in it */
 	}
 	return r;
 }
@@ -121,7 +118,7 @@ static int sweep_isle(int folder, const char *entry, void *data)
 	if (isle.dir < 0) /* nor its shadows for unused */
 		return errno == ENOENT ? 0 : -errno;
 	snprintf(isle.id, sizeof(isle.id), "%.16s", entry); /* what its places are named after */
-	int r = isle_layers_read(&isle, &layers, NULL);
+	int r = isle_layers_parse(&isle, &layers, NULL);
 	isle_cleanup_fd(&isle.dir);
 	for (size_t i = 0; r >= 0 && i < layers.count; i++) {
 		if (layers.list[i].shadow != NULL)

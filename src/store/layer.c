@@ -21,12 +21,18 @@
 #include "buf.h"
 #include "io.h"
 #include "path.h"
+#include "quote.h"
 #include "store_internal.h"
+#include "trusted.h"
 
 static const char header[] = "isle-layers 1\n";
 static const char *const kind_names[] = {"overlay", "shadow", "file"};
 
-enum { FIELDS = 6, TABLE_LIMIT = 64 << 20 };
+enum {
+	FIELDS = 6,
+	TABLE_LIMIT = 64 << 20,
+	PLACE_OWN = 2, /* of DIRECTORY/.isle.../ID-N */
+};
 
 static void add_field(struct isle_buf *out, const char *text, char end)
 {
@@ -191,7 +197,7 @@ static bool is_covered(const struct isle *isle, const struct isle_layers *layers
 {
 	const char *name = strrchr(layer->path, '/') + 1;
 	size_t length = (size_t)(name - layer->path);
-	char path[PATH_MAX + NAME_MAX];
+	char path[NAME_MAX + 40];
 	struct stat st;
 
 	if (!layer->user || *name == '\0')
@@ -201,11 +207,12 @@ static bool is_covered(const struct isle *isle, const struct isle_layers *layers
 		return false;
 	if (above->covered)
 		return true;
-	if (above->place != NULL)
-		snprintf(path, sizeof(path), "%s/upper/%s", above->place, name);
-	else
+	if (above->place == NULL) {
 		snprintf(path, sizeof(path), "layers.d/%u/upper/%s", above->number, name);
-	return fstatat(isle->dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+		return fstatat(isle->dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	}
+	auto_fd int upper = isle_layer_open_upper(isle, above);
+	return upper >= 0 && fstatat(upper, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void isle_layers_look(const struct isle *isle, struct isle_layers *layers)
@@ -214,7 +221,7 @@ void isle_layers_look(const struct isle *isle, struct isle_layers *layers)
 		layers->list[i].covered = is_covered(isle, layers, &layers->list[i]);
 }
 
-int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err)
+int isle_layers_parse(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err)
 {
 	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
@@ -232,6 +239,21 @@ int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, st
 	}
 	if (r < 0)
 		return isle_err_errno(err, r, "cannot read the layer table of isle '%s'", isle->name);
+	*ret_layers = layers;
+	layers = ISLE_LAYERS_INIT;
+	return 0;
+}
+
+int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err)
+{
+	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
+	int r = isle_layers_parse(isle, &layers, err);
+
+	for (size_t i = 0; r >= 0 && i < layers.count; i++)
+		if (layers.list[i].place != NULL)
+			r = isle_place_check(layers.list[i].place, err);
+	if (r < 0)
+		return r;
 	isle_layers_look(isle, &layers);
 	*ret_layers = layers;
 	layers = ISLE_LAYERS_INIT;
@@ -245,18 +267,54 @@ void isle_layers_done(struct isle_layers *layers)
 	*layers = ISLE_LAYERS_INIT;
 }
 
+int isle_place_open(const char *place, int flags, struct isle_err *err)
+{
+	return isle_trusted_open(place, PLACE_OWN, flags | O_DIRECTORY, err);
+}
+
+int isle_place_check(const char *place, struct isle_err *err)
+{
+	struct isle_err why = ISLE_ERR_INIT;
+	auto_fd int fd = isle_place_open(place, O_PATH, &why);
+
+	/* Not there: nothing can be taken for it. */
+	if (fd >= 0 || why.text[0] == '\0')
+		return 0;
+	isle_err_text(err, -EPERM, "nothing in %s is used or changed: %s", isle_quote(place), why.text);
+	isle_err_hint(err, "what lies there may be forged; if you know that it is not, make every directory on the way "
+			   "to it root's or yours, and close it to others");
+	return -EPERM;
+}
+
+int isle_place_parent(const char *place, const char **ret_name)
+{
+	return isle_trusted_parent(place, PLACE_OWN - 1, ret_name, NULL);
+}
+
+int isle_place_remove(const char *place)
+{
+	const char *name = NULL, *holder_name = NULL;
+	auto_fd int holder = isle_place_parent(place, &name);
+	int r = holder < 0 ? holder : isle_remove_if_there(holder, name);
+	char path[PATH_MAX];
+
+	if (holder < 0 || (size_t)(name - place) > sizeof(path))
+		return holder == -ENOENT ? 0 : r;
+	snprintf(path, sizeof(path), "%.*s", (int)(name - 1 - place), place);
+	auto_fd int above = isle_trusted_parent(path, 0, &holder_name, NULL);
+	if (above >= 0)
+		isle_ignore(unlinkat(above, holder_name, AT_REMOVEDIR)); /* when this was the last layer in it */
+	return r;
+}
+
 int isle_layer_open(const struct isle *isle, const struct isle_layer *layer)
 {
 	char name[40];
-	int fd;
 
-	if (layer->place != NULL) {
-		fd = open(layer->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	} else {
-		snprintf(name, sizeof(name), "layers.d/%u", layer->number);
-		fd = openat(isle->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	}
-	return fd < 0 ? -errno : fd;
+	if (layer->place != NULL)
+		return isle_place_open(layer->place, O_RDONLY, NULL);
+	snprintf(name, sizeof(name), "layers.d/%u", layer->number);
+	return isle_walk(isle->dir, name, O_RDONLY | O_DIRECTORY);
 }
 
 int isle_layer_open_upper(const struct isle *isle, const struct isle_layer *layer)
@@ -281,11 +339,12 @@ int isle_layer_open_shadow(const struct isle_store *store, const struct isle_lay
 int isle_layer_open_host(const struct isle_layer *layer)
 {
 	int flags = layer->kind == ISLE_LAYER_FILE ? O_PATH | O_NOFOLLOW : O_RDONLY | O_DIRECTORY;
-	int fd = open(layer->path, flags | O_CLOEXEC);
+	int fd = isle_walk_host(layer->path, flags);
 
-	if (fd < 0 && errno == EACCES && layer->kind != ISLE_LAYER_FILE)
-		fd = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd == -EACCES && layer->kind != ISLE_LAYER_FILE)
+		fd = isle_walk_host(layer->path, O_PATH | O_DIRECTORY);
+	/* A link has come in the place of a directory, which is gone with that. */
+	return fd == -ELOOP ? -ENOTDIR : fd;
 }
 
 const char *isle_layer_xattr(const struct isle_layer *layer)

@@ -51,8 +51,11 @@ struct isle_layers {
 
 #define ISLE_LAYERS_INIT ((struct isle_layers){0})
 
-/* Reads the table; an isle that never ran has none and count is 0. */
+/* Reads the table; an isle that never ran has none and count is 0. -EPERM where somebody else could have put something
+ * in the place of one of its layers: nothing may be made of it then. */
 int isle_layers_read(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err) isle_must_check;
+/* The same without a look at the layers, for cleaning up: none is `covered`. */
+int isle_layers_parse(const struct isle *isle, struct isle_layers *ret_layers, struct isle_err *err) isle_must_check;
 void isle_layers_done(struct isle_layers *layers);
 /* Tells again which layers are covered: isle_layers_read() does, but a program that runs in the isle can change it. */
 void isle_layers_look(const struct isle *isle, struct isle_layers *layers);
@@ -69,6 +72,19 @@ int isle_layer_open_upper(const struct isle *isle, const struct isle_layer *laye
 int isle_layer_open_shadow(const struct isle_store *store, const struct isle_layer *layer) isle_must_check;
 /* The host's directory at layer->path (O_PATH for a FILE layer's file). */
 int isle_layer_open_host(const struct isle_layer *layer) isle_must_check;
+
+/*
+ * Places: DIRECTORY/.isle.../ID-N, on another file system than the store. All who open one go through here: the last
+ * two directories are the caller's and closed to others, and nobody else can exchange anything on the way (trusted.h).
+ */
+/* The directory that holds upper and work. A new descriptor or -errno; err is set where others control the way. */
+int isle_place_open(const char *place, int flags, struct isle_err *err) isle_must_check;
+/* -EPERM, with all that a user needs to know, where others control the way. A place that is not there is no error. */
+int isle_place_check(const char *place, struct isle_err *err) isle_must_check;
+/* O_PATH of DIRECTORY/.isle..., and ID-N. */
+int isle_place_parent(const char *place, const char **ret_name) isle_must_check;
+/* Deletes it, and with the last one the directory that holds them. 0 also when there is none. */
+int isle_place_remove(const char *place) isle_must_check;
 
 const char *isle_layer_xattr(const struct isle_layer *layer);
 

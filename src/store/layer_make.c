@@ -19,9 +19,12 @@ static int make_directory(const struct isle *isle, const struct isle_layer *laye
 	char name[40];
 
 	if (layer->place != NULL) {
-		if (mkdir(layer->place, 0700) < 0)
-			return -errno;
-		return 0;
+		const char *last = NULL;
+		auto_fd int parent = isle_place_parent(layer->place, &last);
+
+		if (parent < 0)
+			return parent;
+		return mkdirat(parent, last, 0700) < 0 ? -errno : 0;
 	}
 	snprintf(name, sizeof(name), "layers.d/%u", layer->number);
 	if (mkdirat(isle->dir, name, 0700) == 0)

@@ -20,6 +20,7 @@
 #include "path.h"
 #include "quote.h"
 #include "store_internal.h"
+#include "trusted.h"
 
 static const char probe_name[] = ".probe";
 
@@ -117,19 +118,23 @@ static bool is_disk(const char *type)
 /* Tries one directory: it is made, probed, and removed again where layers cannot live in it. */
 static int try_place(char *path)
 {
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
+	const struct isle_find_options options = {ISLE_FIND_TRUSTED | ISLE_FIND_NO_LINKS | ISLE_FIND_MAKE, 1};
+	struct isle_found found;
+	const char *name = NULL;
+	int r = isle_find_object(path, &options, &found, NULL);
+
+	if (r < 0)
+		return r;
+	auto_fd int object = found.fd;
+	auto_fd int dir = openat(object, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
-	if (fstat(dir, &st) < 0)
-		return -errno;
-	if (st.st_uid != geteuid())
-		return -EPERM;
-	int r = isle_store_is_memory(dir) ? -EOPNOTSUPP : isle_store_probe(dir, NULL);
-	if (r < 0)
-		(void)rmdir(path);
+	r = isle_store_is_memory(dir) ? -EOPNOTSUPP : isle_store_probe(dir, NULL);
+	if (r >= 0)
+		return r;
+	auto_fd int parent = isle_trusted_parent(path, 0, &name, NULL);
+	if (parent >= 0)
+		isle_ignore(unlinkat(parent, name, AT_REMOVEDIR));
 	return r;
 }
 

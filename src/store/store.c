@@ -6,7 +6,8 @@
  *    isle's program wrote, setuid bits included.
  * 2. Whether layers can live there is tried once, when the store is made: the file `format` is written last and marks a
  *    complete store. A store without it is completed by the next command.
- * 3. When the default place cannot hold layers (network, FUSE, overlay, memory), another local file system is
+ * 3. Root's store lies where nobody else controls a directory on the way to it (trusted.h), whatever $ISLE_HOME says.
+ * 4. When the default place cannot hold layers (network, FUSE, overlay, memory), another local file system is
  *    taken, said once, and a symbolic link at the default place leads to it. A place that $ISLE_HOME names is
  *    never replaced.
  */
@@ -30,6 +31,7 @@
 #include "quote.h"
 #include "store_internal.h"
 #include "talk.h"
+#include "trusted.h"
 
 static const char format_text[] = "isle store 1\n";
 
@@ -186,8 +188,32 @@ static int link_elsewhere(const char *path, struct isle_err *why, char **ret_pat
 	return 0;
 }
 
+/* As root nobody else may control the way: a link in the place of the store could lead to any directory of root's,
+ * which would be closed to others and filled, or another store come in its place. */
+static int open_trusted(const char *path, struct isle_err *err)
+{
+	const struct isle_find_options options = {ISLE_FIND_TRUSTED | ISLE_FIND_MAKE, 0};
+	struct isle_err why = ISLE_ERR_INIT;
+	struct isle_found found;
+	int r = isle_find_object(path, &options, &found, &why);
+
+	if (r < 0 && why.text[0] != '\0') {
+		isle_err_text(err, r, "the store %s is not used as root: %s", isle_quote(path), why.text);
+		isle_err_hint(err,
+			      "set ISLE_HOME to a directory that root alone controls, as the default /var/lib/isle");
+		return r;
+	}
+	if (r < 0)
+		return isle_err_errno(err, r, "cannot open the store %s", isle_quote(path));
+	auto_fd int object = found.fd;
+	int fd = openat(object, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? isle_err_errno(err, -errno, "cannot open the store %s", isle_quote(path)) : fd;
+}
+
 static int open_or_make(char *path, struct isle_err *err)
 {
+	if (isle_acts_for_root())
+		return open_trusted(path, err);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0)
