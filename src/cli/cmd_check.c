@@ -4,6 +4,7 @@
 #include "keep.h"
 #include "quote.h"
 #include "verbs.h"
+#include "writers.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -76,6 +77,7 @@ static int print_json(const struct isle_keep *keep, const struct isle_commit_res
 	for (size_t i = 0; i < result->flagged.count; i++)
 		json_flagged(&j, &result->flagged.list[i]);
 	isle_json_end(&j);
+	isle_writable_json(result, &j);
 	isle_json_end(&j);
 	return isle_json_done(&j);
 }
@@ -96,6 +98,11 @@ static int print_text(const struct isle_commit_result *result)
 {
 	auto_free char *summary = isle_summary_text(&result->summary);
 
+	for (size_t i = 0; i < result->writable_count; i++) {
+		auto_free char *text = isle_writable_text(&result->writable[i]);
+
+		printf("note: %s\n", text ? text : "");
+	}
 	for (size_t i = 0; i < result->conflicts.count; i++)
 		print_conflict(&result->conflicts.list[i]);
 	for (size_t i = 0; i < result->notes.count; i++) {

@@ -3,6 +3,7 @@
 #include "keep.h"
 #include "quote.h"
 #include "talk.h"
+#include "writers.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -127,6 +128,11 @@ static void tell_flagged(const struct isle_findings *flagged)
 
 void isle_keep_tell(const struct isle_commit_result *result)
 {
+	for (size_t i = 0; i < result->writable_count; i++) {
+		auto_free char *text = isle_writable_text(&result->writable[i]);
+
+		isle_note("%s", text ? text : result->writable[i].path);
+	}
 	tell_notes(&result->notes);
 	tell_conflicts(result);
 	tell_flagged(&result->flagged);

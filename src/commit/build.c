@@ -10,6 +10,7 @@
 #include "compose.h"
 #include "criteria.h"
 #include "found.h"
+#include "kernel.h"
 #include "orphans.h"
 #include "path.h"
 #include "quote.h"
@@ -17,6 +18,7 @@
 #include "subtree.h"
 #include "writers.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +45,32 @@ void isle_builder_done(struct isle_builder *b)
 	isle_plan_done(&b->plan);
 }
 #define auto_builder __attribute__((cleanup(isle_builder_done)))
+
+int isle_builder_is_cross(struct isle_builder *b, unsigned layer)
+{
+	const struct isle_layer *l = &b->layers.list[layer];
+	auto_fd int host = -1, place = -1;
+	struct statx here, there;
+	int r;
+
+	if (b->cross[layer])
+		return b->cross[layer] == 2;
+	host = isle_walk(b->host.root, l->path + 1, O_PATH);
+	if (host < 0)
+		return host;
+	r = isle_statx(host, "", &there);
+	if (r >= 0 && l->place)
+		r = place = isle_place_open(l->place, O_PATH, NULL);
+	if (r >= 0)
+		r = isle_statx(l->place ? place : isle_store_fd(b->store), "", &here);
+	if (r < 0)
+		return r;
+	b->cross[layer] = here.stx_dev_major == there.stx_dev_major && here.stx_dev_minor == there.stx_dev_minor &&
+					  here.stx_mnt_id == there.stx_mnt_id
+				  ? 1
+				  : 2;
+	return b->cross[layer] == 2;
+}
 
 static int init(struct isle_builder *b)
 {

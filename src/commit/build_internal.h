@@ -62,7 +62,7 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover) isle_must_ch
 int isle_conflicts(struct isle_builder *b) isle_must_check;
 
 /* Whether the layer's parking and the host do not share a mount; < 0: that cannot be told. */
-int isle_emit_is_cross(struct isle_builder *b, unsigned layer) isle_must_check;
+int isle_builder_is_cross(struct isle_builder *b, unsigned layer) isle_must_check;
 
 /* The host's directory of an absolute path, and the layer's of a path below its upper. Borrowed. */
 int isle_builder_upper(struct isle_builder *b, unsigned layer, const char *path, const char **ret_name) isle_must_check;

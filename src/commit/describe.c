@@ -4,6 +4,7 @@
 #include "json.h"
 #include "plan.h"
 #include "quote.h"
+#include "writers.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -237,6 +238,7 @@ int isle_plan_print_json(const struct isle_plan *plan, const struct isle_commit_
 	for (i = 0; i < result->notes.count; i++)
 		json_left_out(&j, &result->notes.list[i]);
 	isle_json_end(&j);
+	isle_writable_json(result, &j);
 	isle_json_array(&j, "actions");
 	for (i = 0; i < plan->action_count; i++)
 		json_action(&j, &plan->actions[i]);

@@ -48,32 +48,6 @@ static const char *prefix_of(const struct isle_builder *b, const struct isle_cha
 	return isle_layer_xattr(&b->layers.list[change->layer]);
 }
 
-int isle_emit_is_cross(struct isle_builder *b, unsigned layer)
-{
-	const struct isle_layer *l = &b->layers.list[layer];
-	auto_fd int host = -1, place = -1;
-	struct statx here, there;
-	int r;
-
-	if (b->cross[layer])
-		return b->cross[layer] == 2;
-	host = isle_walk(b->host.root, l->path + 1, O_PATH);
-	if (host < 0)
-		return host;
-	r = isle_statx(host, "", &there);
-	if (r >= 0 && l->place)
-		r = place = isle_place_open(l->place, O_PATH, NULL);
-	if (r >= 0)
-		r = isle_statx(l->place ? place : isle_store_fd(b->store), "", &here);
-	if (r < 0)
-		return r;
-	b->cross[layer] = here.stx_dev_major == there.stx_dev_major && here.stx_dev_minor == there.stx_dev_minor &&
-					  here.stx_mnt_id == there.stx_mnt_id
-				  ? 1
-				  : 2;
-	return b->cross[layer] == 2;
-}
-
 static int copy_string(const char *text, char **ret_copy)
 {
 	*ret_copy = text ? strdup(text) : NULL;
@@ -97,7 +71,7 @@ static struct isle_action *new_action(struct isle_builder *b, const struct isle_
 				      enum isle_action_kind kind, const char *path)
 {
 	struct isle_action *action = isle_plan_add(&b->plan);
-	int cross = isle_emit_is_cross(b, change->layer);
+	int cross = isle_builder_is_cross(b, change->layer);
 
 	if (!action || cross < 0) {
 		isle_err_errno(b->err, action ? cross : -ENOMEM, "cannot plan '%s'", path);
@@ -121,18 +95,6 @@ static struct isle_action *new_action(struct isle_builder *b, const struct isle_
 	return action;
 }
 
-/* Of the object that the plan is about, not of whatever is there by now: taking back gives it that. */
-static int read_old_meta(int dir, const char *name, struct isle_action *action)
-{
-	auto_fd int fd = -1;
-	struct isle_stat now;
-	int r = isle_hold(dir, name, &action->old, &fd, &now);
-
-	if (r > 0)
-		r = isle_meta_new(fd, "", &action->old_meta);
-	return r == 0 && fd < 0 ? -ESTALE : r;
-}
-
 /* Metadata of both sides into the action. */
 static int add_metas(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
@@ -140,7 +102,7 @@ static int add_metas(struct isle_builder *b, const struct isle_change *change, s
 	int r, dir;
 
 	dir = isle_dirs_parent(&b->host, isle_change_host(change), &name);
-	r = dir < 0 ? dir : read_old_meta(dir, name, action);
+	r = dir < 0 ? dir : isle_hold_meta(dir, name, &action->old, &action->old_meta);
 	if (r >= 0 && b->layers.list[change->layer].kind == ISLE_LAYER_FILE) {
 		dir = isle_layer_open(b->isle, &b->layers.list[change->layer]);
 		r = dir < 0 ? dir : isle_meta_new(dir, "file", &action->new_meta);
@@ -267,16 +229,6 @@ static int find_unchanged_name(struct isle_builder *b, const struct isle_change 
 	return r;
 }
 
-/* The host's file that a copy or a further name is made of is this one. */
-static int set_linked(struct isle_action *action, const struct isle_stat *file)
-{
-	action->linked = malloc(sizeof(*action->linked));
-	if (!action->linked)
-		return -ENOMEM;
-	*action->linked = *file;
-	return 0;
-}
-
 /* A copy: of the source, or where that has no data, of the host's. */
 static int prepare_copy(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
@@ -292,7 +244,7 @@ static int prepare_copy(struct isle_builder *b, const struct isle_change *change
 				     isle_quote(isle_change_data(change)));
 	if (r < 0)
 		return r;
-	r = set_linked(action, &data);
+	r = isle_action_set_linked(action, &data);
 	return r < 0 ? r : copy_string(isle_change_data(change), &action->from);
 }
 
@@ -318,7 +270,7 @@ static int link_to_unchanged(struct isle_builder *b, const struct isle_change *c
 		return r < 0 ? r : prepare_copy(b, change, action);
 	}
 	action->prepare = ISLE_PREPARE_HOST;
-	return set_linked(action, &data);
+	return isle_action_set_linked(action, &data);
 }
 
 static size_t count_group(const struct isle_builder *b, const struct isle_change *change, uint64_t host_ino)
@@ -337,7 +289,9 @@ static bool cannot_exchange(struct isle_builder *b, const struct isle_change *ch
 					 SMB2_SUPER_MAGIC, V9FS_MAGIC,	    CEPH_SUPER_MAGIC};
 	const char *name;
 	struct statfs st;
-	int dir = isle_emit_is_cross(b, change->layer) <= 0 ? -1 : isle_dirs_parent(&b->host, isle_change_host(change), &name);
+	int dir = isle_builder_is_cross(b, change->layer) <= 0
+			  ? -1
+			  : isle_dirs_parent(&b->host, isle_change_host(change), &name);
 
 	for (size_t i = 0; dir >= 0 && fstatfs(dir, &st) == 0 && i < ARRAY_SIZE(types); i++)
 		if ((unsigned)st.f_type == types[i])
@@ -454,7 +408,7 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 
 	if (host) {
 		action->prepare = ISLE_PREPARE_HOST;
-		if (set_linked(action, &host->before) < 0)
+		if (isle_action_set_linked(action, &host->before) < 0)
 			return -ENOMEM;
 		return copy_string(isle_change_host(host), &action->from);
 	}
@@ -473,7 +427,7 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 	if (S_ISREG(change->after.mode) && change->metacopy && is_name_of_data(b, change, &data)) {
 		action->prepare = ISLE_PREPARE_HOST;
 		action->flags |= ISLE_ACTION_SHARED;
-		if (set_linked(action, &data) < 0)
+		if (isle_action_set_linked(action, &data) < 0)
 			return -ENOMEM;
 		return copy_string(change->data, &action->from);
 	}
@@ -767,7 +721,8 @@ static int refuse_blind(struct isle_builder *b, const struct isle_change *change
 static int emit_composed(struct isle_builder *b, const struct isle_change *change,
 			 const struct isle_composition *composition)
 {
-	bool linked = change->before.nlink > 1 && !change->parted && !change->another && b->options->replace != ISLE_REPLACE_RENAME;
+	bool seen = b->found[change - b->changes.list] == ISLE_FOUND_SEEN;
+	bool linked = seen && change->before.nlink > 1 && !change->parted && b->options->replace != ISLE_REPLACE_RENAME;
 	bool write = linked || is_written(b, change) || cannot_exchange(b, change);
 	struct isle_action *action;
 	int r = write ? emit_write(b, change) : emit_put(b, change, change->path, true);

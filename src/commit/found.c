@@ -175,7 +175,7 @@ const char *isle_found_obstacle(struct isle_builder *b, size_t i)
 		return "it is a mount of its own";
 	if (change->metacopy)
 		return "its content is that of the file that is gone";
-	if (isle_emit_is_cross(b, change->layer) != 0)
+	if (isle_builder_is_cross(b, change->layer) != 0)
 		return "it would have to be copied, since it is on another mount than the isle";
 	if (is_stuck(b, change))
 		return "it belongs to another, in a sticky directory";

@@ -66,3 +66,12 @@ int isle_move_wanted(const struct isle_spot *from, const struct isle_spot *to, c
 	r = ret_came->mode ? isle_move(to->dir, to->name, from->dir, from->name, RENAME_NOREPLACE) : 0;
 	return r < 0 ? r : 0;
 }
+
+int isle_hold_meta(int dir, const char *name, const struct isle_stat *wanted, struct isle_meta **ret_meta)
+{
+	auto_fd int fd = -1;
+	struct isle_stat now;
+	int r = isle_hold(dir, name, wanted, &fd, &now);
+
+	return r < 0 ? r : r == 0 ? -ESTALE : isle_meta_new(fd, "", ret_meta);
+}

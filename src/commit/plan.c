@@ -5,6 +5,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+int isle_action_set_linked(struct isle_action *action, const struct isle_stat *file)
+{
+	action->linked = malloc(sizeof(*action->linked));
+	if (!action->linked)
+		return -ENOMEM;
+	*action->linked = *file;
+	return 0;
+}
+
 void isle_action_upper(struct isle_action *action, char *upper)
 {
 	if (!action->upper_in_path)

@@ -129,6 +129,8 @@ struct isle_plan {
 void isle_plan_done(struct isle_plan *plan);
 #define auto_plan __attribute__((cleanup(isle_plan_done)))
 void isle_action_done(struct isle_action *action);
+/* The host's file `from` that it is made of. -ENOMEM. */
+int isle_action_set_linked(struct isle_action *action, const struct isle_stat *file) isle_must_check;
 /* Another upper, heap or NULL. */
 void isle_action_upper(struct isle_action *action, char *upper);
 

@@ -200,7 +200,8 @@ static int hold_target(struct isle_transaction *tx, const struct isle_action *ac
 		r = isle_hold(target.dir, target.name, &action->old, &fd, &now);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
 		return 0;
-	/* After a restart the number alone tells, and it can be used again: this operation gives it one of two owners. */
+	/* After a restart the number alone tells, and it can be used again: this operation gives it one of two owners.
+	 */
 	if (r > 0 && now.uid != action->old_meta->st.stx_uid && now.uid != action->new_meta->st.stx_uid)
 		return 0;
 	if (r > 0)

@@ -299,7 +299,8 @@ int isle_tx_save(struct isle_transaction *tx, size_t i)
 	if (r > 0 && !original)
 		return 0;
 	if (r == 0 && swapped)
-		r = -ESTALE; /* whoever may write beside the host's files has put something else there: no copy of that */
+		r = -ESTALE; /* whoever may write beside the host's files has put something else there: no copy of that
+			      */
 	if (r > 0)
 		r = isle_remove_tree(record.dir, record.name);
 	if (r >= 0)

@@ -24,6 +24,7 @@
 #include "touched.h"
 #include "transaction_internal.h"
 #include "undoable.h"
+#include "writers.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -716,7 +717,8 @@ static int build(struct undo *u)
 		u->plan.summary.create = u->old.summary.remove;
 		u->plan.summary.remove = u->old.summary.create;
 	}
-	if (isle_plan_sort(&u->plan) < 0 || isle_plan_identify(&u->plan) < 0)
+	if (isle_plan_sort(&u->plan) < 0 || isle_plan_identify(&u->plan) < 0 ||
+	    isle_writers_note(u->host.root, &u->plan, u->result) < 0)
 		return out_of_memory(u);
 	return 0;
 }
@@ -735,12 +737,8 @@ static int undo_locked(struct undo *u, const struct isle_commit_options *options
 	if (r < 0)
 		return r;
 	result->summary = u->plan.summary;
-	if (result->conflicts.count > 0) {
-		result->outcome = ISLE_OUTCOME_CONFLICT;
-		return 0;
-	}
-	if (u->plan.action_count == 0) {
-		result->outcome = ISLE_OUTCOME_NOTHING;
+	if (result->conflicts.count > 0 || u->plan.action_count == 0) {
+		result->outcome = result->conflicts.count > 0 ? ISLE_OUTCOME_CONFLICT : ISLE_OUTCOME_NOTHING;
 		return 0;
 	}
 	if (options->tell)

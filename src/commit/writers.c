@@ -2,10 +2,12 @@
 #include "writers.h"
 #include "map.h"
 #include "path.h"
+#include "quote.h"
 #include "subtree.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -179,7 +181,8 @@ static int note_top(const struct isle_writers *w, struct isle_map *known, struct
 	return r;
 }
 
-/* The metadata of a directory that is made is part of that. A directory that is not there yet lies in one that counts. */
+/* The metadata of a directory that is made is part of that. A directory that is not there yet lies in one that counts.
+ */
 static int note_action(struct isle_writers *w, const struct isle_action *action, struct isle_map *known,
 		       struct isle_commit_result *result)
 {
@@ -207,4 +210,45 @@ int isle_writers_note(int root, const struct isle_plan *plan, struct isle_commit
 	for (i = 0; i < plan->action_count && r >= 0; i++)
 		r = note_action(&w, &plan->actions[i], &known, result);
 	return r;
+}
+
+char *isle_writable_text(const struct isle_writable *one)
+{
+	const char *plural = one->changes == 1 ? " lies" : "s lie";
+	auto_free char *who = NULL;
+	char *text = NULL;
+	int n;
+
+	if (one->name)
+		n = asprintf(&who, "%s '%s'", one->by, isle_quote(one->name));
+	else if (one->id > 0)
+		n = asprintf(&who, "%s %u", one->by, one->id);
+	else
+		n = asprintf(&who, "%s", one->by);
+	if (n < 0) {
+		who = NULL;
+		return NULL;
+	}
+	n = asprintf(&text, "%" PRIu64 " change%s in a directory that %s may change: %s", one->changes, plural, who,
+		     isle_quote(one->path));
+	return n < 0 ? NULL : text;
+}
+
+void isle_writable_json(const struct isle_commit_result *result, struct isle_json *json)
+{
+	isle_json_array(json, "writable_by_others");
+	for (size_t i = 0; i < result->writable_count; i++) {
+		const struct isle_writable *one = &result->writable[i];
+
+		isle_json_object(json, NULL);
+		isle_json_path(json, "path", one->path);
+		isle_json_str(json, "by", one->by);
+		if (one->id > 0)
+			isle_json_int(json, "id", one->id);
+		if (one->name)
+			isle_json_str(json, "name", one->name);
+		isle_json_int(json, "changes", (int64_t)one->changes);
+		isle_json_end(json);
+	}
+	isle_json_end(json);
 }

@@ -38,3 +38,8 @@ int isle_writers_ask(struct isle_writers *writers, const char *path) isle_must_c
 
 /* For root: which directories of others the plan changes something in, each once, into result->writable. */
 int isle_writers_note(int root, const struct isle_plan *plan, struct isle_commit_result *result) isle_must_check;
+
+/* "3 changes lie in a directory that user 'ann' may change: /home/ann"; heap. */
+char *isle_writable_text(const struct isle_writable *one);
+/* All of them, as a member of the present object. */
+void isle_writable_json(const struct isle_commit_result *result, struct isle_json *json);
