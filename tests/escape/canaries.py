@@ -104,6 +104,7 @@ class Canaries:
         for name in "plain", "fifo", "null", "proc", ".":
             os.chown(f"{top}/real-ro/{name}", self.uid, self.gid)
         os.chmod(top + "/real-ro/fifo", 0o666)
+        os.chmod(top + "/real-ro/plain", 0o644)
         for name, kind in (("stream", socket.SOCK_STREAM), ("dgram", socket.SOCK_DGRAM), ("seqpacket", socket.SOCK_SEQPACKET)):
             s = socket.socket(socket.AF_UNIX, kind)
             s.bind(f"{top}/real-ro/{name}")
@@ -370,8 +371,8 @@ class Canaries:
     def state(self, everything=False):
         out = {}
         out["ran"] = open(self.top + "/ran").read() if os.path.exists(self.top + "/ran") else ""
-        for top in self.host, "/dev", "/etc/passwd", self.top + "/bin", self.top + "/real-ro", self.top + "/tmpfs", self.top + "/writable", self.top + "/sockets":
-            self.tree(top, out) if os.path.isdir(top) else out.update({top: os.stat(top).st_mtime_ns})
+        for top in self.host, "/dev", self.top + "/bin", self.top + "/real-ro", self.top + "/tmpfs", self.top + "/writable", self.top + "/sockets":
+            self.tree(top, out)
         for path, mode in (self.modes_of("/proc") | (self.modes_of("/sys") if everything else {})).items():
             out["modes " + path] = mode
         if everything:
@@ -412,8 +413,11 @@ class Canaries:
         after = self.state(True)
         self.unstable = {k for k in before.keys() | after.keys() if k != "events" and before.get(k) != after.get(k)}
 
-    def restore(self):
+    def restore(self, changed=None):
+        """Puts back what these keys of state() are about; all of it without them."""
         for path, (mode, uid, gid) in self.modes.items():
+            if changed is not None and "modes " + path not in changed:
+                continue
             try:
                 st = os.lstat(path)
                 if (st.st_uid, st.st_gid) != (uid, gid):
@@ -422,8 +426,16 @@ class Canaries:
                     os.chmod(path, stat.S_IMODE(mode))
             except OSError:
                 pass
-        self.set_dev_modes()
-        self.make_files()
+        if changed is None or any(key.startswith("/dev") for key in changed):
+            self.set_dev_modes()
+        if changed is None or any(key.startswith(self.host) for key in changed):
+            self.make_files()
+        for name, uid, gid, mode in (("plain", self.uid, self.gid, 0o644), ("null", self.uid, self.gid, 0o666), ("fifo", self.uid, self.gid, 0o666)):
+            if changed is None or f"{self.top}/real-ro/{name}" in changed:
+                os.chown(f"{self.top}/real-ro/{name}", uid, gid)
+                os.chmod(f"{self.top}/real-ro/{name}", mode)
+        if changed and "ran" in changed:
+            os.unlink(self.top + "/ran")
 
     def end(self):
         self.restore()

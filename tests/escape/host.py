@@ -81,7 +81,7 @@ class Runner:
             ESCAPE_HANDLE=run(self.home + "/bin/escape", "--handle", self.canaries.host + "/file").strip())
         self.canaries.settle()
         self.before = self.canaries.state(True)
-        self.number, self.counts, self.bad = 0, collections.Counter(), []
+        self.number, self.counts, self.bad, self.guilty = 0, collections.Counter(), [], set()
 
     # ---- what a run is given
 
@@ -269,10 +269,8 @@ class Runner:
         return [f"{key}: {str(self.before.get(key))[:150]} -> {str(after.get(key))[:150]}" for key in sorted(after.keys() | (self.before.keys() if everything else set()))
                 if self.before.get(key) != after.get(key)]
 
-    def restore(self):
-        self.canaries.restore()
-        self.before = self.canaries.state(True)
-        self.before["events"] = []
+    def restore(self, changes):
+        self.canaries.restore({change.split(": ")[0] for change in changes})
 
     def find(self, cases, everything):
         """Which of them changed the host? Yields (case, changes)."""
@@ -280,13 +278,14 @@ class Runner:
             self.attempt(cases)
             changes = self.changes(everything)
             if changes:
-                self.restore()
+                self.restore(changes)
                 yield cases[0], changes
             return
         for half in cases[:len(cases) // 2], cases[len(cases) // 2:]:
             self.attempt(half)
-            if self.changes(everything):
-                self.restore()
+            changes = self.changes(everything)
+            if changes:
+                self.restore(changes)
                 yield from self.find(half, everything)
 
     def judge(self, cases):
@@ -295,8 +294,9 @@ class Runner:
         results = self.attempt(cases)
         changes = self.changes(everything)
         if changes:
-            self.restore()
+            self.restore(changes)
             guilty = list(self.find(cases, everything)) if len(cases) > 1 else [(cases[0], changes)]
+            self.guilty |= {case.row.name for case, _ in guilty}
             for case, what in guilty:
                 results[case] = ("ESCAPED", results[case][1] + "; the host: " + "; ".join(what[:4]))
             if not guilty:
@@ -337,7 +337,12 @@ class Runner:
         groups = self.groups(rows)
         mounted = {net: self.keep_mounted(net) for net in {net for mode, net, *_ in groups if mode == "joined"}}
         for cases in groups.values():
-            self.judge(cases)
+            # What changed the host in another set-up would hide what others do.
+            known = [case for case in cases if case.row.name in self.guilty]
+            for case in known:
+                self.judge([case])
+            if len(known) < len(cases):
+                self.judge([case for case in cases if case not in known])
         for net, child in mounted.items():
             child.terminate()
             child.wait()
@@ -365,7 +370,7 @@ class Runner:
             if changes or "children" not in text:
                 bad = 1
                 print(f"ESCAPED {self.o.who} {mode} with seed {seed}: " + "; ".join(changes[:20]), flush=True)
-                self.restore()
+                self.restore(changes)
         return bad
 
     def end(self):

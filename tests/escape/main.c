@@ -160,26 +160,40 @@ static void start(struct slot *s, char *line)
 		report_slot(s, UNTRIED << 8);
 }
 
+/* Waits for a free slot. */
+static struct slot *free_slot(size_t jobs)
+{
+	for (;;) {
+		for (size_t i = 0; i < jobs; i++)
+			if (slots[i].pid <= 0)
+				return &slots[i];
+		await_one(jobs);
+	}
+}
+
+/* All of the file, so that no attempt finds it open. */
+static char *read_rows(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t length = file ? getdelim(&text, &room, '\0', file) : -1;
+
+	if (file)
+		fclose(file);
+	return length < 0 ? NULL : text;
+}
+
 static int run_rows(const char *path, size_t jobs)
 {
-	FILE *rows = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0, busy = 0;
-	ssize_t length;
+	char *rows = read_rows(path), *line;
 
 	slots = mmap(NULL, sizeof(*slots) * JOBS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!rows || slots == MAP_FAILED)
 		return 2;
-	while ((length = getline(&line, &room, rows)) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		for (busy = jobs; busy == jobs;) {
-			for (busy = 0; busy < jobs && slots[busy].pid > 0;)
-				busy++;
-			if (busy == jobs)
-				await_one(jobs);
-		}
-		start(&slots[busy], line);
-	}
+	while ((line = strsep(&rows, "\n")))
+		if (*line)
+			start(free_slot(jobs), line);
 	for (size_t i = 0; i < jobs; i++)
 		while (slots[i].pid > 0)
 			await_one(jobs);
