@@ -35,6 +35,7 @@ class Canaries:
         self.top, self.uid, self.gid = top, uid, gid
         self.host = top + "/host"
         self.events, self.lock, self.children = [], threading.Lock(), []
+        self.pipes, self.pipes_out, self.memfds = [], set(), []  # what a run was given, until the next state()
         self.vars = dict(H=self.host, TOP=top, PORT=str(PORT), UID=str(uid))
         self.make_dev()
         self.make_network()
@@ -401,10 +402,27 @@ class Canaries:
         except BlockingIOError:
             out["fifo"] = b""
         out["flags"] = [fcntl.fcntl(fd, fcntl.F_GETFL) for fd in (self.fifo, self.pty_slave, self.mqueue)]
+        out["pipes"], out["memfds"] = self.read_pipes()
         out["top"] = sorted(n for n in os.listdir(self.top) if n != "ran")
         with self.lock:
             out["events"], self.events = self.events, []
         return {k: v for k, v in out.items() if k not in self.unstable}
+
+    def read_pipes(self):
+        """What is in the pipes but should not be there or the other way round, and what was written to files in memory."""
+        odd, written = [], []
+        for r, w in self.pipes:
+            text = os.read(r, 4096) if select.select([r], [], [], 0)[0] else b""
+            if text not in (b"", b"of the host") or (not text and (r, w) in self.pipes_out):
+                odd.append(text)
+            os.close(r)
+            os.close(w)
+        for fd in self.memfds:
+            if os.fstat(fd).st_size:
+                written.append(os.fstat(fd).st_size)
+            os.close(fd)
+        self.pipes, self.pipes_out, self.memfds = [], set(), []
+        return odd, written
 
     def settle(self):
         """What changes although nothing is tried is left out."""
