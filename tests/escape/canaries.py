@@ -391,7 +391,8 @@ class Canaries:
         for name in "shm", "sem", "msg":
             with open(f"/proc/sysvipc/{name}") as f:
                 out[f"sysv {name}"] = [line.split()[:8] for line in f]
-        out["mounts"] = [line.split(" ", 5)[4:] for line in open("/proc/self/mountinfo")]
+        out["mounts"] = [line.split(" ", 5)[4:] for line in open("/proc/self/mountinfo")
+                         if line.split()[4].startswith((self.top, "/dev", "/proc", "/sys"))]
         out["name"] = os.uname()[:2]
         out["clock"] = round((time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)) / 20)
         out["terminal"] = termios.tcgetattr(self.pty_slave), fcntl.ioctl(self.pty_slave, termios.TIOCGWINSZ, b"12345678")

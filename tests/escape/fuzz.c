@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -276,6 +277,21 @@ static void restrict_target(const char *name, long *a)
 		a[0] = a[1] = a[2] = 0;
 }
 
+static void wake(int number)
+{
+	(void)number;
+}
+
+/* A signal every few milliseconds ends the calls that wait. */
+static void wake_often(void)
+{
+	struct sigaction action = {.sa_handler = wake};
+	struct itimerval often = {{0, 3000}, {0, 3000}};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
 static void make_calls(unsigned long seed)
 {
 	struct rlimit files = {256, 256}, size = {1 << 24, 1 << 24};
@@ -288,6 +304,7 @@ static void make_calls(unsigned long seed)
 		if (number != SIGKILL && number != SIGSTOP && number != SIGSEGV && number != SIGALRM)
 			signal(number, SIG_IGN);
 	open_things();
+	wake_often();
 	for (unsigned i = 0; i < CALLS_EACH; i++) {
 		const struct call_name *call = &call_names[below(call_count)];
 		long a[6];

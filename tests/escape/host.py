@@ -378,7 +378,7 @@ class Runner:
         for mode, net in (("recorded", "internet"), ("no-track", "none")):
             status, text = self.isle_run(mode, net, "", [self.home + "/bin/escape", "--fuzz", str(seed), str(max(1, self.o.fuzz // 2))] +
                                          ([str(self.o.child)] if self.o.child else []))
-            print(f"{self.o.who} {mode} {net}: status {status}: {' '.join(text.split())[-300:]}", flush=True)
+            print(f"{self.o.who} {mode} {net}: status {status}: {' '.join(re.findall('fuzz: .*', text))}", flush=True)
             changes = self.changes(True)
             if changes or "children" not in text:
                 bad = 1
