@@ -46,7 +46,7 @@ class Canaries:
         self.make_process()
         self.pty_master, self.pty_slave = pty.openpty()
         threading.Thread(target=self.watch, daemon=True).start()
-        self.modes = self.modes_of("/proc") | self.modes_of("/sys")
+        self.modes = self.modes_of("/proc") | self.modes_of("/proc/1/net") | self.modes_of("/sys")
         self.unstable = set()
 
     def event(self, text):
@@ -374,7 +374,7 @@ class Canaries:
         out["ran"] = open(self.top + "/ran").read() if os.path.exists(self.top + "/ran") else ""
         for top in self.host, "/dev", self.top + "/bin", self.top + "/real-ro", self.top + "/tmpfs", self.top + "/writable", self.top + "/sockets":
             self.tree(top, out)
-        for path, mode in (self.modes_of("/proc") | (self.modes_of("/sys") if everything else {})).items():
+        for path, mode in (self.modes_of("/proc") | self.modes_of("/proc/1/net") | (self.modes_of("/sys") if everything else {})).items():
             out["modes " + path] = mode
         if everything:
             self.contents(out)

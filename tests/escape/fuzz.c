@@ -265,9 +265,11 @@ static void restrict_target(const char *name, long *a)
 		if (strcmp(senders[i], name) != 0)
 			continue;
 		a[0] = below(2) ? 1 : below(2) ? getsid(0) : getpid();
-		/* The death of the leader is the end of the run; life-cycle tests show that nothing is left then. */
-		if (a[0] == getsid(0) && strncmp(name, "kill", 4) == 0)
-			a[1] = SIGURG;
+		/* A leader that ends or stands still ends the run; life-cycle tests show that nothing is left then. */
+		if (a[0] == getsid(0)) {
+			a[1] = strstr(name, "tg") ? a[0] : SIGURG;
+			a[2] = strstr(name, "tg") ? SIGURG : a[2];
+		}
 	}
 	if (strcmp(name, "clone") == 0)
 		a[0] = (long)(0x7e020000UL & (unsigned long)some_flags()) | SIGCHLD;

@@ -279,6 +279,7 @@ class Runner:
     def changes(self, everything=False):
         time.sleep(0.03)
         after = self.canaries.state(everything)
+        self.events = after["events"]
         return [f"{key}: {str(self.before.get(key))[:150]} -> {str(after.get(key))[:150]}" for key in sorted(after.keys() | (self.before.keys() if everything else set()))
                 if self.before.get(key) != after.get(key) and not (key.startswith("modes ") and None in (self.before.get(key), after.get(key)))]
 
@@ -301,6 +302,17 @@ class Runner:
                 self.restore(changes)
                 yield from self.find(half, everything)
 
+    def named(self, cases, changes, results):
+        """Datagrams carry the name of their row, and who makes a connection knows it. None when something else has changed."""
+        if cases[0].row.cls != "sockets" or any(not change.startswith("events: ") for change in changes):
+            return None
+        guilty = [(case, [event]) for case in cases for event in self.events if f"b'{case.row.name}\\x00'" in event or f"b'{case.row.name}'" in event]
+        known = {event for _, (event,) in guilty}
+        rest = [event for event in self.events if event not in known]
+        if rest and not any("ESCAPED" == word for word, _ in results.values()):
+            return None
+        return guilty
+
     def judge(self, cases):
         started = time.time()
         everything = cases[0].row.cls in ("proc", "sys")
@@ -308,7 +320,9 @@ class Runner:
         changes = self.changes(everything)
         if changes:
             self.restore(changes)
-            guilty = list(self.find(cases, everything)) if len(cases) > 1 else [(cases[0], changes)]
+            guilty = self.named(cases, changes, results)
+            if guilty is None:
+                guilty = list(self.find(cases, everything)) if len(cases) > 1 else [(cases[0], changes)]
             self.guilty |= {case.row.name for case, _ in guilty}
             for case, what in guilty:
                 results[case] = ("ESCAPED", results[case][1] + "; the host: " + "; ".join(what[:4]))
@@ -346,16 +360,31 @@ class Runner:
         child.stdout.readline()
         return child
 
+    def run_interpreter(self):
+        """CMD is a script whose interpreter is the program that executes it: the leader, which is isle."""
+        path = self.home + "/rows/script"
+        with open(path, "w") as f:
+            f.write("#!/proc/self/exe\n")
+        os.chmod(path, 0o755)
+        self.isle_run("recorded", "none", "-", [path])
+        changes = self.changes(True)
+        if changes:
+            print("ESCAPED a script that the leader interprets: " + "; ".join(changes[:10]))
+            self.bad.append("interpreter")
+            self.restore(changes)
+
     def run_all(self, rows):
         groups = self.groups(rows)
         mounted = {net: self.keep_mounted(net) for net in {net for mode, net, *_ in groups if mode == "joined"}}
         for cases in groups.values():
             # What changed the host in another set-up would hide what others do.
-            known = [case for case in cases if case.row.name in self.guilty]
+            known = [case for case in cases if case.row.name in self.guilty and case.row.cls != "sockets"]
             for case in known:
                 self.judge([case])
             if len(known) < len(cases):
                 self.judge([case for case in cases if case not in known])
+        if not self.o.only:
+            self.run_interpreter()
         for net, child in mounted.items():
             child.terminate()
             child.wait()

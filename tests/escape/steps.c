@@ -301,11 +301,11 @@ static long wait_reply(long fd, long milliseconds)
 	return got < 0 ? -errno : got > 0 ? got : -EPIPE;
 }
 
-/* pktinfo FD SOURCE ADDRESS LENGTH: a datagram out of the way out, with this source (0: any). */
-static long send_from(long fd, uint32_t source, void *address, long length)
+/* pktinfo FD SOURCE ADDRESS LENGTH TEXT: a datagram out of the way out, with this source (0: any). */
+static long send_from(long fd, uint32_t source, void *address, long length, char *words)
 {
 	char room[CMSG_SPACE(sizeof(struct in6_pktinfo))] = {0};
-	struct iovec text = {"x", 1};
+	struct iovec text = {words, strlen(words)};
 	struct msghdr message = {.msg_name = address,
 				 .msg_namelen = (socklen_t)length,
 				 .msg_iov = &text,
@@ -387,7 +387,7 @@ static long do_step(struct steps *s, char **words, size_t count)
 	if (strcmp(words[0], "sleep") == 0)
 		return usleep((useconds_t)a[0] * 1000);
 	if (strcmp(words[0], "pktinfo") == 0)
-		return send_from(a[0], htonl((uint32_t)a[1]), (void *)a[2], a[3]);
+		return send_from(a[0], htonl((uint32_t)a[1]), (void *)a[2], a[3], (char *)a[4]);
 	if (strcmp(words[0], "crash") == 0)
 		return crash((int)a[0]);
 	if (strcmp(words[0], "fork") == 0)
