@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tables of attempts call things: names of system calls, constants, errors. */
+#include "escape.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/keyctl.h>
+#include <linux/netlink.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/msg.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+const struct call_name call_names[] = {
+#include "calls.inc"
+};
+const size_t call_count = ARRAY_SIZE(call_names);
+
+#define C(name)                                                                                                        \
+	{                                                                                                              \
+#name, (long)(name)                                                                                    \
+	}
+
+static const struct {
+	const char *name;
+	long value;
+} constants[] = {
+	C(O_RDONLY),
+	C(O_WRONLY),
+	C(O_RDWR),
+	C(O_APPEND),
+	C(O_TRUNC),
+	C(O_CREAT),
+	C(O_EXCL),
+	C(O_PATH),
+	C(O_DIRECTORY),
+	C(O_NOFOLLOW),
+	C(O_NONBLOCK),
+	C(O_NOCTTY),
+	C(O_CLOEXEC),
+	C(O_TMPFILE),
+	C(O_DIRECT),
+	C(O_ASYNC),
+	C(O_NOATIME),
+	C(AT_FDCWD),
+	C(AT_EMPTY_PATH),
+	C(AT_SYMLINK_FOLLOW),
+	C(AT_SYMLINK_NOFOLLOW),
+	C(AT_RECURSIVE),
+	C(AT_REMOVEDIR),
+	C(F_SETFL),
+	C(F_GETFL),
+	C(F_SETOWN),
+	C(F_SETSIG),
+	C(F_SETLEASE),
+	C(F_NOTIFY),
+	C(F_DUPFD),
+	C(F_SETPIPE_SZ),
+	C(F_SETLK),
+	C(F_RDLCK),
+	C(F_WRLCK),
+	C(DN_MODIFY),
+	C(DN_MULTISHOT),
+	C(AF_UNIX),
+	C(AF_INET),
+	C(AF_INET6),
+	C(AF_NETLINK),
+	C(AF_PACKET),
+	C(AF_VSOCK),
+	C(AF_ALG),
+	C(AF_BLUETOOTH),
+	C(AF_CAN),
+	C(AF_TIPC),
+	C(AF_KEY),
+	C(AF_RDS),
+	C(AF_XDP),
+	C(AF_NFC),
+	C(AF_IB),
+	C(AF_QIPCRTR),
+	C(AF_SMC),
+	C(AF_KCM),
+	C(AF_APPLETALK),
+	C(AF_AX25),
+	C(AF_X25),
+	C(AF_IPX),
+	C(AF_DECnet),
+	C(AF_LLC),
+	C(AF_PHONET),
+	C(AF_IEEE802154),
+	C(AF_CAIF),
+	C(AF_PPPOX),
+	C(AF_ISDN),
+	C(AF_RXRPC),
+	C(AF_NETROM),
+	C(AF_ROSE),
+	C(AF_ATMPVC),
+	C(AF_MPLS),
+	C(AF_UNSPEC),
+	C(SOCK_STREAM),
+	C(SOCK_DGRAM),
+	C(SOCK_RAW),
+	C(SOCK_SEQPACKET),
+	C(SOCK_CLOEXEC),
+	C(SOCK_NONBLOCK),
+	C(SOCK_PACKET),
+	C(IPPROTO_TCP),
+	C(IPPROTO_UDP),
+	C(IPPROTO_ICMP),
+	C(IPPROTO_ICMPV6),
+	C(IPPROTO_RAW),
+	C(IPPROTO_SCTP),
+	C(IPPROTO_UDPLITE),
+	C(IPPROTO_MPTCP),
+	C(IPPROTO_DCCP),
+	C(IPPROTO_IP),
+	C(IPPROTO_IPV6),
+	C(SOL_SOCKET),
+	C(SO_BINDTODEVICE),
+	C(SO_BINDTOIFINDEX),
+	C(SO_MARK),
+	C(SO_PRIORITY),
+	C(SO_DONTROUTE),
+	C(SO_BROADCAST),
+	C(SO_REUSEADDR),
+	C(SO_REUSEPORT),
+	C(SO_ATTACH_FILTER),
+	C(SO_ATTACH_BPF),
+	C(SO_RCVBUFFORCE),
+	C(SO_SNDBUFFORCE),
+	C(SO_PASSCRED),
+	C(SO_PEERCRED),
+	C(SO_TIMESTAMPING),
+	C(SO_TXTIME),
+	C(SO_DEBUG),
+	C(SO_BUSY_POLL),
+	C(IP_UNICAST_IF),
+	C(IP_MULTICAST_IF),
+	C(IP_MULTICAST_LOOP),
+	C(IP_MULTICAST_TTL),
+	C(IP_ADD_MEMBERSHIP),
+	C(IP_FREEBIND),
+	C(IP_TRANSPARENT),
+	C(IP_BIND_ADDRESS_NO_PORT),
+	C(IP_OPTIONS),
+	C(IP_HDRINCL),
+	C(IP_TTL),
+	C(IP_TOS),
+	C(IP_PKTINFO),
+	C(IP_RECVERR),
+	C(IPV6_UNICAST_IF),
+	C(IPV6_MULTICAST_IF),
+	C(IPV6_MULTICAST_HOPS),
+	C(IPV6_ADD_MEMBERSHIP),
+	C(IPV6_V6ONLY),
+	C(IPV6_PKTINFO),
+	C(IPV6_RTHDR),
+	C(IPV6_FREEBIND),
+	C(IPV6_TRANSPARENT),
+	C(IPV6_HDRINCL),
+	C(IPV6_NEXTHOP),
+	C(TCP_FASTOPEN_CONNECT),
+	C(TCP_REPAIR),
+	C(TCP_ULP),
+	C(TCP_CONGESTION),
+	C(MSG_FASTOPEN),
+	C(MSG_DONTROUTE),
+	C(MSG_OOB),
+	C(MSG_NOSIGNAL),
+	C(MSG_DONTWAIT),
+	C(MSG_PEEK),
+	C(SHUT_RDWR),
+	C(NETLINK_ROUTE),
+	C(NETLINK_AUDIT),
+	C(NETLINK_KOBJECT_UEVENT),
+	C(NETLINK_NETFILTER),
+	C(NETLINK_XFRM),
+	C(NETLINK_GENERIC),
+	C(NETLINK_CONNECTOR),
+	C(NETLINK_SOCK_DIAG),
+	C(NETLINK_SCSITRANSPORT),
+	C(NETLINK_FIB_LOOKUP),
+	C(NETLINK_SELINUX),
+	C(NETLINK_ISCSI),
+	C(NETLINK_CRYPTO),
+	C(SIGKILL),
+	C(SIGSTOP),
+	C(SIGCONT),
+	C(SIGTERM),
+	C(SIGURG),
+	C(SIGHUP),
+	C(SIGINT),
+	C(SIGTSTP),
+	C(SIGCHLD),
+	C(SIGIO),
+	C(SIGSEGV),
+	C(SIGABRT),
+	C(SIGQUIT),
+	C(SIGUSR1),
+	C(SIGALRM),
+	C(SIGPIPE),
+	C(SIGSYS),
+	C(SIGTRAP),
+	C(SIGWINCH),
+	C(RLIMIT_NOFILE),
+	C(RLIMIT_NPROC),
+	C(RLIMIT_CORE),
+	C(RLIMIT_FSIZE),
+	C(RLIMIT_AS),
+	C(RLIMIT_MEMLOCK),
+	C(RLIMIT_RTPRIO),
+	C(RLIMIT_NICE),
+	C(RLIMIT_SIGPENDING),
+	C(RLIMIT_MSGQUEUE),
+	C(RLIMIT_STACK),
+	C(RLIMIT_CPU),
+	C(RLIMIT_DATA),
+	C(RLIMIT_LOCKS),
+	C(PRIO_PROCESS),
+	C(PRIO_PGRP),
+	C(PRIO_USER),
+	C(SCHED_FIFO),
+	C(SCHED_RR),
+	C(SCHED_BATCH),
+	C(SCHED_IDLE),
+	C(PTRACE_SEIZE),
+	C(PTRACE_ATTACH),
+	C(PTRACE_TRACEME),
+	C(PTRACE_PEEKDATA),
+	C(PTRACE_DETACH),
+	C(CLONE_NEWUSER),
+	C(CLONE_NEWNS),
+	C(CLONE_NEWPID),
+	C(CLONE_NEWNET),
+	C(CLONE_NEWIPC),
+	C(CLONE_NEWUTS),
+	C(CLONE_NEWCGROUP),
+	C(CLONE_NEWTIME),
+	C(CLONE_FILES),
+	C(CLONE_FS),
+	C(CLONE_VM),
+	C(MS_BIND),
+	C(MS_REC),
+	C(MS_REMOUNT),
+	C(MS_RDONLY),
+	C(MS_MOVE),
+	C(MS_SHARED),
+	C(MS_PRIVATE),
+	C(MS_SLAVE),
+	C(MNT_DETACH),
+	C(MNT_FORCE),
+	C(MS_NOSUID),
+	C(MS_NODEV),
+	C(S_IFCHR),
+	C(S_IFBLK),
+	C(S_IFIFO),
+	C(S_IFSOCK),
+	C(S_IFREG),
+	C(PROT_READ),
+	C(PROT_WRITE),
+	C(PROT_EXEC),
+	C(MAP_SHARED),
+	C(MAP_PRIVATE),
+	C(MAP_ANONYMOUS),
+	C(MAP_FIXED),
+	C(PR_SET_MM),
+	C(PR_SET_DUMPABLE),
+	C(PR_SET_PDEATHSIG),
+	C(PR_SET_CHILD_SUBREAPER),
+	C(PR_CAPBSET_DROP),
+	C(PR_SET_NO_NEW_PRIVS),
+	C(PR_SET_SECUREBITS),
+	C(PR_CAP_AMBIENT),
+	C(PR_SET_PTRACER),
+	C(PR_SET_SECCOMP),
+	C(PR_SET_KEEPCAPS),
+	C(PR_SET_NAME),
+	C(PR_CAP_AMBIENT_RAISE),
+	C(CAP_SYS_ADMIN),
+	C(CAP_NET_ADMIN),
+	C(IPC_STAT),
+	C(IPC_RMID),
+	C(IPC_CREAT),
+	C(IPC_PRIVATE),
+	C(IPC_SET),
+	C(IPC_INFO),
+	C(SHM_INFO),
+	C(MSG_INFO),
+	C(SEM_INFO),
+	C(SHM_STAT),
+	C(SEM_STAT),
+	C(MSG_STAT),
+	C(SHM_HUGETLB),
+	C(GETALL),
+	C(SETVAL),
+	C(IPC_NOWAIT),
+	C(KEYCTL_READ),
+	C(KEYCTL_JOIN_SESSION_KEYRING),
+	C(KEYCTL_SEARCH),
+	C(KEYCTL_LINK),
+	C(KEYCTL_GET_KEYRING_ID),
+	C(TIOCSTI),
+	C(TIOCLINUX),
+	C(TIOCSETD),
+	C(TIOCSCTTY),
+	C(TIOCSWINSZ),
+	C(TIOCCONS),
+	C(TIOCNOTTY),
+	C(TIOCVHANGUP),
+	C(TIOCEXCL),
+	C(TIOCSPGRP),
+	C(TIOCSIG),
+	C(TIOCPKT),
+	C(TIOCGPTPEER),
+	C(TIOCSSERIAL),
+	C(TCFLSH),
+	C(TCSETS),
+	C(TIOCGDEV),
+	C(TIOCGWINSZ),
+	C(TIOCSPTLCK),
+	C(TCXONC),
+	C(TCSBRK),
+	C(TIOCMSET),
+	C(FS_IOC_SETFLAGS),
+	C(FS_IOC_FSSETXATTR),
+	C(FICLONE),
+	C(FIFREEZE),
+	C(FITHAW),
+	C(FITRIM),
+	C(FIBMAP),
+	C(FIDEDUPERANGE),
+	C(FS_IOC_GETFLAGS),
+	C(FIOASYNC),
+	C(FIOSETOWN),
+	C(SIOCSPGRP),
+	C(BLKROSET),
+	C(BLKRRPART),
+	C(BLKFLSBUF),
+	C(BLKDISCARD),
+	C(RNDADDENTROPY),
+	C(RNDZAPENTCNT),
+	C(RNDCLEARPOOL),
+	C(RNDADDTOENTCNT),
+	C(RNDRESEEDCRNG),
+	C(SIOCSIFADDR),
+	C(SIOCSIFFLAGS),
+	C(SIOCADDRT),
+	C(SIOCSIFNAME),
+	C(SIOCSARP),
+	C(SIOCETHTOOL),
+	C(SIOCSIFHWADDR),
+	C(SIOCBRADDBR),
+	C(SIOCGIFCONF),
+	C(SIOCSIFMTU),
+	C(SECCOMP_SET_MODE_FILTER),
+	C(SECCOMP_FILTER_FLAG_NEW_LISTENER),
+	{"TUNSETIFF", 0x400454caL},
+	{"TUNSETPERSIST", 0x400454cbL},
+	{"NS_GET_USERNS", 0xb701L},
+	{"NS_GET_PARENT", 0xb702L},
+	{"KDSETMODE", 0x4b3aL},
+	{"KDSKBMODE", 0x4b45L},
+	{"KIOCSOUND", 0x4b2fL},
+	{"KDSETLED", 0x4b32L},
+	{"VT_ACTIVATE", 0x5606L},
+	{"VT_LOCKSWITCH", 0x560bL},
+	{"VT_DISALLOCATE", 0x5608L},
+	{"EVIOCGRAB", 0x40044590L},
+	{"LOOP_SET_FD", 0x4c00L},
+	{"LOOP_CLR_FD", 0x4c01L},
+	{"LOOP_CTL_GET_FREE", 0x4c82L},
+	{"KVM_CREATE_VM", 0xae01L},
+	{"SIOCSETVIFINDEX", 0x8930L},
+	{"OPEN_TREE_CLONE", 1},
+	{"IOPRIO_WHO_PROCESS", 1},
+	{"IOPRIO_WHO_USER", 3},
+	{"IOPRIO_RT", 1L << 13},
+	{"MS_BIND_REC", 0x5000L},
+	{"INT_MAX", 0x7fffffffL},
+	{"FSOPEN_CLOEXEC", 1},
+	{"FSPICK_EMPTY_PATH", 8},
+	{"FSCONFIG_SET_FLAG", 0},
+	{"FSCONFIG_SET_STRING", 1},
+	{"FSCONFIG_CMD_CREATE", 6},
+	{"FSCONFIG_CMD_RECONFIGURE", 7},
+	{"MOVE_MOUNT_F_EMPTY_PATH", 4},
+	{"RLIM_INFINITY", -1L},
+};
+
+long call_number(const char *name)
+{
+	for (size_t i = 0; i < call_count; i++)
+		if (strcmp(call_names[i].name, name) == 0)
+			return call_names[i].number;
+	return -1;
+}
+
+int constant(const char *name, long *ret_value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {
+		if (strcmp(constants[i].name, name) != 0)
+			continue;
+		*ret_value = constants[i].value;
+		return 0;
+	}
+	return -1;
+}
+
+const char *error_name(int error)
+{
+	const char *name = strerrorname_np(error);
+
+	return name ? name : "?";
+}
+
+int error_number(const char *name)
+{
+	for (int error = 1; error < 200; error++) {
+		const char *known = strerrorname_np(error);
+
+		if (known && strcmp(known, name) == 0)
+			return error;
+	}
+	return -1;
+}
