@@ -7,6 +7,7 @@
 #include "resolv.h"
 #include "buf.h"
 #include "io.h"
+#include "link.h"
 #include "pasta.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,7 +31,9 @@ static unsigned local_kind(const char *address)
 	if (inet_pton(AF_INET, plain, &v4) == 1) {
 		uint32_t host = ntohl(v4.s_addr);
 
-		return host >> 24 == 127 || host >> 16 == 0xa9fe || host == 0 ? ISLE_RESOLV_LOCAL4 : 0;
+		if (host >> 24 == 127 || host >> 16 == 0xa9fe || host == 0)
+			return ISLE_RESOLV_LOCAL4;
+		return isle_net_is_closed(AF_INET, (const uint8_t *)&v4) ? ISLE_RESOLV_LOCAL4 : 0;
 	}
 	if (inet_pton(AF_INET6, plain, &v6) == 1)
 		return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6)

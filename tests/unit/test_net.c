@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* src/net: name servers, the loopback device and routes in a network namespace of its own, the failures of pasta. */
 #include "addresses.h"
+#include "helper.h"
 #include "link.h"
 #include "netfilter.h"
 #include "pasta.h"
@@ -47,6 +48,7 @@ static void test_resolv_replaced(void **state)
 		      "nameserver " ISLE_RESOLV_FORWARD4 "\nnameserver 9.9.9.9\n");
 	check_rewrite("nameserver ::1\r\nnameserver 169.254.169.254\n", ISLE_RESOLV_LOCAL4 | ISLE_RESOLV_LOCAL6,
 		      "nameserver " ISLE_RESOLV_FORWARD6 "\nnameserver " ISLE_RESOLV_FORWARD4 "\n");
+	check_rewrite("nameserver 168.63.129.16\n", ISLE_RESOLV_LOCAL4, "nameserver " ISLE_RESOLV_FORWARD4 "\n");
 	check_rewrite("nameserver fe80::1%eth0\n", ISLE_RESOLV_LOCAL6, "nameserver " ISLE_RESOLV_FORWARD6 "\n");
 }
 
@@ -263,6 +265,18 @@ static void test_filter_text(void **state)
 	assert_null(strstr(text.data, "dport 53"));
 }
 
+static void test_helper(void **state)
+{
+	struct isle_err err = ISLE_ERR_INIT;
+	struct isle_helper found;
+
+	(void)state;
+	assert_int_equal(isle_helper_find("sh", &found, &err), 0);
+	assert_int_equal(found.path[0], '/');
+	assert_int_equal(isle_helper_find("isle-has-no-such-helper", &found, &err), -ENOENT);
+	assert_string_equal(err.text, "isle-has-no-such-helper is not installed");
+}
+
 static void test_pasta_fails_with_words(void **state)
 {
 	struct isle_pasta_options options = {.netns = -1, .pid = fork()};
@@ -309,15 +323,11 @@ static void test_closed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_closed),
-		cmocka_unit_test(test_resolv_serves),
-		cmocka_unit_test(test_resolv_replaced),
-		cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_own_addresses),
-		cmocka_unit_test(test_addresses_sorted),
-		cmocka_unit_test(test_filter_text),
-		cmocka_unit_test(test_filter_parts),
-		cmocka_unit_test(test_pasta_fails_with_words),
+		cmocka_unit_test(test_closed),		cmocka_unit_test(test_resolv_serves),
+		cmocka_unit_test(test_resolv_replaced), cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_own_addresses),	cmocka_unit_test(test_addresses_sorted),
+		cmocka_unit_test(test_filter_text),	cmocka_unit_test(test_filter_parts),
+		cmocka_unit_test(test_helper),		cmocka_unit_test(test_pasta_fails_with_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
