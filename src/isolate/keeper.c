@@ -368,14 +368,14 @@ static void prepare(const struct keeper *k, struct watch *w)
 	w->fds[FD_SIGNALS] = (struct pollfd){.fd = k->signals, .events = POLLIN};
 	w->count = FD_RUNS;
 	w->until = k->linger_until;
-	for (uint16_t i = 0; i < RUNS_MAX; i++) {
+	for (unsigned i = 0; i < RUNS_MAX; i++) {
 		if (k->runs[i].connection < 0)
 			continue;
 		if (k->runs[i].gone != 0) {
 			sooner(&w->until, k->runs[i].gone + END_LIMIT_MS);
 			continue;
 		}
-		w->slots[w->count - FD_RUNS] = i;
+		w->slots[w->count - FD_RUNS] = (uint16_t)i;
 		w->fds[w->count++] = (struct pollfd){.fd = k->runs[i].connection}; /* POLLHUP needs no asking */
 	}
 }
