@@ -221,6 +221,37 @@ def test_bg_then_it_wants_keys(s):
 
 
 @with_shell
+def test_control_z_of_a_pipeline(s):
+    # Standard output is pumped: its process is neither stopped nor in the way.
+    file = scratch("pipeline")
+    loop = "i=0; while [ $i -lt 100 ]; do i=$((i + 1)); echo $i; sleep 0.1; done"
+    s.line(run(f"sh -c '{loop}'") + f" | tee {file} | tail -n 1")
+    s.until(lambda: os.path.exists(file) and os.path.getsize(file) > 4, "output has come")
+    s.send("\x1a")
+    s.expect("Stopped")
+    s.prompt()
+    time.sleep(0.5)
+    size = os.path.getsize(file)
+    time.sleep(1)
+    assert os.path.getsize(file) == size, "the command goes on though it is stopped"
+    s.line("bg")
+    s.prompt()
+    s.until(lambda: os.path.getsize(file) > size, "output goes on in the background")
+    s.line("fg")
+    s.expect("100\r\n")
+    s.prompt()
+    # Ctrl-C: what was written before arrives.
+    s.line(run("sh -c 'echo first; exec sleep 100'") + f" >{file}; echo status=$?")
+    s.until(lambda: os.path.getsize(file) == 6, "output has come to a file")
+    s.send("\x03")
+    s.expect("status=130|READY> ")
+    with open(file) as f:
+        assert f.read() == "first\n"
+    s.line("echo again")
+    s.expect("again\r\n")
+
+
+@with_shell
 def test_started_in_the_background(s):
     before = s.modes()
     s.line(run("sh -c 'echo out; read a; echo \"a=$a\"'") + " &")
