@@ -3,6 +3,7 @@
  * The look along a path in an upper directory:
  *
  *   nothing there, or directories that overlayfs merges    the host's object shows at its path
+ *   the last one is such a directory                       so it does, but parts of it can have been renamed
  *   whiteout, file, opaque directory, redirect             it was renamed or removed there, or is the isle's own
  *
  * An ordinary user's overlays have no redirects: what is not at its path is nowhere. In one of root's it can be behind
@@ -63,11 +64,17 @@ static int is_merged(int dir, const char *name, const char *prefix)
 	return n >= 0 ? 0 : n == -ENODATA || n == -EOPNOTSUPP ? 1 : (int)n;
 }
 
-/* 1: what the host has at `below` shows there; 0: something else does, or nothing. */
+/* What the isle has at `below` in an upper directory, and so what shows there. */
+enum {
+	SHOWS_OTHER = 0,
+	SHOWS_HOST = 1,
+	SHOWS_MERGED = 2 /* with a directory of the isle's own: it has been in there */
+};
+
 static int look_along(int upper, const char *below, const char *prefix)
 {
 	auto_fd int dir = fcntl(upper, F_DUPFD_CLOEXEC, 0);
-	int r = dir < 0 ? -errno : 1;
+	int r = dir < 0 ? -errno : SHOWS_HOST;
 
 	while (r > 0 && *below != '\0') {
 		char name[NAME_MAX + 1];
@@ -79,10 +86,11 @@ static int look_along(int upper, const char *below, const char *prefix)
 		snprintf(name, sizeof(name), "%.*s", (int)length, below);
 		below += length + (below[length] == '/');
 		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return errno == ENOENT ? 1 : -errno;
+			return errno == ENOENT ? SHOWS_HOST : -errno;
 		if (!S_ISDIR(st.st_mode))
-			return 0;
+			return SHOWS_OTHER;
 		r = is_merged(dir, name, prefix);
+		r = r > 0 ? SHOWS_MERGED : r;
 		int next = r < 0 ? r : isle_walk(dir, name, O_PATH | O_DIRECTORY);
 		if (next < 0)
 			return next;
@@ -108,7 +116,7 @@ static const char *below_layer(const struct isle_layer *layer, const char *path)
 static int look_in_layer(const struct isle_hider *h, const struct isle_layer *layer, const char *path)
 {
 	if (layer->kind == ISLE_LAYER_FILE)
-		return 1;
+		return SHOWS_HOST;
 	auto_fd int upper = isle_layer_open_upper(h->isle, layer);
 	return upper < 0 ? upper : look_along(upper, below_layer(layer, path), isle_layer_xattr(layer));
 }
@@ -134,45 +142,41 @@ static bool is_in_shadow(const struct isle_hider *h, const char *key, const char
 	return fstatat(isle_store_fd(h->store), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode);
 }
 
-/* 1: the view shows the host's object at this path; 0: something else, or nothing. */
-static int is_shown(const struct isle_hider *h, const char *path, bool above_only)
+/* What the view shows at this path of the host. */
+static int look(const struct isle_hider *h, const char *path, bool above_only)
 {
 	const struct isle_step *step = step_of(h, path, above_only);
 	const struct isle_mount *mount = isle_mounts_find(h->mounts, path);
-	int r = 1;
+	int r = SHOWS_HOST;
 
 	if (step == NULL)
-		return 0;
+		return SHOWS_OTHER;
 	/* A mount that is left out of the view. */
 	if (!above_only && (step->kind == ISLE_STEP_LAYER || step->kind == ISLE_STEP_STILL) && mount != NULL &&
 	    strlen(mount->point) > strlen(step->path))
-		return 0;
+		return SHOWS_OTHER;
 	if (!above_only && strcmp(path, step->path) != 0 && shadow_of(h, step) != NULL &&
 	    (strchr(rest_of(path, step->path) + 1, '/') != NULL || !is_in_shadow(h, shadow_of(h, step), path)))
-		return 0;
+		return SHOWS_OTHER;
 	if (step->kind == ISLE_STEP_LAYER)
 		r = look_in_layer(h, &h->view->layers.list[step->layer], path);
+	if (r <= 0 || strcmp(step->path, "/") == 0)
+		return r;
 	/* Its own mount point can have been renamed with a directory above, too: then it is not mounted. */
-	if (r > 0 && strcmp(step->path, "/") != 0)
-		r = is_shown(h, step->path, true);
-	return r;
+	int above = look(h, step->path, true);
+	return above > 0 ? r : above;
 }
 
-/* Masks the lower of the layer that holds path, where its upper says that the object is not there. always: in any case.
- */
-static int mask(const struct isle_hider *h, const char *path, bool directory, bool always)
+/* Masks the lower of the layer that holds path. In an ordinary user's only the name below a cover has to be (nest). */
+static int mask(const struct isle_hider *h, const char *path, bool directory, bool nest)
 {
 	const struct isle_step *step = step_of(h, path, false);
 	const struct isle_layer *layer = step == NULL || step->kind != ISLE_STEP_LAYER
 						 ? NULL
 						 : &h->view->layers.list[step->layer];
 
-	if (layer == NULL || layer->kind == ISLE_LAYER_FILE || *below_layer(layer, path) == '\0')
-		return 0;
-	int shown = always || layer->user ? !always : look_in_layer(h, layer, path);
-	if (shown < 0)
-		return isle_err_errno(h->err, shown, "cannot tell where the isle shows %s", isle_quote(path));
-	if (shown > 0)
+	if (layer == NULL || layer->kind == ISLE_LAYER_FILE || *below_layer(layer, path) == '\0' ||
+	    (layer->user && !nest))
 		return 0;
 	return isle_view_add_mask(h->view, step->layer, path, directory) < 0 ? out_of_memory(h) : 0;
 }
@@ -188,10 +192,12 @@ static int add_cover(const struct isle_hider *h, const char *path, const struct 
 	struct stat st;
 	bool there = lstat(path, &st) == 0;
 	bool directory = S_ISDIR(there ? st.st_mode : o->st.st_mode);
-	int shown = there ? is_shown(h, path, false) : 0;
-	bool always = h->nest && o->named && !directory;
-	int r = shown > 0 && !always ? 0 : mask(h, path, directory, always);
+	bool nest = h->nest && o->named && !directory;
+	int shows = there ? look(h, path, false) : SHOWS_OTHER;
 
+	if (shows < 0 && !h->view->user)
+		return isle_err_errno(h->err, shows, "cannot tell where the isle shows %s", isle_quote(path));
+	int r = shows == SHOWS_HOST && !nest ? 0 : mask(h, path, directory, nest);
 	if (r < 0)
 		return r;
 	struct isle_step *step = isle_view_add_step(h->view, path);
@@ -200,7 +206,7 @@ static int add_cover(const struct isle_hider *h, const char *path, const struct 
 	step->kind = ISLE_STEP_HIDE;
 	step->optional = true;
 	step->named = o->named;
-	step->owed = shown > 0 || (shown < 0 && !h->view->user);
+	step->owed = shows > 0;
 	return 0;
 }
 

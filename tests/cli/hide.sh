@@ -15,8 +15,8 @@ END
 
 # make DIR: a tree with secrets.
 make() {
-	mkdir -p "$1/dir/deep/safe"
-	echo SECRET | tee "$1/dir/key" "$1/dir/deep/safe/key" "$1/dir/deep/key" >/dev/null
+	mkdir -p "$1/dir/deep/safe/sub"
+	echo SECRET | tee "$1/dir/key" "$1/dir/deep/safe/sub/key" "$1/dir/deep/safe/key" "$1/dir/deep/key" >/dev/null
 	mkdir "$1/other"
 	echo plain >"$1/dir/plain"
 }
@@ -51,6 +51,7 @@ for with in hidden open; do
 		'mv a/dir/deep a/dir/deeper; mv a/dir a/other/dir; mv a/other a/third; mkdir -p a/dir/deep' \
 		'python3 swap.py a/dir a/other; python3 swap.py a/other/deep a/other/new; mv a/other/deep a/dir/x' \
 		'mv a/dir a/x && mv a/x a/dir; mv a/dir/deep a/dir/y && mv a/dir/y a/dir/deep' \
+		'mv a/dir/deep/safe/sub a/sub; mv a/dir/deep/safe/key a/safe-key' \
 		'chmod 700 a/dir a/dir/deep; chmod 640 a/dir/key; mv a/dir/deep/safe a/moved; mv a/dir/key a/moved-key'; do
 		fresh
 		run "${first[@]}" -- sh -c "$deed; true" 2>/dev/null
