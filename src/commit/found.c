@@ -64,7 +64,7 @@ static int hold(struct isle_builder *b, const struct isle_change *change, int *r
 	const char *name;
 	int dir = isle_dirs_parent(&b->host, isle_change_host(change), &name);
 	auto_fd int fd = dir < 0 ? -1 : openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct isle_stat now;
+	struct isle_stat now = {0};
 	int r = dir < 0 ? dir : fd < 0 ? -errno : isle_look(fd, "", &now);
 
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)

@@ -3,7 +3,7 @@
 # Another user exchanges what root commits, undoes, discards or recovers, at every moment: nothing that only root may read comes to be read, given
 # away or changed (commit_races.py). The host's directory and the store share a mount, then they do not.
 #
-# ISLE_RACES=N does N tries of each kind instead of as many as fit.
+# ISLE_RACES=N does N tries of each kind instead of as many as fit; give it time by ISLE_TEST_PATIENCE.
 # runs-as: root
 # time-limit: 200
 . "$(dirname "$0")/../lib.sh"
