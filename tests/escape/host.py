@@ -193,7 +193,7 @@ class Runner:
 
     # ---- a run
 
-    def isle_run(self, mode, net, given, command, name=None, report=2, env=None):
+    def isle_run(self, mode, net, given, command, name=None, report=2, cwd=None):
         """Returns the status, what was reported, and the other text."""
         slots = [subprocess.DEVNULL, subprocess.DEVNULL, subprocess.DEVNULL]
         options, more, opened = self.standard(given, slots)
@@ -208,7 +208,7 @@ class Runner:
         words = [*weak, self.isle, "run", "-q", *keep, "--net", net, *MODES[mode], *options, "--", *[w.replace("@REPORT", str(report)) for w in command]]
         closed = [i for i, s in enumerate(slots) if s == "closed"]
         slots = [subprocess.DEVNULL if s == "closed" else s for s in slots]
-        child = subprocess.Popen(words, stdin=slots[0], stdout=slots[1], stderr=slots[2], env=self.env | more | dict(ESCAPE_NET=net) | (env or {}), cwd=self.canaries.host,
+        child = subprocess.Popen(words, stdin=slots[0], stdout=slots[1], stderr=slots[2], env=self.env | more | dict(ESCAPE_NET=net), cwd=cwd or self.canaries.host,
                                  start_new_session=True, user=self.o.uid, group=self.o.gid, extra_groups=[] if self.o.uid else [0],
                                  preexec_fn=(lambda: [os.close(i) for i in closed]) if closed else None)
         os.close(write)
@@ -253,7 +253,7 @@ class Runner:
                     f.write(f"{case.row.name}\t{expected}\t{steps}\n")
             os.chmod(path, 0o644)
             jobs = "16" if row.cls == "sockets" else "1"
-            status, text = self.isle_run(mode, net, row.given, [self.home + "/bin/escape", "-j", jobs, "-o", "@REPORT", path], name)
+            status, text = self.isle_run(mode, net, row.given, [self.home + "/bin/escape", "-j", jobs, "-o", "@REPORT", path], name, cwd="/" if len(parts) > 1 else None)
             reported = {}
             for line in text.splitlines():
                 fields = line.split("\t")
