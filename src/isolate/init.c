@@ -79,6 +79,7 @@ struct leader {
 };
 
 struct init {
+	int devices[ISLE_OWN_DEVICES]; /* own.h */
 	const struct isle_init_options *options;
 	struct isle_err err;
 	struct leader leaders[LEADERS_MAX];
@@ -264,7 +265,7 @@ static void start_leader(struct init *in, uint32_t run, int connection)
 	pid_t pid = i == LEADERS_MAX ? -1 : isle_clone(LEADER_EXIT, NULL);
 	if (pid == 0) {
 		close_for_leader(in, connection);
-		isle_leader_main(connection, in->options->user);
+		isle_leader_main(connection, in->options->user, in->devices);
 	}
 	if (pid > 0) {
 		in->leaders[i] = (struct leader){.pid = pid, .run = run, .connection = connection};
@@ -484,6 +485,7 @@ void isle_init_main(const struct isle_init_options *options)
 	if (set_up(&in) < 0)
 		_exit(1);
 	close_others(options->keeper, options->connection);
+	isle_own_dev_hold(in.devices);
 	in.signals = make_signals();
 	if (in.signals < 0 || !bind_to_keeper(&in) || (options->user && await_mapped(&in) < 0))
 		_exit(1);

@@ -21,4 +21,4 @@ struct isle_init_options {
 isle_noreturn void isle_init_main(const struct isle_init_options *options);
 
 /* The leader of one run, on its connection. Never returns. */
-isle_noreturn void isle_leader_main(int connection, bool user);
+isle_noreturn void isle_leader_main(int connection, bool user, const int *devices);

@@ -46,6 +46,7 @@ struct leader {
 	char *directory;
 	char **argv, **environment;
 	int standard[ISLE_STANDARD_COUNT]; /* what CMD gets; belongs to the message, or is the slave */
+	const int *devices;		   /* own.h */
 	int slave;			   /* of the pty, -1 */
 	int master;			   /* of the pty, -1 */
 	int view, netns;		   /* for the supervisor */
@@ -135,7 +136,7 @@ static void take_standard(struct leader *l)
 		if (setup->way == ISLE_STANDARD_TERMINAL) {
 			fd = l->slave;
 		} else if (setup->way == ISLE_STANDARD_DEVICE && m->fd_count < ARRAY_SIZE(m->fds)) {
-			fd = isle_standard_open_device(setup);
+			fd = isle_standard_open_device(setup, l->devices);
 			if (fd >= 0)
 				m->fds[m->fd_count++] = fd;
 		} else if (setup->way == ISLE_STANDARD_GIVEN && next < sent) {
@@ -415,9 +416,15 @@ static void finish(struct leader *l)
 		isle_ignore(isle_wire_send(l->connection, ISLE_WIRE_EXITED, report.data, report.size));
 }
 
-void isle_leader_main(int connection, bool user)
+void isle_leader_main(int connection, bool user, const int *devices)
 {
-	struct leader l = {.connection = connection, .user = user, .slave = -1, .master = -1, .view = -1, .netns = -1};
+	struct leader l = {.connection = connection,
+			   .user = user,
+			   .devices = devices,
+			   .slave = -1,
+			   .master = -1,
+			   .view = -1,
+			   .netns = -1};
 	sigset_t chld;
 
 	isle_ignore(prctl(PR_SET_NAME, "isle-leader"));

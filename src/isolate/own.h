@@ -12,8 +12,14 @@
  * bound from the host, read-only, because they cannot be made. */
 int isle_own_dev(int root, bool user) isle_must_check;
 
-/* The name in it of the device with this number, of those that are the same everywhere; else NULL. */
-const char *isle_own_dev_name(unsigned major, unsigned minor);
+enum { ISLE_OWN_DEVICES = 6 };
+
+/* Which of them has this number; -1: none, or the terminal. */
+int isle_own_dev_find(unsigned major, unsigned minor);
+
+/* In the view, before any program of the user runs: O_PATH descriptors of the isle's own nodes, -1 for one that is not
+ * there. Programs of the isle's root can remove or replace what /dev shows later. */
+void isle_own_dev_hold(int *ret_devices);
 
 /* POSIX message queues of the own ipc namespace; after that is entered. */
 int isle_own_mqueue(int root) isle_must_check;

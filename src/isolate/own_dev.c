@@ -28,13 +28,23 @@ static const struct {
 	{"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
 };
 
+_Static_assert(ARRAY_SIZE(nodes) == ISLE_OWN_DEVICES, "one descriptor for each node");
+
 /* The terminal is left out: which one that is differs between processes. */
-const char *isle_own_dev_name(unsigned major, unsigned minor)
+int isle_own_dev_find(unsigned major, unsigned minor)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
 		if (nodes[i].major == major && nodes[i].minor == minor && major == 1)
-			return nodes[i].name;
-	return NULL;
+			return (int)i;
+	return -1;
+}
+
+void isle_own_dev_hold(int *ret_devices)
+{
+	auto_fd int dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+		ret_devices[i] = openat(dev, nodes[i].name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
 static int mount_at(int dir, const char *name, const char *type, unsigned long flags, const char *options)

@@ -221,7 +221,7 @@ static int plan_device(struct isle_standard *s, int number, int flags, const str
 {
 	struct isle_standard_setup *setup = &s->setup[number];
 
-	if (!S_ISCHR(st->st_mode) || isle_own_dev_name(major(st->st_rdev), minor(st->st_rdev)) == NULL)
+	if (!S_ISCHR(st->st_mode) || isle_own_dev_find(major(st->st_rdev), minor(st->st_rdev)) < 0)
 		return pump(s, number, S_ISCHR(st->st_mode) ? STANDARD_STREAM : STANDARD_FILE, flags, st);
 	*setup = (struct isle_standard_setup){.way = ISLE_STANDARD_DEVICE,
 					      .major = major(st->st_rdev),

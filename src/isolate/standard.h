@@ -72,9 +72,9 @@ bool isle_standard_end(struct isle_standard *s, int signals);
 
 void isle_standard_close(struct isle_standard *s);
 
-/* In the leader: opens a device of the isle's own /dev, which is none that a program of the isle has put there.
- * Allocates nothing. */
-int isle_standard_open_device(const struct isle_standard_setup *setup) isle_must_check;
+/* In the leader: opens a device of the isle's own /dev. devices: as isle_own_dev_hold() gives them. Allocates nothing.
+ */
+int isle_standard_open_device(const struct isle_standard_setup *setup, const int *devices) isle_must_check;
 
 /* A description of its own of the same regular file, for reading, at the same offset, through which nothing can be
  * changed, whoever asks: its mount is read-only and belongs to no mount namespace. -errno where there can be none: a

@@ -58,8 +58,8 @@ struct supervisor {
 	struct timespec began;
 	bool root; /* of the machine: asked once */
 	bool started, exited, closed;
-	bool killed; /* the leader was, and told nothing */
-	uint32_t missing; /* walls that no leader can see: the rest come with STARTED */
+	bool killed;		       /* the leader was, and told nothing */
+	uint32_t missing;	       /* walls that no leader can see: the rest come with STARTED */
 	struct isle_wire_message last; /* EXITED */
 	unsigned ended;		       /* processes that were left running */
 	char *names;		       /* of these, in `last` */

@@ -29,8 +29,8 @@
 #include <sys/wait.h>
 
 static const char *const wall_names[ISLE_WALL_COUNT] = {
-	"userns",   "mountns", "pidns",	   "ipcns",   "utsns",	"netns",
-	"cgroupns", "overlay", "landlock", "seccomp", "notify", "netfilter", "coredump",
+	"userns",  "mountns",  "pidns",	  "ipcns",  "utsns",	 "netns",    "cgroupns",
+	"overlay", "landlock", "seccomp", "notify", "netfilter", "coredump",
 };
 
 static struct walls_result result;
