@@ -109,13 +109,10 @@ static int become(const struct isle_spawn_user *user)
 static int execute(const struct isle_spawn_options *options)
 {
 	char *const *argv = (char *const *)options->argv;
+	const char *program = options->program ? options->program : argv[0];
+	char *const *given = (char *const *)(options->user ? options->user->environment : options->environment);
 
-	if (options->user)
-		execve(options->program, argv, (char *const *)options->user->environment);
-	else if (options->program)
-		execve(options->program, argv, options->environment ? (char *const *)options->environment : environ);
-	else
-		execvp(argv[0], argv);
+	execve(program, argv, given ? given : environ);
 	return -errno;
 }
 
@@ -182,6 +179,9 @@ int isle_spawn(const struct isle_spawn_options *options, pid_t *ret_pid)
 	pid_t pid;
 	int r;
 
+	/* PATH is the caller's, and for root it may name a directory that others write to. */
+	if (*(options->program ? options->program : options->argv[0]) != '/')
+		return -EINVAL;
 	r = open_report(&in, &out);
 	if (r < 0)
 		return r;

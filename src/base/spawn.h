@@ -20,9 +20,10 @@ struct isle_spawn_user {
 };
 
 struct isle_spawn_options {
-	const char *const *argv;	    /* argv[0] is looked up in PATH, NULL-terminated */
-	const char *program;		    /* what is executed instead; with user it must be set */
-	const char *const *environment;	    /* with program: NULL-terminated; NULL: the caller's */
+	const char *const *argv;	    /* NULL-terminated */
+	const char *program;		    /* what is executed, an absolute path: nothing is looked up in PATH
+					     * (helper.h finds programs). NULL: argv[0] */
+	const char *const *environment;	    /* NULL-terminated; NULL: the caller's, with user that one's */
 	const struct isle_spawn_user *user; /* NULL: as the caller */
 	int stdin_fd;			    /* -1: /dev/null */
 	int stdout_fd;			    /* -1: /dev/null */

@@ -40,7 +40,7 @@ static int run(const char *const *argv, int stdin_fd, int with_stderr, struct is
 
 static int run_shell(const char *script, struct isle_buf *buf)
 {
-	const char *const argv[] = {"sh", "-c", script, NULL};
+	const char *const argv[] = {"/bin/sh", "-c", script, NULL};
 
 	return run(argv, -1, 0, buf);
 }
@@ -61,8 +61,9 @@ static void test_status_and_output(void **state)
 
 static void test_not_found(void **state)
 {
-	const char *const argv[] = {"isle-no-such-program", NULL};
+	const char *const argv[] = {"/isle-no-such-program", NULL};
 	const char *const directory[] = {"/", NULL};
+	const char *const relative[] = {"sh", "-c", "exit 0", NULL};
 	struct isle_spawn_options options = {.argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
 	int before = unit_count_fds();
 	pid_t pid = 4711;
@@ -71,6 +72,10 @@ static void test_not_found(void **state)
 	assert_int_equal(isle_spawn(&options, &pid), -ENOENT);
 	options.argv = directory;
 	assert_int_equal(isle_spawn(&options, &pid), -EACCES);
+	options.argv = relative; /* though PATH has it */
+	assert_int_equal(isle_spawn(&options, &pid), -EINVAL);
+	options.program = "bin/sh";
+	assert_int_equal(isle_spawn(&options, &pid), -EINVAL);
 	assert_int_equal(pid, 4711);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no zombie is left */
 	assert_int_equal(errno, ECHILD);
@@ -79,7 +84,7 @@ static void test_not_found(void **state)
 
 static void test_input(void **state)
 {
-	const char *const argv[] = {"cat", NULL};
+	const char *const argv[] = {"/bin/cat", NULL};
 	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
 	auto_fd int file = -1;
 
@@ -94,7 +99,7 @@ static void test_input(void **state)
 
 static void test_only_three_descriptors(void **state)
 {
-	const char *const argv[] = {"sh", "-c", "ls /proc/self/fd; echo err >&2", NULL};
+	const char *const argv[] = {"/bin/sh", "-c", "ls /proc/self/fd; echo err >&2", NULL};
 	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
 	auto_fd int leak = open("/dev/null", O_RDONLY); /* not O_CLOEXEC */
 	auto_fd int high = fcntl(leak, F_DUPFD, 200);
@@ -108,7 +113,7 @@ static void test_only_three_descriptors(void **state)
 /* stdin, stdout and stderr of the child come from descriptors that are each other's numbers. */
 static void test_crossed_descriptors(void **state)
 {
-	const char *const argv[] = {"sh", "-c", "cat; echo err >&2", NULL};
+	const char *const argv[] = {"/bin/sh", "-c", "cat; echo err >&2", NULL};
 	int fds[2], in[2], r;
 	auto_buf struct isle_buf buf = ISLE_BUF_INIT;
 	pid_t outer, pid;
@@ -172,7 +177,7 @@ static void test_signals_are_reset(void **state)
 
 static void test_wait_times_out(void **state)
 {
-	const char *const argv[] = {"sleep", "60", NULL};
+	const char *const argv[] = {"/bin/sleep", "60", NULL};
 	pid_t pid;
 	auto_fd int pidfd = isle_spawn(
 		&(struct isle_spawn_options){.argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1}, &pid);
@@ -192,7 +197,7 @@ static void on_alarm(int sig)
 
 static void test_wait_goes_on_after_a_signal(void **state)
 {
-	const char *const argv[] = {"sleep", "0.2", NULL};
+	const char *const argv[] = {"/bin/sleep", "0.2", NULL};
 	struct sigaction action = {.sa_handler = on_alarm};
 	timer_t timer;
 	struct itimerspec often = {{0, 20000000}, {0, 20000000}};
