@@ -19,6 +19,7 @@
 #include "macros.h"
 #include "walls.h"
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 
@@ -59,6 +60,12 @@ static uint64_t scopes(int abi, unsigned flags)
 	return abi >= 6 && flags & ISLE_FILTER_HOST_NET ? SCOPE_SOCKET : 0;
 }
 
+/* Nothing is left out: neither the rights to files, for NEST, nor the scope that the host's network asks for. */
+static bool is_whole(int abi, unsigned flags)
+{
+	return (flags & ISLE_FILTER_NEST) == 0 && (abi >= 6 || (flags & ISLE_FILTER_HOST_NET) == 0);
+}
+
 int isle_landlock_enter(int view_fd, unsigned flags)
 {
 	struct ruleset_v6 attr = {0};
@@ -82,5 +89,5 @@ int isle_landlock_enter(int view_fd, unsigned flags)
 	if (!(flags & ISLE_FILTER_ROOT) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	r = isle_landlock_restrict(ruleset);
-	return r < 0 || attr.access_fs != 0 ? r : -EOPNOTSUPP;
+	return r < 0 || is_whole(abi, flags) ? r : -EOPNOTSUPP;
 }

@@ -36,7 +36,7 @@ enum { SYS_MS_NOSUID = 2, SYS_MS_NODEV = 4, SYS_MS_NOEXEC = 8, SYS_MS_BIND = 409
 static const uint64_t closed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
 /* For an ordinary user. */
-static const char *const proc_read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+static const char *const proc_read_only[] = {"bus", "fs", "irq", "pressure", "sys", "sysrq-trigger"};
 
 static const char *const proc_masked[] = {
 	"acpi", "asound",     "kcore",	     "keys",	   "latency_stats", "sched_debug",

@@ -62,7 +62,8 @@ void isle_wall_explain(enum isle_wall wall, struct isle_err *err);
 
 /*
  * No write to any file that is not below the view's root (view_fd, O_PATH). With HOST_NET no abstract socket of the
- * host. -EOPNOTSUPP with NEST, having put up what does not forbid mount(2): the scope of abstract sockets.
+ * host. -EOPNOTSUPP when a part is missing, having put up the rest: with NEST the rights to files, which would forbid
+ * mount(2); with HOST_NET before Linux 6.12 the scope of abstract sockets.
  */
 int isle_landlock_enter(int view_fd, unsigned flags) isle_must_check;
 
