@@ -6,6 +6,11 @@
 . "$(dirname "$0")/../lib.sh"
 need unshare setpriv python3
 
+# In a proc of its own: one that is in use goes on showing what it has remembered.
+entries() {
+	unshare --fork --pid --mount-proc python3 "$T/entries.py" "$@"
+}
+
 # Mode and owner of every entry of proc that does not belong to a process, and of this process's /proc/PID/net. What has changed
 # is put back, so that a failure harms nobody.
 cat >"$T/entries.py" <<'PY'
@@ -101,9 +106,9 @@ attempt() {
 	local what=$1 status=0
 	shift
 	echo "== $what"
-	python3 "$T/entries.py" save "$T/before"
+	entries save "$T/before"
 	isle run -q --discard "$@" >"$T/log" 2>&1 || status=$?
-	python3 "$T/entries.py" compare "$T/before" >"$T/changes" || status=1
+	entries compare "$T/before" >"$T/changes" || status=1
 	[ "$status" -eq 0 ] || fail "$what: $(tail -n 20 "$T/log" "$T/changes")"
 	grep -q '^tried' "$T/log" || fail "$what: nothing was tried"
 }
@@ -212,9 +217,9 @@ done
 setpriv --bounding-set -sys_admin --inh-caps -sys_admin "$ISLE" run -q --discard -- python3 "${1%/*}/change.py" own >>"$1" 2>&1
 SH
 : >"$T/container.log"
-python3 "$T/entries.py" save "$T/before"
+entries save "$T/before"
 unshare -m bash "$T/container.sh" "$T/container.log" || fail "root of a container: $(tail -n 5 "$T/container.log")"
-python3 "$T/entries.py" compare "$T/before" || fail "root of a container changed proc"
+entries compare "$T/before" || fail "root of a container changed proc"
 ! grep '^done' "$T/container.log" || fail "root of a container changed device nodes"
 grep -q '^tried' "$T/container.log" || fail "root of a container: nothing was tried"
 nothing_left
