@@ -171,8 +171,8 @@ int isle_change_open_after(const struct isle *isle, const struct isle_layers *la
 /* Opens the host's present version for reading. */
 int isle_change_open_before(const struct isle_layers *layers, const struct isle_change *change) isle_must_check;
 
-/* Whether the host's object that fd (O_PATH) holds is the one that the isle's was copied from. 1, 0; -ENODATA: the layer
- * does not say. */
+/* Whether the host's object that fd (O_PATH) holds is the one that the isle's was copied from. 1, 0; -ENODATA: the
+ * layer does not say. */
 int isle_change_is_origin(const struct isle *isle, const struct isle_layers *layers, const struct isle_change *change,
 			  int fd) isle_must_check;
 

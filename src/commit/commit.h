@@ -187,8 +187,8 @@ struct isle_commit_result {
 	struct isle_summary summary;
 	struct isle_findings conflicts;
 	struct isle_findings flagged;
-	uint64_t kept;		    /* changes that the rules do not allow */
-	struct isle_findings notes; /* what the selection pulled in or left out */
+	uint64_t kept;			/* changes that the rules do not allow */
+	struct isle_findings notes;	/* what the selection pulled in or left out */
 	struct isle_writable *writable; /* as root: whose directories are used (writers.h) */
 	size_t writable_count;
 };

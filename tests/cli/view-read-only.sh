@@ -75,6 +75,7 @@ for path in sys.argv[1:]:
 END
 python3 -B "$T/tools/host.py" "$base/log" "$base"/plain/{a.sock,b.dgram,c.pipe} "$base"/plain/deep/{d.sock,e.pipe} "$base"/plain/sub/{s.sock,t.pipe} \
 	"$base"/one/{f.sock,g.pipe,h.dgram} >"$base/ready" &
+# shellcheck disable=SC2034 # used when the script ends
 server=$!
 at_end 'kill $server; wait $server || true'
 until grep -q ready "$base/ready"; do sleep 0.05; done

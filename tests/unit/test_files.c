@@ -4,7 +4,6 @@
 #include "io.h"
 #include "kernel.h"
 #include "path.h"
-#include "trusted.h"
 #include "unit.h"
 #include <dirent.h>
 #include <errno.h>
@@ -39,27 +38,6 @@ static void make_link(const char *target, int dir, const char *name)
 static int exists(int dir, const char *name)
 {
 	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* The path of a name in the test's directory, in one of two buffers. */
-static const char *path_in(void **state, const char *name)
-{
-	static char paths[2][PATH_MAX];
-	static unsigned turn;
-	char *path = paths[turn++ % 2];
-
-	snprintf(path, PATH_MAX, "%s/%s", unit_dir_path(state), name);
-	return path;
-}
-
-static int find_in(void **state, const char *name, unsigned flags, unsigned own, struct isle_found *ret_found)
-{
-	const struct isle_find_options options = {flags, own};
-	struct isle_err err = ISLE_ERR_INIT;
-	int r = isle_find_object(path_in(state, name), &options, ret_found, &err);
-
-	assert_int_equal(r == -EPERM, err.text[0] != '\0');
-	return r;
 }
 
 /* Waits for a child made by fork(): its exit status. */
@@ -715,101 +693,6 @@ static void test_account_home(void **state)
 	assert_null(isle_account_home((uid_t)-2));
 }
 
-static void test_find_object(void **state)
-{
-	int dir = unit_dir(state), before = unit_count_fds();
-	char real[PATH_MAX];
-	struct isle_found found;
-
-	make_dir(dir, "a");
-	make_dir(dir, "a/b");
-	unit_write(dir, "a/b/file", "x");
-	make_link("a", dir, "to-a");
-	make_link("../to-a/./b//file", dir, "a/to-file");
-	make_link("loop", dir, "loop");
-	assert_int_equal(find_in(state, "to-a/to-file", 0, 0, &found), 0);
-	assert_non_null(realpath(path_in(state, "a/b/file"), real));
-	assert_string_equal(found.path, real);
-	assert_true(S_ISREG(found.st.st_mode) && S_ISDIR(found.above.st_mode));
-	close(found.fd);
-	assert_int_equal(find_in(state, "a/../a//b/.", 0, 0, &found), 0);
-	assert_non_null(realpath(path_in(state, "a/b"), real));
-	assert_string_equal(found.path, real);
-	close(found.fd);
-	assert_int_equal(find_in(state, "loop", 0, 0, &found), -ELOOP);
-	assert_int_equal(find_in(state, "to-a/b", ISLE_FIND_NO_LINKS, 0, &found), -ELOOP);
-	assert_int_equal(find_in(state, "a/b/none", 0, 0, &found), -ENOENT);
-	assert_int_equal(find_in(state, "a/b/file/none", 0, 0, &found), -ENOTDIR);
-	assert_int_equal(unit_count_fds(), before);
-}
-
-static void test_find_object_of_others(void **state)
-{
-	int dir = unit_dir(state), before = unit_count_fds();
-	struct isle_found found;
-
-	make_dir(dir, "open");
-	make_dir(dir, "sticky");
-	make_dir(dir, "target");
-	make_link("../target", dir, "open/link");
-	make_link("../target", dir, "sticky/link");
-	make_dir(dir, "open/own");
-	assert_int_equal(fchmodat(dir, "open", 0777, 0), 0);
-	assert_int_equal(fchmodat(dir, "sticky", 01777, 0), 0);
-	assert_int_equal(find_in(state, "open/link", ISLE_FIND_SAFE_LINKS, 0, &found), -EPERM);
-	assert_int_equal(find_in(state, "open/own", ISLE_FIND_TRUSTED, 0, &found), -EPERM);
-	assert_int_equal(fchmodat(dir, "open", 0775, 0), 0);
-	assert_int_equal(find_in(state, "open/link", ISLE_FIND_SAFE_LINKS, 0, &found), -EPERM);
-	assert_int_equal(find_in(state, "sticky/link", ISLE_FIND_SAFE_LINKS, 0, &found), 0);
-	close(found.fd);
-	if (geteuid() == 0) {
-		assert_int_equal(fchownat(dir, "sticky/link", 1, 1, AT_SYMLINK_NOFOLLOW), 0);
-		assert_int_equal(find_in(state, "sticky/link", ISLE_FIND_SAFE_LINKS, 0, &found), -EPERM);
-		assert_int_equal(fchownat(dir, "open", 1, 1, 0), 0);
-		assert_int_equal(fchmodat(dir, "open", 0755, 0), 0);
-		assert_int_equal(find_in(state, "open/link", ISLE_FIND_SAFE_LINKS, 0, &found), -EPERM);
-	}
-	assert_int_equal(unit_count_fds(), before);
-}
-
-static void test_find_own(void **state)
-{
-	const unsigned flags = ISLE_FIND_NO_LINKS | ISLE_FIND_MAKE;
-	int dir = unit_dir(state);
-	struct isle_found found;
-
-	assert_int_equal(find_in(state, "own/id", flags, 2, &found), 0);
-	assert_int_equal(found.st.st_mode & 07777, 0700);
-	assert_int_equal(found.above.st_mode & 07777, 0700);
-	close(found.fd);
-	assert_int_equal(fchmodat(dir, "own", 0710, 0), 0);
-	assert_int_equal(find_in(state, "own/id", flags, 1, &found), 0);
-	close(found.fd);
-	assert_int_equal(find_in(state, "own/id", flags, 2, &found), -EPERM);
-	make_link("own/id", dir, "link");
-	assert_int_equal(find_in(state, "link", flags, 1, &found), -EPERM);
-	unit_write(dir, "file", "");
-	assert_int_equal(find_in(state, "file", flags, 1, &found), -EPERM);
-}
-
-static void test_open_same(void **state)
-{
-	int dir = unit_dir(state);
-	int held = -1;
-	auto_fd int fd = -1;
-
-	make_dir(dir, "d");
-	make_dir(dir, "e");
-	held = open_in(dir, "d", O_PATH);
-	fd = isle_open_same(path_in(state, "d"), held, O_PATH);
-	assert_true(fd >= 0);
-	assert_int_equal(isle_open_same(path_in(state, "e"), held, O_PATH), -ESTALE);
-	assert_int_equal(renameat(dir, "d", dir, "f"), 0);
-	make_link("f", dir, "d");
-	assert_int_equal(isle_open_same(path_in(state, "d"), held, O_RDONLY | O_DIRECTORY), -ELOOP);
-	close(held);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -832,10 +715,6 @@ int main(void)
 		unit_dir_test(test_walk_parent),
 		unit_dir_test(test_walk_in_root),
 		unit_dir_test(test_mkdir_walk),
-		unit_dir_test(test_find_object),
-		unit_dir_test(test_find_object_of_others),
-		unit_dir_test(test_find_own),
-		unit_dir_test(test_open_same),
 		cmocka_unit_test(test_account_home),
 		cmocka_unit_test(test_component_valid),
 		cmocka_unit_test(test_path_below),
