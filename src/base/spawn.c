@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -116,7 +117,15 @@ static int execute(const struct isle_spawn_options *options)
 	return -errno;
 }
 
-static isle_noreturn void run_child(const struct isle_spawn_options *options, int report)
+/* The caller can have died before: then the parent is another process by now. */
+static int end_with(pid_t caller)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	return getppid() == caller ? 0 : -ESRCH;
+}
+
+static isle_noreturn void run_child(const struct isle_spawn_options *options, pid_t caller, int report)
 {
 	int fds[3] = {options->stdin_fd, options->stdout_fd,
 		      options->stderr_fd < 0 ? STDERR_FILENO : options->stderr_fd};
@@ -134,6 +143,8 @@ static isle_noreturn void run_child(const struct isle_spawn_options *options, in
 		isle_ignore(setrlimit(RLIMIT_NOFILE, &files));
 	if (r >= 0 && options->user)
 		r = become(options->user);
+	if (r >= 0 && options->ends_with_caller)
+		r = end_with(caller);
 	if (r >= 0)
 		r = execute(options);
 	(void)!isle_write_all(report, &r, sizeof(r));
@@ -185,11 +196,12 @@ int isle_spawn(const struct isle_spawn_options *options, pid_t *ret_pid)
 	r = open_report(&in, &out);
 	if (r < 0)
 		return r;
+	pid_t caller = getpid();
 	pid = isle_clone(0, &pidfd);
 	if (pid < 0)
 		return pid;
 	if (pid == 0)
-		run_child(options, out);
+		run_child(options, caller, out);
 	isle_cleanup_fd(&out);
 	out = -1;
 	r = read_report(in);

@@ -28,6 +28,7 @@ struct isle_spawn_options {
 	int stdin_fd;			    /* -1: /dev/null */
 	int stdout_fd;			    /* -1: /dev/null */
 	int stderr_fd;			    /* -1: inherited */
+	bool ends_with_caller;		    /* it is killed when the caller dies (PR_SET_PDEATHSIG) */
 };
 
 /*

@@ -2,11 +2,11 @@
 /*
  * Starting pasta, and keeping it no longer than the isle.
  *
- * 1. pasta goes into the background by itself when the interface is configured, so the exit of the process that we
- *    start is the sign of readiness. It writes the pid of the one that stays to --pid, here our pipe.
+ * 1. pasta writes its pid to --pid, here our pipe, when the interface is configured: that is the sign of readiness. It
+ *    stays in the foreground, so it is our child and dies when we do (PR_SET_PDEATHSIG).
  * 2. pasta holds the network namespace open and (as of 2023) does not end with the isle's processes. So a process
- *    stays between: the minder. It is a subreaper, pasta becomes its child, nobody else's pid can be hit, and no
- *    zombie is left. The minder watches the isle by a pidfd; it is a fork of the caller that has let go of everything.
+ *    stays between: the minder. It watches the isle by a pidfd; it is a fork of the caller that has let go of
+ *    everything.
  * 3. Before pasta starts, a packet filter (netfilter.h) closes what must not be reached: the host's own addresses above
  *    all, as pasta opens a connection to one as a local one, and whatever listens there would answer. Without the
  *    filter there is no pasta. The minder hears of each address that the host gets or loses, and has the filter
@@ -54,8 +54,9 @@ enum {
 struct target {
 	int pidfd;
 	int netns, userns;
-	pid_t anchor; /* a process of ours inside both (4) */
-	int changes;  /* tells when the host's addresses change */
+	pid_t anchor;	/* a process of ours inside both (4) */
+	int changes;	/* tells when the host's addresses change */
+	int complaints; /* of pasta */
 	struct isle_net_addresses own;
 	unsigned forward;    /* enum isle_resolv_local */
 	unsigned generation; /* of the filter */
@@ -175,9 +176,9 @@ static void fill_arguments(const struct target *t, bool root, const char **argv)
 	size_t n = 0;
 
 	/* No port in, none out, none of the host's loopback through the gateway's address. */
-	for (const char *const *a = (const char *const[]){"pasta", "--quiet", "--config-net", "--no-map-gw",
-							  "--no-netns-quit", "-t", "none", "-u", "none", "-T", "none",
-							  "-U", "none", "--pid", "/proc/self/fd/1", NULL};
+	for (const char *const *a = (const char *const[]){"pasta", "--quiet", "--foreground", "--config-net",
+							  "--no-map-gw", "--no-netns-quit", "-t", "none", "-u", "none",
+							  "-T", "none", "-U", "none", "--pid", "/proc/self/fd/1", NULL};
 	     *a; a++)
 		argv[n++] = *a;
 	if (root) {
@@ -247,14 +248,33 @@ static int find_pasta(struct isle_helper *ret, struct isle_err *err)
 	return r;
 }
 
-/* Starts pasta and waits until it has gone into the background. Returns a pidfd of what stays. */
-static int start_pasta(const struct target *t, const struct isle_helper *program, bool root, struct isle_err *err)
+/* Waits for the pid that it writes: 0; its exit status when it ends before that; or -errno. */
+static int await_pasta(int pidfd, pid_t pid, int out)
+{
+	struct pollfd fds[] = {{.fd = out, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+	char text[32];
+	int n;
+
+	do
+		n = poll(fds, ARRAY_SIZE(fds), START_LIMIT);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n == 0 ? -ETIMEDOUT : -errno;
+	read_pipe(out, text, sizeof(text));
+	if (strtol(text, NULL, 10) == (long)pid)
+		return 0;
+	int status = isle_spawn_wait(pidfd, pid, START_LIMIT);
+	return status == 0 ? -ECHILD : status;
+}
+
+/* Starts pasta and waits until the interface is configured. Returns a pidfd. What pasta complains of later goes into a
+ * pipe that stays open in the minder, and when that is full nowhere. */
+static int start_pasta(struct target *t, const struct isle_helper *program, bool root, struct isle_err *err)
 {
 	static const char *const nothing[] = {NULL};
 	const char *argv[ARGUMENTS];
-	auto_fd int out = -1, complaints = -1, pidfd = -1;
-	int out_pipe[2], err_pipe[2], status, stays;
-	char text[32];
+	auto_fd int out = -1, pidfd = -1;
+	int out_pipe[2], err_pipe[2];
 	pid_t pid;
 
 	if (pipe2(out_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -264,29 +284,26 @@ static int start_pasta(const struct target *t, const struct isle_helper *program
 		close(out_pipe[1]);
 		return isle_err_errno(err, -errno, "cannot make a pipe");
 	}
-	complaints = err_pipe[0];
+	t->complaints = err_pipe[0];
 	fill_arguments(t, root, argv);
 	pidfd = isle_spawn(&(struct isle_spawn_options){.argv = argv,
 							.program = program->path,
 							.environment = nothing,
 							.stdin_fd = -1,
 							.stdout_fd = out_pipe[1],
-							.stderr_fd = err_pipe[1]},
+							.stderr_fd = err_pipe[1],
+							.ends_with_caller = true},
 			   &pid);
 	close(out_pipe[1]);
 	close(err_pipe[1]);
 	if (pidfd < 0)
 		return isle_err_errno(err, pidfd, "cannot run pasta");
-	status = isle_spawn_wait(pidfd, pid, START_LIMIT);
+	int status = await_pasta(pidfd, pid, out);
 	if (status < 0) {
 		(void)isle_pidfd_send_signal(pidfd, SIGKILL);
 		return isle_err_errno(err, status, "pasta does not get ready");
 	}
-	if (status > 0)
-		return explain_failure(status, complaints, err);
-	read_pipe(out, text, sizeof(text));
-	stays = isle_pidfd_open((pid_t)strtol(text, NULL, 10));
-	return stays < 0 ? isle_err_errno(err, stays, "pasta has ended at once") : stays;
+	return status > 0 ? explain_failure(status, t->complaints, err) : fd_take(&pidfd);
 }
 
 /* Where the minder has them. */
@@ -301,7 +318,6 @@ static void let_go(int report, int netns)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_NAME, "isle-net");
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	(void)setsid();
 	report = fcntl(report, F_DUPFD, FD_FREE);
 	netns = fcntl(netns, F_DUPFD, FD_FREE);
@@ -378,7 +394,7 @@ static int start_all(struct target *t, const struct isle_pasta_options *options,
 
 static isle_noreturn void minder(const struct isle_pasta_options *options, int report)
 {
-	struct target t = {.pidfd = -1, .netns = FD_NETNS, .userns = -1, .changes = -1};
+	struct target t = {.pidfd = -1, .netns = FD_NETNS, .userns = -1, .changes = -1, .complaints = -1};
 	struct isle_err err = ISLE_ERR_INIT;
 	int pasta, r;
 

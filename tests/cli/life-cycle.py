@@ -308,6 +308,7 @@ network plain stop:minder kill:supervisor
 network plain stop:pasta kill:init
 network plain kill:pasta kill:keeper
 network plain stop:minder kill:leader
+network plain kill:minder kill:supervisor
 """
 # And every pair: one is stopped, another is killed.
 PROCESSES = ("supervisor", "keeper", "init", "leader")
