@@ -19,7 +19,7 @@ step=${CRASH_STEP:-5}
 # call for itself.
 calls='renameat2 renameat linkat unlinkat unlink mkdirat mknodat symlinkat fchmodat chmod fchownat setxattr lsetxattr removexattr
 	lremovexattr utimensat ftruncate write pwrite64 copy_file_range syncfs'
-commit=("$ISLE" commit -q --yes base)
+commit=("$ISLE" commit -q --yes --allow=acl base)
 if [ "$OPERATIONS_KIND" = part ]; then
 	changes="$changes; echo 1 >not-yet"
 	commit+=("--except=$H/not-yet")

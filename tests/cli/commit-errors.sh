@@ -161,18 +161,18 @@ look_back() {
 	# What was taken back is no conflict. Not every time: it takes as long as the test itself.
 	[ $((tries % 5)) -eq 0 ] || [ -n "${ISLE_FAULTS:-}" ] || return 0
 	prepared=
-	"$ISLE" commit -q --yes base || fail "$1: what was taken back cannot be committed"
+	"$ISLE" commit -q --yes --allow=acl base || fail "$1: what was taken back cannot be committed"
 	look_at_host | diff "$after" - >&2 || fail "$1: the commit after it is not whole"
 }
 look_forth() {
 	status_is 0 "$ISLE" status base >/dev/null
 }
-sweep commit "$before" "$after" fresh "$ISLE" commit -q --yes base
+sweep commit "$before" "$after" fresh "$ISLE" commit -q --yes --allow=acl base
 
 # --- undo ---
 committed() {
 	fresh
-	"$ISLE" commit -q --yes base
+	"$ISLE" commit -q --yes --allow=acl base
 }
 look_back() { prepared=yes; }
 look_forth() { :; }
@@ -214,7 +214,7 @@ keep_an_old_isle() {
 }
 old() {
 	fresh
-	"$ISLE" commit -q --yes base
+	"$ISLE" commit -q --yes --allow=acl base
 	"$ISLE" rm -q --yes base
 }
 look_back() {

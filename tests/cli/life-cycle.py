@@ -412,8 +412,10 @@ class Row:
             above = {role: pid for role, (pid, _) in self.known.items()}
             if name == "isle-keeper" and parent == job.pid:
                 self.note("keeper", pid)
-            if name == "isle-net" and parent == job.pid:
+            elif name == "isle-net" and parent == job.pid:
                 self.note("minder", pid)
+            elif name.startswith("isle") and parent == job.pid: # it moves the bytes of the standard descriptors
+                self.note("pump", pid)
             if parent == above.get("minder"):
                 self.note("pasta", pid)
         for pid, (_, parent, _, name) in processes().items():
@@ -523,7 +525,7 @@ class Row:
             job.communicate(b"\n", timeout=LIMIT)
         # The keeper is on the host's side: one that is stopped is continued by who needs the isle.
         # Until then init waits, with nothing inside.
-        spared = ["supervisor"]
+        spared = ["supervisor", "pump"] # the pump ends with the supervisor
         if self.moment == "linger" or self.has_step("stop:keeper"):
             spared += ["init", "keeper"]
         both = self.has_step("stop:keeper") and self.has_step("stop:init")

@@ -199,7 +199,7 @@ assert c["text"]["kind"] == "modify" and c["text"]["type"] == "file" and c["text
 assert c["text"]["lines"] == {"added": 1, "removed": 0} and c["text"]["marks"] == []
 assert c["text"]["before"]["size"] == 6 and c["text"]["after"]["size"] == 8
 assert c["owner"]["kind"] == "metadata" and c["owner"]["content"] is False and "lines" not in c["owner"]
-assert c["owner"]["after"]["mode"] == "4755" and c["owner"]["after"]["uid"] == 1 and c["owner"]["marks"] == ["setuid"]
+assert c["owner"]["after"]["mode"] == "4755" and c["owner"]["after"]["uid"] == 1 and c["owner"]["marks"] == ["setuid", "owner"]
 assert c["sym"]["before"] is None and c["sym"]["type"] == "symlink" and c["sym"]["after"]["target"] == "t"
 assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", c["text"]["after"]["mtime"])
 assert d["summary"] == {"create": 1, "modify": 1, "delete": 0, "rename": 0, "replace": 0, "metadata": 4, "bytes": 8}, d["summary"]'

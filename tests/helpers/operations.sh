@@ -102,7 +102,7 @@ look_around_commit() {
 	before=$T/before after=$T/after pending=$T/pending-changes
 	look_at_host >"$before"
 	look_at_isle >"$pending"
-	"$ISLE" commit -q --yes base
+	"$ISLE" commit -q --yes --allow=acl base
 	look_at_host >"$after"
 	differs "$(cat "$before")" "$(cat "$after")"
 	status_is 0 "$ISLE" status base >/dev/null
@@ -123,7 +123,7 @@ nothing_half() {
 kill_at() {
 	local call=$1 n=$2
 	shift 2
-	[ $# -gt 0 ] || set -- "$ISLE" commit -q --yes base
+	[ $# -gt 0 ] || set -- "$ISLE" commit -q --yes --allow=acl base
 	{ strace -qq -f -o /dev/null -e "trace=$call" -e "inject=$call:signal=SIGKILL:when=$n" "$@" >/dev/null 2>&1 || true; } 2>/dev/null
 	exists "$ISLE_HOME/pending"
 }
@@ -132,7 +132,7 @@ kill_at() {
 # Sets $kill_call and $kill_when to the first renaming call of a commit after all its steps are done and noted.
 find_first_after_applied() {
 	fresh
-	strace -qq -f -o "$T/calls" -e trace=symlinkat,renameat2,unlinkat "$ISLE" commit -q --yes base
+	strace -qq -f -o "$T/calls" -e trace=symlinkat,renameat2,unlinkat "$ISLE" commit -q --yes --allow=acl base
 	read -r kill_call kill_when < <(awk '
 		{ sub(/^[0-9]* */, ""); call = $0; sub(/\(.*/, "", call); count[call]++ }
 		applied && call != "symlinkat" { print call, count[call]; exit }

@@ -146,7 +146,7 @@ changes='echo more >>f1; rm f2; ln f3 f3-too; chmod 600 f4; setfattr -n user.new
 # operation_of PHASE: the command; isle_of PHASE: whose changes are looked at.
 operation_of() {
 	case $1 in
-	commit) echo "commit --yes --criteria=write c" ;; # what else goes on has nothing to do with it
+	commit) echo "commit --yes --allow=acl --criteria=write c" ;; # what else goes on has nothing to do with it
 	discard) echo "discard --yes d" ;;
 	partial) echo "discard --yes d $M/host/f1 $M/host/n $M/host/e $M/host/f2 $M/host/mode" ;;
 	undo | redo | undiscard | unpartial) echo "undo --yes" ;;
