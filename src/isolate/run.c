@@ -30,7 +30,7 @@
 #include "walls.h"
 #include "wire.h"
 
-enum { PATIENCE_MS = 15000, PAUSE_US = 1000, ANSWER_MS = 1000 };
+enum { STALE_PLANS = 3, PATIENCE_MS = 15000, PAUSE_US = 1000, ANSWER_MS = 1000 };
 
 /* What cannot differ between runs that share a mounted view, as one line. */
 static int describe(const struct isle_run_options *o, struct isle_buf *out)
@@ -182,6 +182,7 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 	     struct isle_run_result *ret_result, struct isle_err *err)
 {
 	int demanded = demand_netfilter(store, options, err);
+	unsigned stale = 0;
 
 	if (demanded < 0)
 		return demanded;
@@ -197,6 +198,9 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 		if (r == -ECONNRESET && !joined)
 			return isle_err_text(err, r, "isle '%s' was ended from outside before the program began",
 					     isle->name);
+		/* As a user: something was mounted below a directory after it was planned to have no mounts there. */
+		if (r == -EINVAL && !joined && ++stale < STALE_PLANS)
+			continue;
 		if (r != -ECONNRESET)
 			return r < 0 && !joined ? explain(store, options, r, err) : r;
 	}
