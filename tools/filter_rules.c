@@ -9,6 +9,7 @@
 #include "filter_rules.h"
 
 #include <errno.h>
+#include <linux/fscrypt.h>
 #include <linux/personality.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -82,7 +83,7 @@ const struct filter_group filter_groups[] = {
 	 "timer_settime timer_gettime timer_getoverrun timer_delete"},
 	{FILTER_ALLOW, 0, "sockets: of the isle's network namespace, and of the families that socket() allows",
 	 "connect accept accept4 bind listen shutdown sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg getsockname "
-	 "getpeername setsockopt getsockopt"},
+	 "getpeername getsockopt"},
 	{FILTER_ALLOW, 0, "shared memory, semaphores and messages of the isle's ipc namespace",
 	 "shmget shmat shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink "
 	 "mq_timedsend mq_timedreceive mq_notify mq_getsetattr"},
@@ -93,7 +94,8 @@ const struct filter_group filter_groups[] = {
 	 "statmount=457 listmount=458"},
 	{FILTER_ALLOW, 0, "the kernel asks for power over the machine, which nothing inside has", "vhangup"},
 	{FILTER_ALLOW, 0, "allowed but for the arguments below",
-	 "ioctl socket socketpair clone unshare personality seccomp setrlimit prlimit64"},
+	 "ioctl socket socketpair setsockopt clone unshare personality seccomp "
+	 "setrlimit prlimit64"},
 
 	{FILTER_REFUSE, EPERM, "the kernel itself",
 	 "bpf init_module finit_module delete_module kexec_load kexec_file_load userfaultfd syslog"},
@@ -144,6 +146,18 @@ const struct filter_condition filter_conditions[] = {
 	{"ioctl", FILTER_ALWAYS, EPERM, "TIOCSTI", typed, {0, TIOCSTI}},
 	{"ioctl", FILTER_ALWAYS, EPERM, "TIOCLINUX", typed, {0, UINT64_C(0xffffffff00000000) | TIOCLINUX}},
 	{"ioctl", FILTER_ALWAYS, EPERM, "TIOCSETD", typed, {0, TIOCSETD}},
+	{"ioctl",
+	 FILTER_ALWAYS,
+	 EPERM,
+	 "FS_IOC_ADD_ENCRYPTION_KEY, FS_IOC_REMOVE_ENCRYPTION_KEY, ..._ALL_USERS",
+	 "locks encrypted directories of the machine",
+	 {0, FS_IOC_REMOVE_ENCRYPTION_KEY}},
+	{"setsockopt",
+	 FILTER_HOST_NET,
+	 EPERM,
+	 "SO_PASSCRED, SO_PASSPIDFD",
+	 "gives a unix socket a name to which any process of the machine can connect",
+	 {0, SOL_SOCKET, SO_PASSCRED}},
 	{"socket",
 	 FILTER_ALWAYS,
 	 EAFNOSUPPORT,

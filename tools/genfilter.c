@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/fscrypt.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -53,7 +54,12 @@ static const uint32_t namespaces[] = {
 };
 
 /* The kernel takes 32 bits of the request: what stands above them must not matter. */
-static const uint32_t ioctls[] = {TIOCSTI, TIOCLINUX, TIOCSETD};
+static const uint32_t ioctls[] = {TIOCSTI,
+				  TIOCLINUX,
+				  TIOCSETD,
+				  FS_IOC_ADD_ENCRYPTION_KEY,
+				  FS_IOC_REMOVE_ENCRYPTION_KEY,
+				  FS_IOC_REMOVE_ENCRYPTION_KEY_ALL_USERS};
 
 /* Harmless: PER_LINUX, PER_LINUX32 (8) and the flags of setarch(8), which debuggers need. These bits are not:
  * other systems' personalities, MMAP_PAGE_ZERO, SHORT_INODE, WHOLE_SECONDS, STICKY_TIMEOUTS; and what has no
@@ -171,6 +177,20 @@ static void keep_core_limit(scmp_filter_ctx ctx)
 	add_rule(ctx, "prlimit64", SCMP_ACT_TRACE(EPERM), ARRAY_SIZE(and_old), and_old);
 }
 
+/* With these a unix socket gets an abstract name by itself when it sends, to which any process of the machine can
+ * connect: src/supervise/binds.h. */
+static void refuse_names(scmp_filter_ctx ctx)
+{
+	static const uint32_t options[] = {SO_PASSCRED, 76 /* SO_PASSPIDFD */};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct scmp_arg_cmp cmp[] = {{1, SCMP_CMP_MASKED_EQ, LOW32, SOL_SOCKET},
+						   {2, SCMP_CMP_MASKED_EQ, LOW32, options[i]}};
+
+		add_rule(ctx, "setsockopt", SCMP_ACT_TRACE(EPERM), ARRAY_SIZE(cmp), cmp);
+	}
+}
+
 static scmp_filter_ctx build(const struct filter_target *target, unsigned variant)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
@@ -202,6 +222,8 @@ static scmp_filter_ctx build(const struct filter_target *target, unsigned varian
 	/* What the kernel says where a listener is there already: two cannot be. */
 	refuse_bits(ctx, "seccomp", 1, EBUSY, SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	keep_core_limit(ctx);
+	if (variant & HOST_NET)
+		refuse_names(ctx);
 	return ctx;
 }
 

@@ -482,6 +482,7 @@ void isle_init_main(const struct isle_init_options *options)
 	in = (struct init){.options = options, .signals = -1};
 	isle_ignore(prctl(PR_SET_DUMPABLE, 0));
 	isle_ignore(prctl(PR_SET_NAME, "isle-init"));
+	isle_ignore(setsid()); /* a scheduling group of its own: /proc/1/autogroup can be written to inside */
 	if (set_up(&in) < 0)
 		_exit(1);
 	close_others(options->keeper, options->connection);

@@ -123,6 +123,11 @@ static void refresh(void *data)
 	isle_ignore(isle_refresh(s->isle, NULL));
 }
 
+static bool has_writes(const struct isle_run_options *options)
+{
+	return options->write != NULL && options->write[0] != NULL;
+}
+
 static unsigned traps(const struct supervisor *s)
 {
 	const struct isle_run_options *o = s->options;
@@ -138,6 +143,8 @@ static unsigned traps(const struct supervisor *s)
 		traps |= ISLE_TRAP_MOUNTS;
 	if (geteuid() == 0 && o->net == ISLE_NET_HOST)
 		traps |= ISLE_TRAP_ATTRIBUTES;
+	if (o->net == ISLE_NET_HOST || has_writes(o))
+		traps |= ISLE_TRAP_BINDS;
 	traps |= s->root ? ISLE_TRAP_NODES : ISLE_TRAP_NAMES | ISLE_TRAP_OWNERS;
 	return traps;
 }
@@ -167,6 +174,7 @@ static int make_guide(struct supervisor *s, unsigned trapped)
 		.traps = trapped,
 		.filter = filter_flags(s),
 		.user = !s->root,
+		.writes = has_writes(s->options),
 		.fake_owner = (s->options->flags & ISLE_RUN_FAKE_OWNER) != 0,
 		.directory = s->options->directory,
 		.argv = s->options->argv,

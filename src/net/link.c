@@ -23,12 +23,16 @@ static const struct isle_net_prefix nobodys_business[] = {
 	{AF_INET, 20, {169, 254, 16, 0}},
 	{AF_INET, 19, {169, 254, 32, 0}},
 	{AF_INET, 18, {169, 254, 64, 0}},
-	{AF_INET, 17, {169, 254, 128, 0}},			/* 169.254.169.254 of nearly everybody */
-	{AF_INET, 32, {100, 100, 100, 200}},			/* Alibaba */
-	{AF_INET, 32, {168, 63, 129, 16}},			/* Azure */
-	{AF_INET, 32, {192, 0, 0, 192}},			/* Oracle */
-	{AF_INET6, 112, {0xfd, 0x00, 0x0e, 0xc2}},		/* Amazon, fd00:ec2::/112 */
-	{AF_INET6, 128, {0xfd, 0x20, 0, 0xce, [14] = 2, 0x54}}, /* Google, fd20:ce::254 */
+	{AF_INET, 17, {169, 254, 128, 0}},				       /* 169.254.169.254 of nearly everybody */
+	{AF_INET, 32, {100, 100, 100, 200}},				       /* Alibaba */
+	{AF_INET, 32, {168, 63, 129, 16}},				       /* Azure */
+	{AF_INET, 32, {192, 0, 0, 192}},				       /* Oracle */
+	{AF_INET6, 112, {0xfd, 0x00, 0x0e, 0xc2}},			       /* Amazon, fd00:ec2::/112 */
+	{AF_INET6, 128, {0xfd, 0x20, 0, 0xce, [14] = 2, 0x54}},		       /* Google, fd20:ce::254 */
+	{AF_INET6, 128, {0xfd, 0x00, 0, 0xc1, [12] = 0xa9, 0xfe, 0xa9, 0xfe}}, /* Oracle, fd00:c1::a9fe:a9fe */
+	{AF_INET6, 128, {0xfd, 0x00, 0, 0x42, [15] = 0x42}},		       /* Scaleway, fd00:42::42 */
+	{AF_INET6, 128, {0xfd, 0x00, 0xa9, 0xfe, 0xa9, 0xfe, [15] = 1}},       /* Linode, fd00:a9fe:a9fe::1 */
+	{AF_INET6, 128, {0xfd, 0x00, 1, 0, [12] = 1, 0, 2, 0}},		       /* Alibaba, fd00:100::100:200 */
 };
 
 int isle_net_lo_up(void)

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * 1. The path is copied once. The object is opened once (O_PATH), looked at and changed through that descriptor.
- * 2. A child does it, with the root and current directory, ids, groups and user namespace of the caller and no more
- *    powers than it has there. So the kernel makes all checks that it makes for the caller.
+ * 2. A child does it in the place of the caller (in_place.h).
+ * 3. What lies on no mount of the isle was handed in from outside, and is not changed.
  */
 #include "attributes.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 
-#include "caller.h"
+#include "buf.h"
 #include "calls.h"
+#include "in_place.h"
 #include "peer.h"
 
 struct change {
@@ -32,13 +31,11 @@ struct change {
 	char path[PATH_MAX]; /* "" with of_descriptor */
 };
 
-/* What the child works with; opened before it is made. */
+/* What the child works with. */
 struct work {
 	const struct change *change;
-	const struct isle_caller *caller;
-	int object; /* -1: path leads to it, from these */
-	int root, start;
-	int userns;
+	const struct isle_in_place *place;
+	const struct isle_buf *mounts; /* of the caller and the isle */
 };
 
 bool isle_attributes_is_change(int nr)
@@ -141,35 +138,16 @@ static int read_change(const struct isle_call *call, struct change *c)
 	}
 }
 
-/* What /proc/TID/what leads to. */
-static int open_of(pid_t tid, const char *what, int flags)
+static int change_object(const struct work *w, int own_descriptors, int object)
 {
-	char name[64];
-
-	snprintf(name, sizeof(name), "/proc/%d/%s", (int)tid, what);
-	int fd = open(name, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static int open_dirfd(const struct isle_call *call, int dirfd)
-{
-	char what[24];
-
-	if (dirfd == AT_FDCWD)
-		return open_of(call->tid, "cwd", O_PATH);
-	snprintf(what, sizeof(what), "fd/%d", dirfd);
-	int fd = dirfd < 0 ? -ENOENT : open_of(call->tid, what, O_PATH);
-	return fd == -ENOENT ? -EBADF : fd;
-}
-
-static int change_object(const struct change *change, int own_descriptors, int object)
-{
+	const struct change *change = w->change;
 	char name[16];
 	struct statfs fs;
 
 	if (fstatfs(object, &fs) < 0)
 		return -errno;
-	if (fs.f_type == PROC_SUPER_MAGIC)
+	bool unmounted = fs.f_type == PIPEFS_MAGIC || fs.f_type == SOCKFS_MAGIC;
+	if (fs.f_type == PROC_SUPER_MAGIC || (!unmounted && !isle_in_place_has(w->mounts, object)))
 		return -EPERM;
 	snprintf(name, sizeof(name), "%d", object);
 	if (change->owner)
@@ -178,65 +156,40 @@ static int change_object(const struct change *change, int own_descriptors, int o
 }
 
 /* In the child. */
-static int do_work(const struct work *w)
+static int do_work(const void *data)
 {
+	const struct work *w = data;
+	const struct change *change = w->change;
 	auto_fd int own_descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = own_descriptors < 0 ? -errno : 0;
 
-	if (r >= 0 && w->object < 0 && (fchdir(w->root) < 0 || chroot(".") < 0))
-		r = -errno;
-	if (r >= 0 && w->object < 0 && w->change->path[0] != '/' && fchdir(w->start) < 0)
-		r = -errno;
 	if (r >= 0)
-		r = isle_caller_become(w->caller, w->userns);
-	if (r < 0 || w->object >= 0)
-		return r < 0 ? r : change_object(w->change, own_descriptors, w->object);
-	int flags = O_PATH | O_CLOEXEC | (w->change->nofollow ? O_NOFOLLOW : 0);
-	auto_fd int object = open(w->change->path, flags);
+		r = isle_in_place_enter(w->place, change->of_descriptor ? NULL : change->path);
+	if (r < 0 || change->of_descriptor)
+		return r < 0 ? r : change_object(w, own_descriptors, w->place->start);
+	auto_fd int object = open(change->path, O_PATH | O_CLOEXEC | (change->nofollow ? O_NOFOLLOW : 0));
 	if (object >= 0)
-		return change_object(w->change, own_descriptors, object);
+		return change_object(w, own_descriptors, object);
 	/* /proc/self is that of the caller, and cannot be looked up in its place. */
-	bool of_caller = strstr(w->change->path, "proc/") != NULL && !is_own_descriptor(w->change->path);
+	bool of_caller = strstr(change->path, "proc/") != NULL && !is_own_descriptor(change->path);
 	return errno == ENOENT && of_caller ? -EPERM : -errno;
-}
-
-static int run_child(const struct work *w)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0)
-		_exit(-do_work(w));
-	if (pid < 0)
-		return -errno;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }
 
 static int change(struct isle_guide *guide, const struct isle_call *call, const struct change *change)
 {
-	auto_free struct isle_caller *caller = NULL;
-	int r = isle_caller_look(call->tid, &caller);
-	auto_fd int start = open_dirfd(call, change->dirfd);
-	auto_fd int root = open_of(call->tid, "root", O_PATH | O_DIRECTORY);
-	auto_fd int userns = open_of(call->tid, "ns/user", O_RDONLY);
-	const struct work work = {.change = change,
-				  .caller = caller,
-				  .object = change->of_descriptor ? start : -1,
-				  .root = root,
-				  .start = start,
-				  .userns = userns};
+	auto_in_place struct isle_in_place place = ISLE_IN_PLACE_INIT;
+	auto_buf struct isle_buf mounts = ISLE_BUF_INIT;
+	int r = isle_in_place_open(call, change->dirfd, &place);
 
+	if (r >= 0)
+		r = isle_in_place_mounts(call->tid, &mounts);
 	if (r < 0)
 		return r;
-	if (start < 0 && (change->of_descriptor || change->path[0] != '/'))
-		return start == -EBADF && is_own_descriptor(change->path) ? -ENOENT : start;
-	if (root < 0 || userns < 0)
-		return root < 0 ? root : userns;
-	/* What was read so far could be another process's. */
-	return isle_guide_waits(guide, call) ? run_child(&work) : -ESRCH;
+	if (place.start < 0 && (change->of_descriptor || change->path[0] != '/'))
+		return place.start == -EBADF && is_own_descriptor(change->path) ? -ENOENT : place.start;
+	if (!isle_guide_waits(guide, call))
+		return -ESRCH;
+	return isle_in_place_run(do_work, &(const struct work){change, &place, &mounts});
 }
 
 int isle_attributes_change(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)

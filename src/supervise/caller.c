@@ -103,12 +103,28 @@ bool isle_caller_is_mapped(pid_t tid)
 	return true;
 }
 
-int isle_caller_become(const struct isle_caller *caller, int userns)
+/* Of the powers that this process has those that the caller has, too. */
+static int limit_powers(const struct isle_caller *caller)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct own[2];
 
+	if (syscall(SYS_capget, &header, own) < 0)
+		return -errno;
+	for (unsigned i = 0; i < 2; i++) {
+		own[i].permitted &= (unsigned)(caller->powers >> (32 * i));
+		own[i].effective = own[i].permitted;
+		own[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &header, own) < 0 ? -errno : 0;
+}
+
+int isle_caller_become(const struct isle_caller *caller, int userns)
+{
 	umask(caller->umask);
+	/* A user has the ids and groups of the caller already, and may not set any. */
+	if (geteuid() != 0)
+		return limit_powers(caller);
 	/* The system calls themselves: the C library's would tell other threads, of which there are none. */
 	if (syscall(SYS_setgroups, caller->group_count, caller->groups) < 0)
 		return -errno;
@@ -118,12 +134,5 @@ int isle_caller_become(const struct isle_caller *caller, int userns)
 		return -EPERM;
 	if (userns >= 0 && setns(userns, CLONE_NEWUSER) < 0)
 		return -errno;
-	if (syscall(SYS_capget, &header, own) < 0)
-		return -errno;
-	for (unsigned i = 0; i < 2; i++) {
-		own[i].permitted &= (unsigned)(caller->powers >> (32 * i));
-		own[i].effective = own[i].permitted;
-		own[i].inheritable = 0;
-	}
-	return syscall(SYS_capset, &header, own) < 0 ? -errno : 0;
+	return limit_powers(caller);
 }

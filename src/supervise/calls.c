@@ -73,7 +73,7 @@ const struct isle_trapped isle_trapped_calls[] = {
 	/* the network */
 	{"socket", SYS_socket, ISLE_TRAP_NET, true, isle_handle_socket},
 	{"connect", SYS_connect, READS, false, isle_handle_net},
-	{"bind", SYS_bind, READS, false, isle_handle_net},
+	{"bind", SYS_bind, READS | ISLE_TRAP_BINDS, false, isle_handle_net},
 	{"sendto", SYS_sendto, READS, true, isle_handle_net},
 	/* --track=full */
 	{"stat", SYS_stat, STATS, false, isle_handle_stat},

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "attributes.h"
+#include "binds.h"
 #include "buf.h"
 #include "calls.h"
 #include "listener.h"
@@ -242,6 +243,8 @@ static void handle_call(struct isle_guide *guide, const struct isle_call *call)
 	if (r >= 0 && !verdict.answered && (guide->options.traps & ISLE_TRAP_ATTRIBUTES) != 0 &&
 	    isle_attributes_is_change(call->notif.data.nr))
 		r = isle_attributes_change(guide, call, &verdict);
+	if (r >= 0 && (guide->options.traps & ISLE_TRAP_BINDS) != 0 && call->notif.data.nr == SYS_bind)
+		r = isle_bind_in_place(guide, call, &verdict);
 	if (guide->events != NULL) {
 		int flushed = isle_events_flush(guide->events);
 

@@ -29,6 +29,7 @@ struct isle_guide_options {
 	unsigned traps;	       /* enum isle_trap */
 	unsigned filter;       /* enum isle_filter_flags (static_filter.h): what the kernel filters the run with */
 	bool user;	       /* made by an ordinary user */
+	bool writes;	       /* the program has something of the host to write to (--write) */
 	bool fake_owner;       /* owners that cannot be given are kept instead */
 	const char *directory; /* where the command starts */
 	char *const *argv;

@@ -17,6 +17,7 @@ enum isle_trap {
 	ISLE_TRAP_OWNERS = 1 << 5, /* chown to owners that an ordinary user's view cannot hold */
 	ISLE_TRAP_MOUNTS = 1 << 6, /* mounts and mount namespaces inside (--nest) */
 	ISLE_TRAP_ATTRIBUTES = 1 << 7, /* changes of mode and owner by uid 0 with the host's network (attributes.h) */
+	ISLE_TRAP_BINDS = 1 << 8,      /* bind(2), where processes outside could connect to a name (binds.h) */
 };
 
 enum { ISLE_TRAP_REPAIRS = ISLE_TRAP_NAMES | ISLE_TRAP_NODES | ISLE_TRAP_OWNERS };

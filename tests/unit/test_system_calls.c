@@ -188,9 +188,9 @@ static const char *when_asked(const char *name)
 	static const struct {
 		unsigned trap;
 		const char *text;
-	} groups[] = {{ISLE_TRAP_READS, "record"}, {ISLE_TRAP_STATS, "full record"}, {ISLE_TRAP_NET, "network"},
-		      {ISLE_TRAP_NAMES, "names"},  {ISLE_TRAP_NODES, "devices"},     {ISLE_TRAP_OWNERS, "owners"},
-		      {ISLE_TRAP_MOUNTS, "mounts"}};
+	} groups[] = {{ISLE_TRAP_READS, "record"},  {ISLE_TRAP_STATS, "full record"}, {ISLE_TRAP_NET, "network"},
+		      {ISLE_TRAP_NAMES, "names"},   {ISLE_TRAP_NODES, "devices"},     {ISLE_TRAP_OWNERS, "owners"},
+		      {ISLE_TRAP_MOUNTS, "mounts"}, {ISLE_TRAP_ATTRIBUTES, "rights"}, {ISLE_TRAP_BINDS, "binds"}};
 	static char text[128];
 
 	*text = '\0';
@@ -253,7 +253,9 @@ static void print_document(FILE *out)
 	      "*names*\n"
 	      "and *owners* for an ordinary user, *devices* for root, *mounts* with `--nest`. It is no wall. In "
 	      "recorded runs\n"
-	      "it is also asked about what is refused, and can answer with the error alone.\n\n## Allowed\n\n",
+	      "it is also asked about what is refused, and can answer with the error alone. What it does itself, as a "
+	      "wall:\n"
+	      "*rights* for uid 0 with `--net host`, *binds* with `--net host` and `--write`.\n\n## Allowed\n\n",
 	      out);
 	print_rows(out, FILTER_ALLOW);
 	fputs("\n## Allowed, but for these arguments\n\n", out);
