@@ -38,8 +38,12 @@ static int is_seen(struct isle_builder *b, const struct isle_change *change, con
 		return 1;
 	if (origin > 0)
 		return 1;
+	/* Where a file was renamed onto this one, or exchanged with it, the handle is that of the other file. */
 	if (!then)
-		return origin;
+		return origin == 0 && change->moved == ISLE_MOVED_NO ? -ENODATA : origin;
+	/* A number that was used again would have a later ctime. */
+	if (change->moved == ISLE_MOVED_NO && then->ino == now->ino)
+		return 1;
 	/* A number is used again, a handle is not. */
 	if (origin == 0 && then->ino == now->ino)
 		return 0;
@@ -86,7 +90,9 @@ static bool is_shared_place(struct isle_writers *w, const char *path)
 /* Where it is not known which object it was: this one has no name elsewhere, or is only moved aside. */
 static bool is_harmless(const struct isle_change *change)
 {
-	return S_ISDIR(change->before.mode) || change->before.nlink < 2 || change->kind == ISLE_DELETE ||
+	bool other_type = change->after.mode != 0 && ((change->before.mode ^ change->after.mode) & S_IFMT) != 0;
+
+	return S_ISDIR(change->before.mode) || change->before.nlink < 2 || change->kind == ISLE_DELETE || other_type ||
 	       change->another;
 }
 

@@ -2,6 +2,7 @@
 """For net-filter.sh. serve: a host of the test, which writes down whatever reaches it. attack: from inside an isle, every
 option that picks an interface, a source or a way, for every address. power: what could change the network of the isle."""
 import ctypes
+import concurrent.futures
 import errno
 import fcntl
 import os
@@ -216,30 +217,38 @@ def attempt(kind, family, tap, address, way, scope):
             print("CONNECTED", token.decode())
 
 
-def attack(*addresses):
-    tap, tried, slow = tap_index(), 0, []
-    for address in addresses:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        for way in os.environ["WAYS"].split(",") if os.environ.get("WAYS") else ways:
-            rows = [(kind, scope) for kind in (kinds if way in ("plain", "SO_BINDTODEVICE") else ("tcp", "udp"))
-                    for scope in ((False, True) if is6(family) else (False,))]
-            for kind, scope in rows:
-                tried += 1
-                try:
-                    attempt(kind, family, tap, address, way, scope)
-                except socket.timeout:
-                    if way in strange:
-                        continue
-                    slow.append(f"{address} {kind} {way}")
-                except OSError:
-                    pass
+def attack_one(tap, address):
+    """All ways to one address: how many were tried, and those that took too long."""
+    tried, slow = 0, []
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for way in os.environ["WAYS"].split(",") if os.environ.get("WAYS") else ways:
+        rows = [(kind, scope) for kind in (kinds if way in ("plain", "SO_BINDTODEVICE") else ("tcp", "udp"))
+                for scope in ((False, True) if is6(family) else (False,))]
+        for kind, scope in rows:
+            tried += 1
             try:
-                echo(family, tap, address, way)
+                attempt(kind, family, tap, address, way, scope)
+            except socket.timeout:
+                if way in strange:
+                    continue
+                slow.append(f"{address} {kind} {way}")
             except OSError:
                 pass
-    print("tried" if tried > 8 * len(addresses) else "too few")
-    for row in slow:
-        print("SLOW", row)
+        try:
+            echo(family, tap, address, way)
+        except OSError:
+            pass
+    return tried, slow
+
+
+def attack(*addresses):
+    tap = tap_index()
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:  # most of the time is spent waiting
+        done = list(pool.map(lambda address: attack_one(tap, address), addresses))
+    print("tried" if sum(tried for tried, _ in done) > 8 * len(addresses) else "too few")
+    for _, slow in done:
+        for row in slow:
+            print("SLOW", row)
 
 
 # --- ask WAY ADDRESS...: who answers, by TCP
