@@ -456,9 +456,11 @@ static void listen_on_socket(struct keeper *k)
 		give_up(k, k->listener, "cannot listen for further runs");
 }
 
-static void note_init(struct keeper *k)
+static void note_init(struct keeper *k, const struct isle_life_proc *proc)
 {
-	int r = isle_life_note_init(k->options->isle, k->init_pid);
+	int r = isle_life_note_init(k->options->isle, proc, k->init_pid);
+
+	isle_cleanup_fd(&proc->dir);
 
 	if (r < 0)
 		give_up(k, r, "cannot write to the isle");
@@ -498,8 +500,14 @@ isle_noreturn static void keeper_main(const struct isle_keeper_options *options,
 		isle_err_errno(&k.err, -errno, "cannot make a socket");
 		fail(&k);
 	}
+	struct isle_life_proc proc;
+	int r = isle_life_look_at_proc(&proc);
+	if (r < 0) {
+		isle_err_errno(&k.err, r, "cannot open /proc");
+		fail(&k);
+	}
 	clone_init(&k, pair);
-	note_init(&k);
+	note_init(&k, &proc);
 	if (options->view->user)
 		tell_mapped(&k, 0); /* clone(2) has done it */
 	watch_init(&k);

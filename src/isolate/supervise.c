@@ -560,7 +560,7 @@ static int ask(struct supervisor *s, const sigset_t *blocked)
 
 	if (r < 0)
 		return r;
-	r = s->signals < 0 ? -errno : s->hold;
+	r = s->signals < 0 ? s->signals : s->hold;
 	if (r >= 0)
 		r = send_request(s, blocked);
 	if (r < 0)
@@ -588,6 +588,8 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	for (size_t i = 0; i < ARRAY_SIZE(passed_on); i++)
 		sigaddset(&set, passed_on[i]);
 	s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s.signals < 0)
+		s.signals = -errno;
 	clock_gettime(CLOCK_MONOTONIC, &s.began);
 	isle_terminal_open(&s.terminal);
 	*ret_result = (struct isle_run_result){.terminal = s.terminal.pty};

@@ -120,8 +120,9 @@ static int take_answer(struct isle_net_addresses *all, struct nlmsghdr *message,
 	for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
 		const struct nlmsgerr *error = NLMSG_DATA(message);
 
+		/* A dump that failed half-way says so at its end. */
 		if (message->nlmsg_type == NLMSG_DONE)
-			return 0;
+			return message->nlmsg_len >= NLMSG_LENGTH(sizeof(int)) && error->error < 0 ? error->error : 0;
 		if (message->nlmsg_type == NLMSG_ERROR)
 			return message->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) && error->error ? error->error
 												  : -EPROTO;

@@ -188,7 +188,7 @@ static void write_rules(struct isle_buf *text, const struct isle_netfilter *filt
 			    "set closed6 {\ntype ipv6_addr\nflags interval\n}\n"
 			    "chain refuse {\n"
 			    "meta l4proto tcp reject with tcp reset\n"
-			    "reject with icmpx admin-prohibited\n"
+			    "reject with icmpx type admin-prohibited\n"
 			    "}\n"
 			    "chain translated {\n"
 			    "ip6 daddr & ffff:ffff:ffff:00ff:ffff:ffff:ffff:ffff @closed6 goto refuse\n"

@@ -39,20 +39,25 @@ struct note {
 
 enum state { GONE, ALIVE, ELSEWHERE };
 
-/* Field 22 of /proc/PID/stat; 0 when it cannot be read. */
-static uint64_t start_time(pid_t pid)
+/* Field 22 of stat in PROC/PID, PROC being "/proc" or relative to proc; 0 when it cannot be read. */
+static uint64_t start_time_in(int proc, const char *prefix, pid_t pid)
 {
 	auto_buf struct isle_buf text = ISLE_BUF_INIT;
 	char path[32];
 	uint64_t start = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (isle_read_file(AT_FDCWD, path, &text, 4096) < 0 || text.data == NULL)
+	snprintf(path, sizeof(path), "%s%d/stat", prefix, (int)pid);
+	if (isle_read_file(proc, path, &text, 4096) < 0 || text.data == NULL)
 		return 0;
 	const char *at = strrchr(text.data, ')'); /* ends field 2, which may hold anything */
 	for (unsigned field = 2; at != NULL && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	return at == NULL || sscanf(at, "%" SCNu64, &start) != 1 ? 0 : start;
+}
+
+static uint64_t start_time(pid_t pid)
+{
+	return start_time_in(AT_FDCWD, "/proc/", pid);
 }
 
 static uint64_t pid_namespace(void)
@@ -136,11 +141,18 @@ int isle_life_note_keeper(int lock)
 	return pwrite(lock, line, (size_t)size, 0) == size ? 0 : -EIO;
 }
 
-int isle_life_note_init(const struct isle *isle, pid_t pid)
+int isle_life_look_at_proc(struct isle_life_proc *ret_proc)
+{
+	*ret_proc = (struct isle_life_proc){open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), pid_namespace()};
+	return ret_proc->dir < 0 ? -errno : 0;
+}
+
+int isle_life_note_init(const struct isle *isle, const struct isle_life_proc *proc, pid_t pid)
 {
 	char text[NOTE_SIZE];
 
-	describe(pid, text);
+	snprintf(text, NOTE_SIZE, "%d %" PRIu64 " %" PRIu64, (int)pid, start_time_in(proc->dir, "", pid),
+		 proc->namespace_id);
 	if (unlinkat(isle->dir, init_name, 0) < 0 && errno != ENOENT)
 		return -errno;
 	return symlinkat(text, isle->dir, init_name) < 0 ? -errno : 0;

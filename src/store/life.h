@@ -15,13 +15,22 @@
  */
 #include "error.h"
 #include "store.h"
+#include <stdint.h>
 #include <sys/types.h>
 
 /* By the keeper, about itself, in the lock file. */
 int isle_life_note_keeper(int lock) isle_must_check;
 
+/* The keeper looks at init through a /proc that it has opened before init existed: init changes the root of both. */
+struct isle_life_proc {
+	int dir; /* O_PATH */
+	uint64_t namespace_id;
+};
+
+int isle_life_look_at_proc(struct isle_life_proc *ret_proc) isle_must_check;
+
 /* By the keeper, before any program runs inside; forgotten when none is left. */
-int isle_life_note_init(const struct isle *isle, pid_t pid) isle_must_check;
+int isle_life_note_init(const struct isle *isle, const struct isle_life_proc *proc, pid_t pid) isle_must_check;
 void isle_life_forget_init(const struct isle *isle);
 
 /* Init's pid as its keeper sees it; 0 when it is not known. */

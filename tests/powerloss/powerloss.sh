@@ -246,7 +246,7 @@ record() {
 	phase unpartial
 	# Undo gives up what the isle in the trash once had; another isle goes on.
 	look_at_host >"$W/gc.undone"
-	isle commit -q --yes --criteria=write d
+	isle commit -q --yes --allow=acl --criteria=write d
 	isle log | awk 'NR == 1 { print $1 }' >"$W/gc.operation"
 	isle rm -q --yes d
 	phase gc
