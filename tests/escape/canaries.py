@@ -160,6 +160,10 @@ class Canaries:
         os.read(ready[0], 1)
         run("ip", "route", "add", "default", "via", "192.0.2.1")
         run("ip", "-6", "route", "add", "default", "via", "2001:db8:1::1", "dev", "way0")
+        # The kernel looks for duplicates of link-local addresses first, and adds their routes afterwards.
+        end = time.monotonic() + 20
+        while "tentative" in run("ip", "addr") and time.monotonic() < end:
+            time.sleep(0.1)
         self.vars["LINKLOCAL"] = "fe80::ff:fe00:10"
 
     def be_outside(self, ready, go):
