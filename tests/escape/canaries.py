@@ -287,7 +287,14 @@ class Canaries:
                 "for n in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:\n"
                 "    signal.signal(n, lambda n, _: os.write(1, b'signal %d\\n' % n))\n"
                 "print('ready', flush=True)\nwhile True: time.sleep(100)\n")
+        # A number of its own: no isle has so many processes that it could be that of one inside.
+        last = "/proc/sys/kernel/ns_last_pid"
+        before, most = int(open(last).read()), int(open("/proc/sys/kernel/pid_max").read())
+        with open(last, "w") as f:
+            f.write(str(most - 100))
         self.process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, user=self.uid, group=self.gid, extra_groups=[], start_new_session=True)
+        with open(last, "w") as f:
+            f.write(str(before))
         self.process.stdout.readline()
         self.vars["PID"] = str(self.process.pid)
 
