@@ -6,10 +6,10 @@
  * rename leaves a whiteout at the old name and a copied-up file at the new one. They are paired
  *   1. by the redirect of a metacopy file, when what it leads to is gone in the isle;
  *   2. by the origin handle, which is that of the deleted host file (root only);
- *   3. by equal size, mtime and mode, and then equal data. Empty files are all alike and never paired so, nor are files
- * with several names, of which the others would come along. Only where there is one candidate: in the same directory,
- * or of the same name in another. The bytes compared for 3 are bounded; past that a rename stays a deletion and a
- * creation, which is no less right.
+ *   3. by equal size, mtime and mode, and then equal data. Empty files are all alike and never paired so, nor are
+ *      files with several names, of which the others would come along. Only where there is one candidate: in the same
+ *      directory, or of the same name in another. The bytes compared for 3 are bounded; past that a rename stays a
+ *      deletion and a creation, which is no less right.
  *
  * A copied-up file that is new in the isle, unpaired, and could have lost its counterpart only by the host's doing is
  * a MODIFY of something the host has deleted since, or renamed: then the original is still there, but under no name at

@@ -4,7 +4,7 @@
  *
  * 1. Under the commit lock and after recovery, so no operation is on its way.
  * 2. Only records of operations that were done whole are taken. One without `applied` was rolled back, and what is in
- * it could not be put back: that is user data, and stays.
+ *    it could not be put back: that is user data, and stays.
  * 3. All are read first, and sorted by when they ended: a limit takes the oldest, and one that is younger than the
  *    age limit only with a yes.
  * 4. What lies in places goes first and the record, by one rename, last: the plan in it says where the places are, so a

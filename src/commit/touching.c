@@ -3,7 +3,7 @@
  * What an operation leaves in the list of touched.h:
  *
  *   - what a commit of a part of an isle put on the host or changed there: the isle's own from now on. After a commit
- * of all the isle has nothing left that is older than what it does next, so nothing is noted;
+ *     of all the isle has nothing left that is older than what it does next, so nothing is noted;
  *   - what an undo put back: it was away since the operation that is undone, and before that as it is in that plan;
  *   - directories in which names came or went, files that got or lost a name: there all the time.
  *

@@ -21,8 +21,8 @@
  * 2. A step is one rename, exchange, or change of metadata; content is written in place only where a rename cannot be
  *    (a file with other names, or a mount over a single file), and then a durable copy of the old was made first.
  * 3. No step removes anything (but a fresh layer that nobody has used yet, in rolling back). What leaves the host goes
- * to the parking and stays there; what leaves the layer goes to the host or to the parking. So before, during and
- * after, every object of either side exists under some name.
+ *    to the parking and stays there; what leaves the layer goes to the host or to the parking. So before, during and
+ *    after, every object of either side exists under some name.
  * 4. Where an object is, is told by its device and inode number alone, never by a counter on disk. No object that the
  *    plan names is freed while the operation lasts (3), so a number stands for one object throughout. Each step can be
  *    taken back or repeated from any state, and so can recovery itself.
@@ -38,7 +38,7 @@
  *    its place (step_layer.c). Its files then change places with the host's where they are: one rename each instead of
  *    two, and afterwards the parked layer holds what the host had. Taking back ends with the layer's own way back.
  * 10. An error while looking is never taken for an answer. What cannot be taken back or completed now stays pending,
- * and the next command tries again; only where the host itself is in the way is it given up, and said.
+ *     and the next command tries again; only where the host itself is in the way is it given up, and said.
  *
  * Why no crash loses data. By 1 and 3 there is no moment at which an object has no name. Renames of a file system reach
  * the disk as wholes; in whatever order those of several file systems do, each single step is done or not done, and by

@@ -5,7 +5,7 @@
  * 1. The static filter is made at build time (tools/genfilter.c) and only installed here.
  * 2. It is a wall: it looks at nothing that the program can change after the check, so it cannot be raced.
  * 3. The trap program (src/supervise/trap.c) is no wall. It sends calls to the supervisor. It is the continuation of
- * the static filter, in one program: of two filters that notify only the newer one's supervisor would be asked.
+ *    the static filter, in one program: of two filters that notify only the newer one's supervisor would be asked.
  * 4. Without no_new_privs (root) the kernel wants CAP_SYS_ADMIN in the user namespace of the caller; init has it.
  */
 #include "kernel.h"

@@ -10,10 +10,10 @@
  * 1. Every right to change something that the running kernel knows is handled, but for TRUNCATE; reading is not.
  * 2. All of them are granted below the view's root, and nowhere else. A rule on a directory covers the mounts below it.
  * 3. CMD inherits nothing for which there would have to be a rule (standard.h): its standard three are pipes, devices
- * of the view, and files on read-only mounts.
+ *    of the view, and files on read-only mounts.
  * 4. Pipes, sockets and memory files have no path. Landlock does not restrict them and takes no rule for them.
  * 5. Rights to files forbid mount(2): where mounts are allowed inside (NEST), none is handled. Scopes alone do not.
- * Landlock has no right for chmod, chown, xattrs and times.
+ * 6. Landlock has no right for chmod, chown, xattrs and times.
  */
 #include "kernel.h"
 #include "macros.h"

@@ -7,7 +7,7 @@
  * 2. It has a session of its own, so the terminal's signals do not reach it and job control does not stop it when
  *    it sets the modes. All signals that can be blocked are.
  * 3. The pipe carries what to restore. End of file means that the supervisor has ended; a process's descriptors are
- * closed before its parent learns of its death, so the guard is awake before the shell is.
+ *    closed before its parent learns of its death, so the guard is awake before the shell is.
  * 4. It restores only a terminal that still has our raw modes: what a shell has set up meanwhile stays.
  */
 #include "kernel.h"

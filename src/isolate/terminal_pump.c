@@ -4,10 +4,10 @@
  *
  * 1. Both descriptors are non-blocking; each direction has one fixed buffer. A direction whose buffer is full is not
  *    polled for reading and one whose buffer is empty is not polled for writing, so nothing waits busily, and a slow
- * side slows the other down through the kernel's own buffers.
+ *    side slows the other down through the kernel's own buffers.
  * 2. A descriptor with nothing to wait for is left out altogether: poll(2) would report a hang-up again and again.
  * 3. Reading an empty pty master flushes what is still under way from the slave before it says EAGAIN (n_tty_read()
- * since Linux 4.5), so EAGAIN after the last writer has ended means that all has been read.
+ *    since Linux 4.5), so EAGAIN after the last writer has ended means that all has been read.
  * 4. While the terminal is away (terminal.c) both line disciplines translate "\n" to "\r\n". The second "\r" is
  *    taken out, so that the terminal gets the very bytes that it would have got without us.
  * 5. If the terminal is gone, output is read and dropped: CMD gets the hang-up as a signal, not as a stuck write.

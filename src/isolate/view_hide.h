@@ -7,8 +7,8 @@
  * What is hidden is an object of the host, whatever name the view has for it:
  * 1. Every mount that leads to it has a cover of its own, as has every mount whose root lies in it.
  * 2. A cover is a mount on a path. An isle of root's can have renamed a directory above that path in an earlier run;
- * then the view shows the object elsewhere, and no path is known. So the layer's lower is masked (struct isle_mask):
- *    overlayfs finds nothing there, under whatever name.
+ *    then the view shows the object elsewhere, and no path is known. So the layer's lower is masked (struct
+ *    isle_mask): overlayfs finds nothing there, under whatever name.
  * 3. A cover that finds no object where nothing in the layers says that it is gone refuses the run.
  */
 #include "error.h"

@@ -11,13 +11,13 @@
  * In both:
  * 1. /proc, /sys and /dev are not planned here: the isle gets its own (own_proc.c, own_dev.c).
  * 2. File systems that are interfaces to the kernel are left out wherever they are mounted: a second proc would show
- * the host's processes, and writing there reaches the machine.
- * 3. A mount that is read-only on the host is shown by a read-only overlay: no layer, the same error as natively. It is
- * not bound, since what is bound is the host's object: its sockets could be connected to. A plain file may be; what is
- * mounted and is neither a plain file nor a directory is covered.
+ *    the host's processes, and writing there reaches the machine.
+ * 3. A mount that is read-only on the host is shown by a read-only overlay: no layer, the same error as natively. It
+ *    is not bound, since what is bound is the host's object: its sockets could be connected to. A plain file may be;
+ *    what is mounted and is neither a plain file nor a directory is covered.
  * 4. The store and the places of layers are hidden under every name (view_hide.h).
  * 5. A layer of the table stays in use as long as its path is a directory, so a second run goes on where the first
- * stopped.
+ *    stopped.
  * 6. Where the user can change nothing anyway there is no layer, only a read-only overlay (still.h).
  * 7. What the isle itself has put in the place of a directory in a composite one wins: nothing is mounted on it.
  */

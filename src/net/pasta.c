@@ -11,10 +11,11 @@
  *    all, as pasta opens a connection to one as a local one, and whatever listens there would answer. Without the
  *    filter there is no pasta. The minder hears of each address that the host gets or loses, and has the filter
  *    replaced; when that fails, it ends pasta.
- * 4. The user namespace that counts is the one that owns the network namespace (ioctl_ns(2), NS_GET_USERNS), which need
- * not be that of any process of the isle. pasta wants both as paths, which it opens with few powers, the second from
- *    inside the first. So a process of ours, the anchor, which also puts up the filter, stands in both without any
- * power until pasta has started: /proc/ANCHOR/ns/... pasta is not to end when that path goes (--no-netns-quit).
+ * 4. The user namespace that counts is the one that owns the network namespace (ioctl_ns(2), NS_GET_USERNS), which
+ *    need not be that of any process of the isle. pasta wants both as paths, which it opens with few powers, the
+ *    second from inside the first. So a process of ours, the anchor, which also puts up the filter, stands in both
+ *    without any power until pasta has started: /proc/ANCHOR/ns/... pasta is not to end when that path goes
+ *    (--no-netns-quit).
  * 5. As root pasta would become nobody, who has no power over a user namespace made by root; so --runas 0. It drops
  *    all capabilities but two in the isle's user namespace, moves to an empty root and filters its system calls.
  *

@@ -8,7 +8,7 @@
  * 3. Content is raw unless ISLE_REVIEW_ESCAPE is set: a patch must hold the very bytes.
  * 4. What changes its type is removed and made again, as git does it.
  * 5. What one of the two programs refuses is shown with "# " before each line, so that the rest still applies: git
- * takes no path with a component ".git", patch(1) makes no directory where a file was, nor the reverse.
+ *    takes no path with a component ".git", patch(1) makes no directory where a file was, nor the reverse.
  */
 #include "merge.h"
 #include "moved_tree.h"

@@ -3,11 +3,11 @@
  * Reading a composite directory and making its shadow.
  *
  * 1. A shadow is filled under a temporary name and renamed when it is whole: what carries a key is complete.
- * 2. Its name is a hash of the names, types and stamps of all plain entries and of the names of all directories. A host
- * file that changes gives another shadow; the old one stays with the isles that were begun on it.
+ * 2. Its name is a hash of the names, types and stamps of all plain entries and of the names of all directories. A
+ *    host file that changes gives another shadow; the old one stays with the isles that were begun on it.
  * 3. The merged directory shows the mode of its upper, so a shadow keeps 0700 and can be deleted by anybody's rm -r.
  * 4. Copies are born when the shadow is made, so "the host's ctime is not later than the copy's birth" says that the
- * copy is the host's file (layer.h, the base).
+ *    copy is the host's file (layer.h, the base).
  */
 #include "composite.h"
 

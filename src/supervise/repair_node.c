@@ -5,7 +5,7 @@
  *
  * 1. Only in an overlay of the isle that is mounted nodev, never in what --write shows of the host.
  * 2. Made by a child with the ids, groups, umask and powers of the caller, who must have CAP_MKNOD in the isle's own
- * user namespace. So the kernel checks what it checks natively.
+ *    user namespace. So the kernel checks what it checks natively.
  * 3. A character device 0:0 is how overlayfs writes down a deletion; the kernel refuses it (EPERM) by itself.
  */
 #include "repair.h"

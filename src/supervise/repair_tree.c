@@ -3,12 +3,12 @@
  * Carrying a tree from one place of the view to another, in the supervisor.
  *
  * 1. The old tree stays whole until the new one is. Within one overlay a file gets a second name, so both trees show
- * the same objects, and what somebody writes meanwhile is in both.
+ *    the same objects, and what somebody writes meanwhile is in both.
  * 2. Files of the host that share an inode (hard links) would be split by that: their second name is linked to the
- * first one's copy.
+ *    first one's copy.
  * 3. What could not be removed at the old place afterwards is found before anything is in place: directories of others.
  * 4. A directory that its owner has closed to himself is opened for as long as it is carried: natively nobody looks
- * into what is renamed.
+ *    into what is renamed.
  * 5. Bounded: DEPTH_MAX levels, two descriptors each. With ISLE_CARRY_FEW also in time.
  */
 #include "repair.h"
