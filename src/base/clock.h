@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Moments as nanoseconds since the epoch, the form in which they are stored and compared. */
+/* Moments as nanoseconds since the epoch, the form in which they are stored and compared; waits in milliseconds. */
 #include <stdint.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -14,6 +14,15 @@ static inline int64_t isle_now(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * ISLE_NS + now.tv_nsec;
+}
+
+/* For limits of waits: milliseconds of CLOCK_MONOTONIC, which nobody sets. */
+static inline int64_t isle_monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static inline int64_t isle_time_ns(const struct statx_timestamp *time)

@@ -442,3 +442,10 @@ int isle_meta_apply(int dir, const char *name, const struct isle_meta *meta, uns
 		r = apply_times(fd, meta);
 	return r;
 }
+
+bool isle_is_same_file(int fd, int other)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}

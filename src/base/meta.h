@@ -36,6 +36,9 @@ struct isle_meta {
 void isle_meta_done(struct isle_meta *meta);
 #define auto_meta __attribute__((cleanup(isle_meta_done)))
 
+/* True when both descriptors are of one object. */
+bool isle_is_same_file(int fd, int other);
+
 /* Reads dir/name (one component or "" for dir itself; nothing is followed or opened for reading, a FIFO or a
  * device is not touched). -ENOENT etc. */
 int isle_meta_read(int dir, const char *name, struct isle_meta *ret_meta) isle_must_check;

@@ -4,6 +4,7 @@
  * of what failed through a pipe that a successful exec closes, so that "not found" is known here, at once.
  */
 #include "spawn.h"
+#include "clock.h"
 #include "io.h"
 #include "kernel.h"
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static void close_others(unsigned first)
 {
@@ -214,23 +214,15 @@ int isle_spawn(const struct isle_spawn_options *options, pid_t *ret_pid)
 	return fd_take(&pidfd);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Waits until the process has ended: 0, -ETIMEDOUT or -errno. */
 static int wait_readable(int pidfd, int timeout)
 {
 	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-	int64_t end = now_ms() + timeout, left;
+	int64_t end = isle_monotonic_ms() + timeout, left;
 	int n;
 
 	for (;;) {
-		left = timeout < 0 ? -1 : end - now_ms();
+		left = timeout < 0 ? -1 : end - isle_monotonic_ms();
 		if (timeout >= 0 && left < 0)
 			left = 0;
 		n = poll(&poll_fd, 1, (int)left);

@@ -14,6 +14,7 @@
  *  4. what belongs to those namespaces: message queues, host name, loopback
  *  5. powers dropped            user mode: all; root mode: those that no program needs for files and processes
  *  6. bound to the keeper       after the last change of powers, which undoes PR_SET_PDEATHSIG; before any leader
+ *
  * Then it serves. What filters system calls is put up in each leader (leader.c), before any program of the user runs.
  *
  * The end of runs. Programs inside can stop or kill every process inside but init: the kernel keeps such signals from
@@ -51,8 +52,8 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "clock.h"
 #include "core_dump.h"
 #include "kernel.h"
 #include "leftover.h"
@@ -88,14 +89,6 @@ struct init {
 	int64_t sweep_since; /* milliseconds of CLOCK_MONOTONIC; 0: there are no orphans */
 	int signals;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int fail(struct init *in, int code, const char *what)
 {
@@ -297,7 +290,7 @@ static void end_leader(struct leader *leader)
 /* A leader has no business being stopped. One that somebody keeps stopping would keep the user from ending the run. */
 static void continue_leader(struct leader *leader)
 {
-	int64_t second = now_ms() / 1000;
+	int64_t second = isle_monotonic_ms() / 1000;
 
 	if (second != leader->second)
 		leader->stops = 0;
@@ -378,10 +371,10 @@ static void sweep(struct init *in)
 		return;
 	}
 	if (in->sweep_since == 0)
-		in->sweep_since = now_ms();
+		in->sweep_since = isle_monotonic_ms();
 	bool hard = in->live == 0;
 	if (!hard)
-		hard = isle_leftover_kill_orphans(is_live_leader, in) && now_ms() - in->sweep_since >= SWEEP_LIMIT_MS;
+		hard = isle_leftover_kill_orphans(is_live_leader, in) && isle_monotonic_ms() - in->sweep_since >= SWEEP_LIMIT_MS;
 	if (hard)
 		isle_ignore(kill(-1, SIGKILL));
 }
@@ -418,7 +411,7 @@ static int sweep_timeout(const struct init *in)
 {
 	if (in->sweep_since == 0)
 		return -1;
-	return now_ms() - in->sweep_since < 2 * SWEEP_LIMIT_MS ? SWEEP_PAUSE_MS : SWEEP_PAUSE_LONG_MS;
+	return isle_monotonic_ms() - in->sweep_since < 2 * SWEEP_LIMIT_MS ? SWEEP_PAUSE_MS : SWEEP_PAUSE_LONG_MS;
 }
 
 enum { FD_KEEPER, FD_SIGNALS, FD_LEADERS };

@@ -8,7 +8,7 @@
  * 2. The lock is held from before the first mount until no process is left inside. It is given up after live.sock is
  *    unlinked, so whoever finds the lock free finds no socket, and a lock that is taken without a socket means: wait.
  * 3. The keeper holds a copy of each run's connection until it has dealt with that run's end; the supervisor, which
- * waits for the end of file, therefore returns only when an isle that is at rest can be locked.
+ *    waits for the end of file, therefore returns only when an isle that is at rest can be locked.
  * 4. The mounts end with the keeper, after the lock. The next one to take it waits for that (isle_life_await_keeper()).
  * 5. Init's death is the death of everything inside (pid namespace). The keeper then only cleans up.
  * 6. The keeper's death is init's (PR_SET_PDEATHSIG in init). Init is noted before a program runs, and forgotten only
@@ -39,15 +39,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "boot.h"
+#include "clock.h"
 #include "init.h"
 #include "io.h"
 #include "kernel.h"
 #include "life.h"
 #include "link.h"
 #include "live.h"
+#include "meta.h"
 #include "talk.h"
 #include "wire.h"
 
@@ -77,14 +78,6 @@ struct keeper {
 	int64_t linger_until; /* milliseconds of CLOCK_MONOTONIC, 0: not lingering */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 isle_noreturn static void fail(struct keeper *k)
 {
 	isle_wire_send_error(k->options->connection, &k->err);
@@ -104,13 +97,6 @@ static int write_maps(uid_t uid, gid_t gid)
 	return r < 0 ? r : isle_write_file(AT_FDCWD, "/proc/self/gid_map", map);
 }
 
-static bool is_same(int fd, int other)
-{
-	struct stat a, b;
-
-	return fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 /* A descriptor from before belongs to a mount of the old mount namespace, which overlayfs and open_tree(2) refuse: the
  * store and the isle are opened again, under the same numbers, and must be the same. */
 static int reopen(const struct isle_keeper_options *o)
@@ -120,7 +106,7 @@ static int reopen(const struct isle_keeper_options *o)
 
 	snprintf(name, sizeof(name), "isles/%s", o->isle->id);
 	auto_fd int isle = store < 0 ? -1 : openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (isle >= 0 && (!is_same(store, isle_store_fd(o->store)) || !is_same(isle, o->isle->dir)))
+	if (isle >= 0 && (!isle_is_same_file(store, isle_store_fd(o->store)) || !isle_is_same_file(isle, o->isle->dir)))
 		return -ESTALE;
 	if (isle < 0 || dup3(store, isle_store_fd(o->store), O_CLOEXEC) < 0 || dup3(isle, o->isle->dir, O_CLOEXEC) < 0)
 		return -errno;
@@ -266,7 +252,7 @@ static void end_run(struct keeper *k, const struct isle_wire_ended *ended)
 	if (k->live == 0 && k->linger_ms == 0)
 		give_up_lock(k);
 	else if (k->live == 0)
-		k->linger_until = now_ms() + k->linger_ms;
+		k->linger_until = isle_monotonic_ms() + k->linger_ms;
 	isle_cleanup_fd(connection);
 	*connection = -1;
 }
@@ -384,12 +370,12 @@ static void note_gone(struct keeper *k, const struct watch *w)
 {
 	for (nfds_t i = FD_RUNS; i < w->count; i++)
 		if (w->fds[i].revents != 0)
-			k->runs[w->slots[i - FD_RUNS]].gone = now_ms();
+			k->runs[w->slots[i - FD_RUNS]].gone = isle_monotonic_ms();
 }
 
 static bool is_overdue(const struct keeper *k)
 {
-	int64_t now = now_ms();
+	int64_t now = isle_monotonic_ms();
 
 	for (size_t i = 0; i < RUNS_MAX; i++)
 		if (k->runs[i].connection >= 0 && k->runs[i].gone != 0 && now >= k->runs[i].gone + END_LIMIT_MS)
@@ -404,7 +390,7 @@ static void serve(struct keeper *k)
 
 	for (;;) {
 		prepare(k, &w);
-		int64_t left = w.until == 0 ? -1 : w.until - now_ms();
+		int64_t left = w.until == 0 ? -1 : w.until - isle_monotonic_ms();
 		if (w.until != 0 && left < 0)
 			left = 0;
 		int n = poll(w.fds, w.count, left > INT_MAX ? INT_MAX : (int)left);

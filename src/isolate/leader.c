@@ -6,9 +6,9 @@
  *                                                                \-> supervisor gone: exit
  *
  * 1. It is a subreaper: whatever CMD starts and abandons becomes its child, so what belongs to this run can be told
- * from what belongs to another run in the same isle.
+ *    from what belongs to another run in the same isle.
  * 2. The second wall is put up here, not in init, which starts further leaders. The filters are CMD's own: the leader
- * must not wait for a supervisor.
+ *    must not wait for a supervisor.
  * 3. The programs inside can stop and kill the leader, so nothing rests on it but convenience: that they are asked to
  *    end before they are killed, and that the end of CMD is told. Init sees to the end of the run (init.c).
  * 4. CMD is a child in a process group of its own whose parent, the leader, is in the same session: its group is not
@@ -131,19 +131,20 @@ static void take_standard(struct leader *l)
 
 	for (int i = 0; i < ISLE_STANDARD_COUNT; i++) {
 		const struct isle_standard_setup *setup = &l->request.standard[i];
-		int fd = -EPROTO;
+		int fd = -1;
 
 		if (setup->way == ISLE_STANDARD_TERMINAL) {
 			fd = l->slave;
 		} else if (setup->way == ISLE_STANDARD_DEVICE && m->fd_count < ARRAY_SIZE(m->fds)) {
 			fd = isle_standard_open_device(setup, l->devices);
-			if (fd >= 0)
-				m->fds[m->fd_count++] = fd;
+			if (fd < 0)
+				fail(l, fd, "cannot open a device for the command in the isle's /dev");
+			m->fds[m->fd_count++] = fd;
 		} else if (setup->way == ISLE_STANDARD_GIVEN && next < sent) {
 			fd = m->fds[next++];
 		}
 		if (fd < 0)
-			fail(l, fd, "cannot open a device for the command in the isle's /dev");
+			fail(l, -EPROTO, "cannot read the request");
 		l->standard[i] = fd;
 	}
 }

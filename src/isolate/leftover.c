@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "io.h"
+#include "proc_stat.h"
 
 enum { PROCESSES_MAX = 65536, NAMED_MAX = 16, DEPTH_MAX = 4096, PAUSE_MS = 5, POLITE_MS = 2000, KILL_MS = 1000 };
 
@@ -44,28 +45,19 @@ static void table_done(struct table *t)
 }
 #define auto_table __attribute__((cleanup(table_done)))
 
-/* "PID (COMM) STATE PPID PGRP ...": COMM may hold anything, so the last parenthesis counts. A process whose main thread
- * has ended is in state Z while its other threads go on: field 20 counts them. */
+/* A process whose main thread has ended is in state Z while its other threads go on. */
 static int read_process(int proc, const char *name, struct process *ret_process)
 {
-	auto_buf struct isle_buf text = ISLE_BUF_INIT;
-	char path[300];
-	char state;
-	int parent, group, threads;
+	struct isle_proc_stat stat;
+	int r = isle_proc_stat_read(proc, name, &stat);
 
-	snprintf(path, sizeof(path), "%s/stat", name);
-	int r = isle_read_file(proc, path, &text, 8192);
 	if (r < 0)
 		return r;
-	const char *after = text.data == NULL ? NULL : strrchr(text.data, ')');
-	if (after == NULL || sscanf(after + 1, " %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d",
-				    &state, &parent, &group, &threads) != 4)
-		return -EUCLEAN;
 	*ret_process = (struct process){.pid = (pid_t)strtol(name, NULL, 10),
-					.parent = parent,
-					.group = group,
-					.dead = (state == 'Z' || state == 'X') && threads <= 1,
-					.asleep = state == 'D'};
+					.parent = stat.parent,
+					.group = stat.group,
+					.dead = (stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1,
+					.asleep = stat.state == 'D'};
 	return 0;
 }
 

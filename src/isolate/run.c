@@ -149,8 +149,8 @@ static int explain(const struct isle_store *store, const struct isle_run_options
 			  ISLE_WALL_CGROUPNS;
 
 	if (err == NULL || err->hint[0] != '\0' ||
-	    (code != -EPERM && code != -EACCES && code != -EINVAL && code != -ENOSYS && code != -ENOSPC &&
-	     code != -EUSERS && code != -ENODEV))
+	    (code != -EPERM && code != -EACCES && code != -EINVAL && code != -ESTALE && code != -ENOSYS &&
+	     code != -ENOSPC && code != -EUSERS && code != -ENODEV))
 		return code;
 	if (options->net != ISLE_NET_HOST)
 		needed |= ISLE_WALL_NETNS;
@@ -198,8 +198,8 @@ int isle_run(struct isle_store *store, struct isle *isle, const struct isle_run_
 		if (r == -ECONNRESET && !joined)
 			return isle_err_text(err, r, "isle '%s' was ended from outside before the program began",
 					     isle->name);
-		/* As a user: something was mounted below a directory after it was planned to have no mounts there. */
-		if (r == -EINVAL && !joined && ++stale < STALE_PLANS)
+		/* Something was mounted, or exchanged, on the host between the plan and the mounts. */
+		if (r == -ESTALE && !joined && ++stale < STALE_PLANS)
 			continue;
 		if (r != -ECONNRESET)
 			return r < 0 && !joined ? explain(store, options, r, err) : r;

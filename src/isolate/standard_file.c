@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 
 #include "kernel.h"
+#include "meta.h"
 #include "path.h"
 #include "wire.h"
 
@@ -49,18 +50,11 @@ static int open_on_copy(int fd)
 	return fs.f_flag & ST_RDONLY ? fd_take(&copy) : -EIO;
 }
 
-static bool same_file(int a, int b)
-{
-	struct stat one, two;
-
-	return fstat(a, &one) == 0 && fstat(b, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
-}
-
 /* In the child. */
 static isle_noreturn void copy_apart(int fd, const char *path, int reply)
 {
 	auto_fd int found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	int r = found < 0 || !same_file(found, fd) ? -ENOENT : open_on_copy(found);
+	int r = found < 0 || !isle_is_same_file(found, fd) ? -ENOENT : open_on_copy(found);
 
 	isle_ignore(isle_wire_send_fds(reply, ISLE_WIRE_RESULT, NULL, 0, &r, r >= 0 ? 1 : 0));
 	_exit(0);
@@ -111,7 +105,7 @@ int isle_standard_read_only(int fd)
 		copy = open_in_child(fd);
 	if (copy < 0)
 		return copy;
-	if (!same_file(copy, fd) || lseek(copy, offset, SEEK_SET) != offset)
+	if (!isle_is_same_file(copy, fd) || lseek(copy, offset, SEEK_SET) != offset)
 		return -EIO;
 	if (fcntl(copy, F_SETFL, fcntl(fd, F_GETFL) & O_NONBLOCK) < 0)
 		return -errno;

@@ -4,6 +4,7 @@
  *
  * 1. The caller's description is shared with processes of the host: its flags are not changed. What could make the pump
  *    wait is asked for each time (MSG_DONTWAIT, RWF_NOWAIT), or only as much is written as poll(2) promises room for.
+ *    Terminals are opened once more (standard_pump.c).
  * 2. Files take pages by splice(2). What goes to anybody else is copied: packets and pages that CMD could still change
  *    end here.
  */

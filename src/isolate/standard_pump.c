@@ -11,14 +11,16 @@
  *    arrive.
  * 3. The end is told, not read from the pipes: a process of another run in the same isle may hold an end of them.
  * 4. What a pipe or a socket of the caller has to give is looked at, not taken (standard_input.c), so it stays
- * readable. Only news of it wake the pump: an epoll descriptor with EPOLLET stands for all of them.
+ *    readable. Only news of it wake the pump: an epoll descriptor with EPOLLET stands for all of them.
  */
 #include "standard_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -98,6 +100,22 @@ static void watch_edges(const struct pump *p)
 	}
 }
 
+/* What poll(2) reports of a terminal another process may read first, and then read(2) would wait. So the pump opens the
+ * terminal once more, for itself, and without waiting. A master cannot be opened again: that makes another terminal. */
+static void open_own_terminal(const struct isle_standard_channel *c)
+{
+	char path[40];
+	unsigned number;
+	int flags = fcntl(c->host, F_GETFL);
+
+	if (c->kind != STANDARD_STREAM || flags < 0 || !isatty(c->host) || ioctl(c->host, TIOCGPTN, &number) == 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", c->host);
+	auto_fd int own = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (own >= 0)
+		isle_ignore(dup3(own, c->host, O_CLOEXEC));
+}
+
 static void begin(struct pump *p)
 {
 	sigset_t all;
@@ -111,6 +129,8 @@ static void begin(struct pump *p)
 	p->edges = epoll_create1(EPOLL_CLOEXEC);
 	if (p->null < 0 || p->edges < 0)
 		_exit(1);
+	for (unsigned i = 0; i < p->count; i++)
+		open_own_terminal(p->channels[i]);
 	close_others(p);
 	watch_edges(p);
 }

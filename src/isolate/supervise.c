@@ -560,6 +560,12 @@ static int ask(struct supervisor *s, const sigset_t *blocked)
 
 	if (r < 0)
 		return r;
+	if (s->hold == -EAGAIN) {
+		isle_err_text(s->err, -EAGAIN, "isle '%s' is in use: another isle command has stopped while taking it",
+			      s->isle->name);
+		isle_err_hint(s->err, "let that command go on (kill -CONT), or end it");
+		return -EAGAIN;
+	}
 	r = s->signals < 0 ? s->signals : s->hold;
 	if (r >= 0)
 		r = send_request(s, blocked);

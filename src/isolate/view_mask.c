@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "buf.h"
 #include "composite.h"
 #include "path.h"
 #include "xattr.h"
@@ -24,12 +26,15 @@ bool isle_mask_is_wanted(const struct isle_view *view, unsigned layer)
 
 static int copy_list(int from, int to, const char *name, const char *key)
 {
-	char value[4096];
-	ssize_t n = isle_xattr_get(from, name, key, value, sizeof(value));
+	auto_buf struct isle_buf value = ISLE_BUF_INIT;
+	char *room = isle_buf_reserve(&value, XATTR_SIZE_MAX);
 
+	if (room == NULL)
+		return -ENOMEM;
+	ssize_t n = isle_xattr_get(from, name, key, room, XATTR_SIZE_MAX);
 	if (n < 0)
 		return n == -ENODATA || n == -EOPNOTSUPP ? 0 : (int)n;
-	return isle_xattr_set(to, name, key, value, (size_t)n);
+	return isle_xattr_set(to, name, key, room, (size_t)n);
 }
 
 /* Owner, mode, access lists and time of from/name. A user's copies belong to the user, with the rights that the user

@@ -2,16 +2,17 @@
 /*
  * Mounting the view, in the keeper.
  *
- * 1. Every mount point is found by openat2(RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS) below the view's root and then named by
- * its descriptor: what an earlier run left in the layers, a symbolic link in the place of a directory say, is never
- *    followed. Where the point is no longer of the right type, the isle has replaced it and nothing is mounted.
+ * 1. Every mount point is found by openat2(RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS) below the view's root and then named
+ *    by its descriptor: what an earlier run left in the layers, a symbolic link in the place of a directory say, is
+ *    never followed. Where the point is no longer of the right type, the isle has replaced it and nothing is mounted.
  * 2. Lower directories are named by descriptors and the isle's own by numbers, so that no path has to be escaped for
  *    overlayfs, whose options know commas, colons and backslashes.
  * 3. No overlay has devices; set-user-ID programs work as root only.
  * 4. A bind is not a copy: what is bound is the host's object, and a program inside can connect to a socket or open a
  *    pipe of the host through it. So directories are shown by overlays, whose sockets refuse connections and whose
- * pipes are the isle's own. A file system that overlayfs does not take as a lower (case-insensitive, automounting) is
- * bound only where it can hold neither, without what is mounted below it, and else it is empty; both with a note.
+ *    pipes are the isle's own. A file system that overlayfs does not take as a lower (case-insensitive, automounting)
+ *    is bound only where it can hold neither, without what is mounted below it, and else it is empty; both with a
+ *    note.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -484,8 +485,19 @@ static int mount_step(struct mounter *m, const struct isle_step *step)
 	return -EINVAL;
 }
 
-static int cannot_show(const struct isle_step *step, int r, struct isle_err *err)
+/* A user can show a directory only with what is mounted below it, so the plan has a step for each of these. EINVAL is
+ * how overlayfs says that one was mounted since. */
+static bool is_out_of_date(const struct isle_view *view, const struct isle_step *step, int r)
 {
+	return r == -EINVAL && view->user && (step->kind == ISLE_STEP_LAYER || step->kind == ISLE_STEP_STILL);
+}
+
+/* -ESTALE: the host is another than it was planned for. */
+static int cannot_show(const struct isle_view *view, const struct isle_step *step, int r, struct isle_err *err)
+{
+	if (is_out_of_date(view, step, r))
+		return isle_err_text(err, -ESTALE, "cannot show %s in the isle: %s", isle_quote(step->path),
+				     strerror(-r));
 	if (step->kind == ISLE_STEP_HIDE) {
 		isle_err_errno(err, r, "cannot hide %s: the isle does not show it where it should",
 			       isle_quote(step->path));
@@ -517,7 +529,7 @@ int isle_view_mount(const struct isle_store *store, const struct isle *isle, con
 			continue;
 		}
 		if (r < 0)
-			return cannot_show(step, r, err);
+			return cannot_show(view, step, r, err);
 		if (m.root >= 0)
 			continue;
 		m.root = openat(m.store, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);

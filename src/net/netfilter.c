@@ -22,6 +22,7 @@
  * wrong place nearly every address has it.
  */
 #include "netfilter.h"
+#include "clock.h"
 #include "helper.h"
 #include "io.h"
 #include "resolv.h"
@@ -37,8 +38,8 @@
 #include <sys/syscall.h>
 
 enum {
-	NFT_LIMIT = 20000, /* milliseconds */
-	PART = 1000,	   /* prefixes, each of some 100 bytes */
+	LIMIT = 20000, /* milliseconds, for all parts */
+	PART = 1000,   /* prefixes, each of some 100 bytes */
 };
 
 #define INSTALL "install nftables (apt install nftables, dnf install nftables), or choose --net none or --net host"
@@ -255,7 +256,8 @@ static int explain_failure(int status, int complaints, struct isle_err *err)
 	return -ENOPROTOOPT;
 }
 
-static int run_nft(const char *path, int rules, struct isle_err *err)
+/* end: of isle_monotonic_ms(). */
+static int run_nft(const char *path, int rules, int64_t end, struct isle_err *err)
 {
 	static const char *const nothing[] = {NULL};
 	auto_fd int complaints = memfd_create("complaints", MFD_CLOEXEC);
@@ -271,26 +273,28 @@ static int run_nft(const char *path, int rules, struct isle_err *err)
 
 	if (pidfd < 0)
 		return isle_err_errno(err, pidfd, "cannot run nft");
-	int status = isle_spawn_wait(pidfd, pid, NFT_LIMIT);
+	int64_t left = end - isle_monotonic_ms();
+	int status = isle_spawn_wait(pidfd, pid, left > 0 ? (int)left : 0);
 	if (status < 0)
 		return isle_err_errno(err, status, "nft does not end");
 	return status == 0 ? 0 : explain_failure(status, complaints, err);
 }
 
-static int apply_text(const char *path, const struct isle_buf *text, struct isle_err *err)
+static int apply_text(const char *path, const struct isle_buf *text, int64_t end, struct isle_err *err)
 {
 	auto_fd int rules = memfd_create("rules", MFD_CLOEXEC);
 	int r = rules < 0 ? -errno : isle_write_all(rules, text->data, text->size);
 
 	if (r >= 0 && lseek(rules, 0, SEEK_SET) < 0)
 		r = -errno;
-	return r < 0 ? isle_err_errno(err, r, "cannot pass the rules to nft") : run_nft(path, rules, err);
+	return r < 0 ? isle_err_errno(err, r, "cannot pass the rules to nft") : run_nft(path, rules, end, err);
 }
 
 int isle_netfilter_apply(const struct isle_netfilter *filter, struct isle_err *err)
 {
 	auto_addresses struct isle_net_addresses closed = ISLE_NET_ADDRESSES_INIT;
 	struct isle_helper nft;
+	int64_t end = isle_monotonic_ms() + LIMIT;
 	int more = 1, r = isle_helper_find("nft", &nft, err);
 
 	if (r < 0) {
@@ -307,7 +311,7 @@ int isle_netfilter_apply(const struct isle_netfilter *filter, struct isle_err *e
 
 		more = isle_netfilter_text(filter, &closed, part, &text);
 		r = more < 0 ? isle_err_errno(err, more, "cannot write the rules for nft")
-			     : apply_text(nft.path, &text, err);
+			     : apply_text(nft.path, &text, end, err);
 	}
 	return r;
 }

@@ -18,11 +18,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 
 #include "boot.h"
+#include "clock.h"
 #include "io.h"
 #include "kernel.h"
+#include "proc_stat.h"
 #include "talk.h"
 
 static const char init_name[] = "init";
@@ -39,20 +40,14 @@ struct note {
 
 enum state { GONE, ALIVE, ELSEWHERE };
 
-/* Field 22 of stat in PROC/PID, PROC being "/proc" or relative to proc; 0 when it cannot be read. */
+/* 0 when it cannot be read. */
 static uint64_t start_time_in(int proc, const char *prefix, pid_t pid)
 {
-	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+	struct isle_proc_stat stat;
 	char path[32];
-	uint64_t start = 0;
 
-	snprintf(path, sizeof(path), "%s%d/stat", prefix, (int)pid);
-	if (isle_read_file(proc, path, &text, 4096) < 0 || text.data == NULL)
-		return 0;
-	const char *at = strrchr(text.data, ')'); /* ends field 2, which may hold anything */
-	for (unsigned field = 2; at != NULL && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	return at == NULL || sscanf(at, "%" SCNu64, &start) != 1 ? 0 : start;
+	snprintf(path, sizeof(path), "%s%d", prefix, (int)pid);
+	return isle_proc_stat_read(proc, path, &stat) < 0 ? 0 : stat.start;
 }
 
 static uint64_t start_time(pid_t pid)
@@ -174,9 +169,15 @@ int isle_life_hold(const struct isle *isle)
 {
 	auto_fd int fd = openat(isle->dir, runs_name, RUNS_FLAGS, 0600);
 
-	while (fd >= 0 && flock(fd, LOCK_SH) < 0)
-		if (errno != EINTR)
+	int64_t end = isle_monotonic_ms() + LIMIT_MS;
+
+	while (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
+		if (isle_monotonic_ms() >= end)
+			return -EAGAIN;
+		usleep(PAUSE_MS * 1000);
+	}
 	return fd < 0 ? -errno : fd_take(&fd);
 }
 
@@ -200,18 +201,10 @@ struct wait {
 	struct isle_err *err;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Between two looks. -EAGAIN when it is to end. */
 static int go_on(struct wait *w, const char *what, pid_t pid)
 {
-	int64_t waited = now_ms() - w->began;
+	int64_t waited = isle_monotonic_ms() - w->began;
 	bool forever = (w->flags & ISLE_LOCK_WAIT) != 0;
 	char number[32] = "";
 
@@ -295,7 +288,7 @@ static int await_supervisors(struct wait *w)
 
 int isle_life_await_last(const struct isle *isle, unsigned flags, struct isle_err *err)
 {
-	struct wait w = {.isle = isle, .flags = flags, .began = now_ms(), .err = err};
+	struct wait w = {.isle = isle, .flags = flags, .began = isle_monotonic_ms(), .err = err};
 	int r = await_init(&w);
 
 	return r < 0 ? r : await_supervisors(&w);
@@ -303,7 +296,7 @@ int isle_life_await_last(const struct isle *isle, unsigned flags, struct isle_er
 
 int isle_life_await_keeper(const struct isle *isle, int lock, struct isle_err *err)
 {
-	struct wait w = {.isle = isle, .began = now_ms(), .err = err};
+	struct wait w = {.isle = isle, .began = isle_monotonic_ms(), .err = err};
 	auto_fd int process = -1;
 	struct note note;
 

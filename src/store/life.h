@@ -36,7 +36,8 @@ void isle_life_forget_init(const struct isle *isle);
 /* Init's pid as its keeper sees it; 0 when it is not known. */
 pid_t isle_life_init(const struct isle *isle);
 
-/* By a supervisor, for the time in which it may write to the isle. Returns a descriptor that holds it. */
+/* By a supervisor, for the time in which it may write to the isle. Returns a descriptor that holds it.
+ * -EAGAIN after ten seconds: somebody who has the lock has been stopped while waiting for the supervisors before. */
 int isle_life_hold(const struct isle *isle) isle_must_check;
 
 /* Makes a keeper that somebody has stopped go on: it owes others the lock. */

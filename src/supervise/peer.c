@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "io.h"
+#include "proc_stat.h"
 
 enum { PAGE = 4096, FIRST = 256, STRINGS_MAX = 64 };
 
@@ -148,18 +149,11 @@ int64_t isle_peer_cpu(pid_t process)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* proc_pid_stat(5): the state follows the name in brackets, the status comes last. */
 int32_t isle_peer_status(pid_t process)
 {
-	auto_buf struct isle_buf text = ISLE_BUF_INIT;
+	struct isle_proc_stat stat;
 	char name[32];
 
-	snprintf(name, sizeof(name), "/proc/%d/stat", (int)process);
-	if (isle_read_file(AT_FDCWD, name, &text, PAGE) < 0 || text.data == NULL)
-		return -1;
-	const char *state = strrchr(text.data, ')');
-	const char *last = strrchr(text.data, ' ');
-	if (state == NULL || strncmp(state, ") Z", 3) != 0 || last == NULL)
-		return -1;
-	return (int32_t)strtol(last, NULL, 10);
+	snprintf(name, sizeof(name), "/proc/%d", (int)process);
+	return isle_proc_stat_read(AT_FDCWD, name, &stat) < 0 || stat.state != 'Z' ? -1 : stat.wait_status;
 }
