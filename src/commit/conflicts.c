@@ -71,31 +71,39 @@ static int check_whole(struct isle_builder *b, const struct isle_change *change)
 			    isle_quote(inside));
 }
 
+/* The layer has no content of the file: it is copied, or renamed, from what the host has. */
+static bool takes_data(struct isle_builder *b, const struct isle_change *change)
+{
+	return change->metacopy && (change->data || isle_builder_is_cross(b, change->layer) > 0);
+}
+
 /* The content of a metacopy was that of a file which is not there any more. */
 static bool has_other_data(struct isle_builder *b, const struct isle_change *change)
 {
 	struct isle_stat now;
 
-	return change->metacopy && change->data && isle_found_data(b, change, change->data, &now) <= 0;
+	return takes_data(b, change) && isle_found_data(b, change, isle_change_data(change), &now) <= 0;
 }
 
 /* The file that a metacopy has its data from. 1: as the isle saw it, 0: not (and listed). */
 static int check_data(struct isle_builder *b, const struct isle_change *change)
 {
 	struct isle_stat now;
-	const char *name;
+	const char *name, *path;
 	int dir, r;
 
-	if (!change->metacopy || !change->data)
+	if (!takes_data(b, change))
 		return 1;
-	dir = isle_dirs_parent(&b->host, change->data, &name);
+	path = isle_change_data(change);
+	dir = isle_dirs_parent(&b->host, path, &name);
 	r = dir < 0 ? dir : isle_look(dir, name, &now);
 	if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP)
-		return isle_err_errno(b->err, r, "cannot look at '%s'", change->data);
-	if (r > 0 && !isle_touched_later(&b->touched, &now, &change->base) && !has_other_data(b, change))
+		return isle_err_errno(b->err, r, "cannot look at '%s'", path);
+	if (r > 0 && !(change->data && isle_touched_later(&b->touched, &now, &change->base)) &&
+	    !has_other_data(b, change))
 		return 1;
 	r = add_conflict(b, change, "changed", "its content is that of %s, which has changed on the host since",
-			 isle_quote(change->data));
+			 isle_quote(path));
 	return r < 0 ? r : 0;
 }
 

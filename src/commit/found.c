@@ -87,13 +87,15 @@ static bool is_shared_place(struct isle_writers *w, const char *path)
 	return isle_writers_ask(w, path) < 0 || w->who != ISLE_WRITER_NONE;
 }
 
-/* Where it is not known which object it was: this one has no name elsewhere, or is only moved aside. */
+/* Where it is not known which object it was: this one has no name elsewhere, or is only moved aside. Not so where the
+ * isle's file has its content from it. */
 static bool is_harmless(const struct isle_change *change)
 {
+	bool aside = change->another && !(change->metacopy && !change->data);
 	bool other_type = change->after.mode != 0 && ((change->before.mode ^ change->after.mode) & S_IFMT) != 0;
 
 	return S_ISDIR(change->before.mode) || change->before.nlink < 2 || change->kind == ISLE_DELETE || other_type ||
-	       change->another;
+	       aside;
 }
 
 static int judge(struct isle_builder *b, struct isle_writers *w, const struct isle_change *change,

@@ -56,7 +56,7 @@ try() {
 	$3
 	"$ISLE" commit --yes --allow=all --criteria=write --on-conflict="$4" foreign >"$T/said" 2>&1 || status=$?
 	untouched
-	has " $1 " " $status "
+	[[ " $1 " == *" $status "* ]] || fail "$what: status $status: $(tail -n 5 "$T/said")"
 	if [ "$status" = 0 ] && "$ISLE" undo -q --yes 2>/dev/null; then untouched; fi
 	"$ISLE" discard -q --yes foreign
 }
