@@ -10,7 +10,7 @@
  *  2. pivot_root                before the user namespace of root mode: there the mounts are locked
  *  3. root mode: user namespace with the identity map, and with it mount, ipc, uts, cgroup namespaces, and a network
  *                               namespace where there is no way out. From here uid 0 owns files and nothing of the
- *                               machine
+ *                               machine; what is left to cover of /proc is covered before or after (own_proc.c)
  *  4. what belongs to those namespaces: message queues, host name, loopback
  *  5. powers dropped            user mode: all; root mode: those that no program needs for files and processes
  *  6. bound to the keeper       after the last change of powers, which undoes PR_SET_PDEATHSIG; before any leader
@@ -82,6 +82,7 @@ struct leader {
 struct init {
 	int devices[ISLE_OWN_DEVICES]; /* own.h */
 	const struct isle_init_options *options;
+	int proc; /* what lies below /proc, -1 */
 	struct isle_err err;
 	struct leader leaders[LEADERS_MAX];
 	size_t used;	     /* entries that may be in use */
@@ -101,12 +102,11 @@ static int make_own_trees(struct init *in)
 {
 	const struct isle_init_options *o = in->options;
 	bool nest = (o->run->flags & ISLE_RUN_NEST) != 0;
-	int r = isle_own_proc(o->root, o->empty_dir, o->empty_file, nest && o->user ? ISLE_PROC_UNCOVERED : 0);
+	int r = isle_own_proc(o->root, o->empty_dir, o->empty_file, nest && o->user ? ISLE_PROC_UNCOVERED : 0,
+			      &in->proc);
 
-	if (r < 0) {
-		fail(in, r, "a proc file system of its own");
-		return r;
-	}
+	if (r < 0)
+		return fail(in, r, "a proc file system of its own");
 	r = isle_own_sys(o->root, o->empty_dir);
 	if (r < 0)
 		return fail(in, r, "a read-only /sys");
@@ -138,6 +138,22 @@ static int await_mapped(struct init *in)
 		return -EPROTO;
 	memcpy(&r, m.data, sizeof(r));
 	return r;
+}
+
+/* For user id 0: from here on the current directory is what lies below /proc, also in a mount namespace that is entered
+ * next. */
+static int enter_proc(struct init *in)
+{
+	return in->proc >= 0 && fchdir(in->proc) < 0 ? fail(in, -errno, "a proc file system of its own") : 0;
+}
+
+static int cover_proc(struct init *in)
+{
+	int r = in->proc < 0 ? 0 : isle_own_proc_cover();
+
+	if (r >= 0 && chdir("/") < 0)
+		r = -errno;
+	return r < 0 ? fail(in, r, "a read-only /proc") : 0;
 }
 
 /* Root mode: the keeper, outside, writes the identity map. */
@@ -206,6 +222,8 @@ static int drop_powers(struct init *in)
 
 static int set_up(struct init *in)
 {
+	/* Whether /proc is covered before or after there is a user namespace to enter (own_proc.c, 4). */
+	bool early = in->options->user || (in->options->run->flags & ISLE_RUN_NEST) != 0;
 	int r = isle_core_forbid();
 
 	if (r < 0)
@@ -221,8 +239,14 @@ static int set_up(struct init *in)
 	}
 	if (r >= 0)
 		r = change_root(in);
+	if (r >= 0)
+		r = enter_proc(in);
+	if (r >= 0 && early)
+		r = cover_proc(in);
 	if (r >= 0 && !in->options->user)
 		r = enter_user_namespace(in);
+	if (r >= 0 && !early)
+		r = cover_proc(in);
 	if (r >= 0)
 		r = set_up_namespaces(in);
 	if (r >= 0)
@@ -374,7 +398,8 @@ static void sweep(struct init *in)
 		in->sweep_since = isle_monotonic_ms();
 	bool hard = in->live == 0;
 	if (!hard)
-		hard = isle_leftover_kill_orphans(is_live_leader, in) && isle_monotonic_ms() - in->sweep_since >= SWEEP_LIMIT_MS;
+		hard = isle_leftover_kill_orphans(is_live_leader, in) &&
+		       isle_monotonic_ms() - in->sweep_since >= SWEEP_LIMIT_MS;
 	if (hard)
 		isle_ignore(kill(-1, SIGKILL));
 }
@@ -472,7 +497,8 @@ void isle_init_main(const struct isle_init_options *options)
 {
 	static struct init in;
 
-	in = (struct init){.options = options, .signals = -1};
+	in.options = options; /* the rest is zero, and stays untouched: every page costs */
+	in.signals = -1;
 	isle_ignore(prctl(PR_SET_DUMPABLE, 0));
 	isle_ignore(prctl(PR_SET_NAME, "isle-init"));
 	isle_ignore(setsid()); /* a scheduling group of its own: /proc/1/autogroup can be written to inside */

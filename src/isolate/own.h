@@ -28,10 +28,14 @@ enum isle_proc_flags {
 	ISLE_PROC_UNCOVERED = 1 << 0, /* nothing of it is read-only or masked; without effect for user id 0 */
 };
 
-/* A proc of the own pid namespace, its paths that concern the machine read-only or masked; for user id 0 every entry
- * that does not belong to a process. empty_dir and empty_file, O_PATH descriptors, cover what is masked. Changes the
- * current directory. */
-int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags) isle_must_check;
+/* A proc of the own pid namespace, its paths that concern the machine masked, or read-only. empty_dir and empty_file,
+ * O_PATH descriptors, cover what is masked. For user id 0 *ret_below is a read-only mount of the same proc that lies
+ * below, and nothing is read-only yet; else it is -1. */
+int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags, int *ret_below) isle_must_check;
+
+/* For user id 0: makes every entry of /proc that does not belong to a process read-only. The current directory is the
+ * mount below, in the present mount namespace. */
+int isle_own_proc_cover(void) isle_must_check;
 
 /* The host's /sys, read-only throughout, parts masked. */
 int isle_own_sys(int root, int empty_dir) isle_must_check;

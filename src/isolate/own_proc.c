@@ -9,9 +9,14 @@
  * 2. An ordinary user owns none of them. Only those are covered that are open to everybody, or that no program needs.
  * 3. A masked entry has something empty on top of it. A read-only entry has itself on top of it, from a read-only mount
  *    of the same proc that lies below the one in sight.
- * 4. A second proc cannot be mounted inside to get round that: the filter refuses mount(2), and the kernel refuses a
+ * 4. All these mounts exist once only. Made before the isle's user namespace is entered they would be copied into its
+ *    mount namespace with the rest, and be locked there. Made after that, they are not locked: but to remove a mount of
+ *    that namespace takes CAP_SYS_ADMIN in it, and init gives that up before anything runs. Where programs inside keep
+ *    it (NEST), and where there is no user namespace to enter, they are made at once. In a
+ *    namespace further in they are locked in either case.
+ * 5. A second proc cannot be mounted inside to get round that: the filter refuses mount(2), and the kernel refuses a
  *    proc in a user namespace where the present one is covered in parts (fs/namespace.c, mount_too_revealing()).
- * 5. So a sandbox inside (NEST) cannot have a proc of its pid namespace. As an ordinary user it can: then proc is left
+ * 6. So a sandbox inside (NEST) cannot have a proc of its pid namespace. As an ordinary user it can: then proc is left
  *    as it is, and owners and modes keep such a user from the rest, as they do outside.
  *
  * An entry that appears at the top of /proc during a run (a kernel module was loaded) is not covered.
@@ -104,56 +109,60 @@ static bool is_shared_entry(const char *name)
 	       strcmp(name, "thread-self") != 0;
 }
 
-/* mount(2) follows links; these calls do not. */
-static int cover_link(int below, int above, const char *name)
+/* Masks for user id 0. The first of each kind is a closed copy of what is empty; the others are that one again: one
+ * mount(2) for each entry is half as expensive as a copy that is moved. */
+static int mask_all(int proc, int empty_dir, int empty_file)
 {
-	auto_fd int target = openat(above, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	auto_fd int tree = isle_open_tree(below, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	const char *first[2] = {NULL, NULL};
+	char source[40], target[64];
 
-	if (target < 0)
-		return -errno;
-	if (tree < 0)
-		return tree;
-	return isle_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
+	for (size_t i = 0; i < ARRAY_SIZE(proc_masked); i++) {
+		auto_fd int under = openat(proc, proc_masked[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		struct stat st;
+		int r = 0;
 
-struct covering {
-	int below, above; /* the read-only mount, which is the current directory, and the one in sight */
-	int empty[2];	  /* what masks files, and directories */
-	int masked[2];	  /* the first of each that is masked, -1: none yet */
-};
-
-static int mask_entry(struct covering *c, const struct dirent64 *entry, const char *target)
-{
-	unsigned kind = entry->d_type == DT_DIR;
-	char source[40];
-
-	if (c->masked[kind] >= 0) {
-		snprintf(source, sizeof(source), "/proc/self/fd/%d", c->masked[kind]);
-		return mount(source, target, NULL, SYS_MS_BIND, NULL) < 0 ? -errno : 0;
+		if (under < 0)
+			continue; /* not in this kernel */
+		if (fstat(under, &st) < 0)
+			return -errno;
+		bool directory = S_ISDIR(st.st_mode);
+		if (first[directory] == NULL) {
+			r = cover(under, directory ? empty_dir : empty_file);
+			first[directory] = proc_masked[i];
+		} else {
+			snprintf(source, sizeof(source), "/proc/self/fd/%d/%s", proc, first[directory]);
+			snprintf(target, sizeof(target), "/proc/self/fd/%d/%s", proc, proc_masked[i]);
+			r = mount(source, target, NULL, SYS_MS_BIND, NULL) < 0 ? -errno : 0;
+		}
+		if (r < 0)
+			return r;
 	}
-	auto_fd int under = openat(c->above, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	int r = under < 0 ? -errno : cover(under, c->empty[kind]);
-	if (r < 0)
-		return r;
-	c->masked[kind] = openat(c->above, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return c->masked[kind] < 0 ? -errno : 0;
+	return 0;
 }
 
-/* One mount(2) for each entry is half as expensive as a copy that is moved. */
-static int cover_entry(struct covering *c, const struct dirent64 *entry)
+/* mount(2) follows links; these calls do not. */
+static int cover_link(const char *name, const char *path)
 {
-	char target[32 + sizeof(entry->d_name)];
+	auto_fd int tree = isle_open_tree(AT_FDCWD, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 
-	if (entry->d_type == DT_LNK)
-		return cover_link(c->below, c->above, entry->d_name);
-	snprintf(target, sizeof(target), "/proc/self/fd/%d/%s", c->above, entry->d_name);
-	if (is_masked(entry->d_name))
-		return mask_entry(c, entry, target);
-	return mount(entry->d_name, target, NULL, SYS_MS_BIND, NULL) < 0 ? -errno : 0;
+	return tree < 0 ? tree : isle_move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-static int cover_listed(struct covering *c, int list)
+/* The path is that of the entry in sight, the name alone that of the one in the current directory. A path by way of a
+ * descriptor takes the kernel twice as long. */
+static int cover_entry(const struct dirent64 *entry)
+{
+	char path[sizeof("/proc/") + sizeof(entry->d_name)];
+
+	if (is_masked(entry->d_name))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%s", entry->d_name);
+	if (entry->d_type == DT_LNK)
+		return cover_link(entry->d_name, path);
+	return mount(entry->d_name, path, NULL, SYS_MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
+static int cover_listed(int list)
 {
 	union {
 		struct dirent64 first;
@@ -167,7 +176,7 @@ static int cover_listed(struct covering *c, int list)
 			return size < 0 ? -errno : 0;
 		for (ssize_t at = 0; at < size;) {
 			const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer.bytes + at);
-			int r = is_shared_entry(entry->d_name) ? cover_entry(c, entry) : 0;
+			int r = is_shared_entry(entry->d_name) ? cover_entry(entry) : 0;
 
 			if (r < 0 && r != -ENOENT) /* gone since: a kernel module was unloaded */
 				return r;
@@ -176,16 +185,11 @@ static int cover_listed(struct covering *c, int list)
 	}
 }
 
-/* Covers each shared entry of the proc at `above` by that of the read-only mount at `below`, or by something empty. */
-static int cover_entries(int below, int above, int empty_dir, int empty_file)
+int isle_own_proc_cover(void)
 {
-	struct covering c = {below, above, {empty_file, empty_dir}, {-1, -1}};
-	auto_fd int list = openat(below, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = list < 0 || fchdir(list) < 0 ? -errno : cover_listed(&c, list);
+	auto_fd int list = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	isle_cleanup_fd(&c.masked[0]);
-	isle_cleanup_fd(&c.masked[1]);
-	return r;
+	return list < 0 ? -errno : cover_listed(list);
 }
 
 /* Puts a writable mount of the proc at `below` on top of it, and makes that one read-only. Returns the upper one. */
@@ -214,16 +218,28 @@ static int mount_proc(int root)
 	return isle_walk(root, "proc", O_PATH | O_DIRECTORY);
 }
 
-int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags)
+/* Returns the read-only mount. */
+static int own_proc_of_root(int root, int below, int empty_dir, int empty_file)
+{
+	auto_fd int above = split(root, below);
+	int r = above < 0 ? above : mask_all(above, empty_dir, empty_file);
+
+	if (r < 0)
+		return r;
+	r = fcntl(below, F_DUPFD_CLOEXEC, 3);
+	return r < 0 ? -errno : r;
+}
+
+int isle_own_proc(int root, int empty_dir, int empty_file, unsigned flags, int *ret_below)
 {
 	auto_fd int proc = mount_proc(root);
 
+	*ret_below = -1;
 	if (proc < 0)
 		return proc;
 	if (geteuid() == 0) {
-		auto_fd int above = split(root, proc);
-
-		return above < 0 ? above : cover_entries(proc, above, empty_dir, empty_file);
+		*ret_below = own_proc_of_root(root, proc, empty_dir, empty_file);
+		return *ret_below < 0 ? *ret_below : 0;
 	}
 	if ((flags & ISLE_PROC_UNCOVERED) != 0)
 		return 0;

@@ -53,7 +53,7 @@ struct supervisor {
 	int seldom;		  /* -1: nothing is trapped yet */
 	struct isle_guide *guide; /* NULL: nothing is trapped */
 	struct isle_standard standard;
-	struct isle_terminal terminal;
+	struct isle_terminal *terminal;
 	struct isle_net_lazy network;
 	struct timespec began;
 	bool root; /* of the machine: asked once */
@@ -231,8 +231,8 @@ static int send_request(struct supervisor *s, const sigset_t *blocked)
 	fill_masks(&q, blocked);
 	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++)
 		isle_ignore(isle_inherited_limit(resource, &q.limits[resource]));
-	q.terminal = s->terminal.setup;
-	q.pty = s->terminal.pty;
+	q.terminal = s->terminal->setup;
+	q.pty = s->terminal->pty;
 	memcpy(q.standard, s->standard.setup, sizeof(q.standard));
 	isle_buf_add(&text, &q, sizeof(q));
 	isle_buf_add(&text, o->directory, strlen(o->directory) + 1);
@@ -337,7 +337,7 @@ static int handle_started(struct supervisor *s, struct isle_wire_message *m)
 	say_missing(s->options, started.missing);
 	say_walls(s->options, started.missing | (started.listener ? 0 : ISLE_WALL_NOTIFY));
 	if (started.master && next < m->fd_count) {
-		int r = isle_terminal_start(&s->terminal, fd_take(&m->fds[next++]));
+		int r = isle_terminal_start(s->terminal, fd_take(&m->fds[next++]));
 
 		if (r < 0)
 			return isle_err_errno(s->err, r, "cannot use the terminal");
@@ -402,7 +402,7 @@ static void handle_exited(struct supervisor *s, struct isle_wire_message *m)
 	/* What the host changes from now on is to have a later time than what the run has changed (layer.h). */
 	isle_stamp_pass(s->isle->dir, "layers", s->guide == NULL || isle_guide_has_written(s->guide));
 	s->result->nesting = s->guide == NULL ? 0 : isle_guide_nesting(s->guide);
-	isle_terminal_end(&s->terminal);
+	isle_terminal_end(s->terminal);
 }
 
 static void handle_error(struct supervisor *s, const struct isle_wire_message *m)
@@ -427,14 +427,14 @@ static int handle_leader(struct supervisor *s)
 		return isle_err_errno(s->err, r, "cannot talk to the isle");
 	if (r == 0) {
 		s->closed = true;
-		isle_terminal_end(&s->terminal);
+		isle_terminal_end(s->terminal);
 	} else if (m.type == ISLE_WIRE_STARTED) {
 		return handle_started(s, &m);
 	} else if (m.type == ISLE_WIRE_ERROR) {
 		handle_error(s, &m);
 	} else if (m.type == ISLE_WIRE_STOPPED && m.size == sizeof(sig)) {
 		memcpy(&sig, m.data, sizeof(sig));
-		tell_go(s, isle_terminal_stopped(&s->terminal, sig, s->connection));
+		tell_go(s, isle_terminal_stopped(s->terminal, sig, s->connection));
 	} else if (m.type == ISLE_WIRE_EXITED) {
 		handle_exited(s, &m);
 	} else if (m.type == ISLE_WIRE_KILLED) {
@@ -454,9 +454,9 @@ static void handle_signal(struct supervisor *s)
 	sig.number = (int32_t)info.ssi_signo;
 	sig.group = info.ssi_code == SI_KERNEL || sig.number == SIGTSTP || sig.number == SIGCONT;
 	if (sig.number == SIGCONT)
-		go = isle_terminal_continued(&s->terminal);
-	if (sig.number == SIGWINCH && s->terminal.pty)
-		isle_terminal_resized(&s->terminal);
+		go = isle_terminal_continued(s->terminal);
+	if (sig.number == SIGWINCH && s->terminal->pty)
+		isle_terminal_resized(s->terminal);
 	else if (go != ISLE_TERMINAL_STAY)
 		tell_go(s, go);
 	else
@@ -479,7 +479,7 @@ static bool answer_calls(struct supervisor *s)
 	struct pollfd guide[ISLE_GUIDE_FDS] = {0};
 	enum { CALLS, SELDOM, TERMINAL };
 	struct pollfd fds[TERMINAL + ISLE_TERMINAL_FDS] = {[SELDOM] = {.fd = s->seldom, .events = POLLIN}};
-	unsigned count = TERMINAL + isle_terminal_poll_fds(&s->terminal, fds + TERMINAL);
+	unsigned count = TERMINAL + isle_terminal_poll_fds(s->terminal, fds + TERMINAL);
 
 	if (s->guide == NULL || s->seldom < 0 || s->exited || s->killed || s->closed)
 		return false;
@@ -506,7 +506,7 @@ static int turn(struct supervisor *s)
 		fds[i] = (struct pollfd){.fd = -1};
 	fds[FD_LEADER] = (struct pollfd){.fd = s->closed ? -1 : s->connection, .events = POLLIN};
 	fds[FD_SIGNALS] = (struct pollfd){.fd = s->signals, .events = POLLIN};
-	unsigned terminal = isle_terminal_poll_fds(&s->terminal, fds + FD_TERMINAL);
+	unsigned terminal = isle_terminal_poll_fds(s->terminal, fds + FD_TERMINAL);
 	if (s->guide != NULL)
 		isle_guide_fds(s->guide, fds + FD_GUIDE);
 	/* Before the start and after the end it is the keeper's turn, and it may be stopped. */
@@ -517,7 +517,7 @@ static int turn(struct supervisor *s)
 	if (n == 0 && patience > 0)
 		isle_life_wake_keeper(s->isle);
 	if (terminal > 0)
-		isle_terminal_handle(&s->terminal, fds + FD_TERMINAL, terminal);
+		isle_terminal_handle(s->terminal, fds + FD_TERMINAL, terminal);
 	if (fds[FD_SIGNALS].revents != 0)
 		handle_signal(s);
 	if (s->guide != NULL)
@@ -556,7 +556,7 @@ static void finish_standard(struct supervisor *s)
 static int ask(struct supervisor *s, const sigset_t *blocked)
 {
 	static const int standard[ISLE_STANDARD_COUNT] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-	int r = isle_standard_plan(&s->standard, standard, s->terminal.setup.slots, s->err);
+	int r = isle_standard_plan(&s->standard, standard, s->terminal->setup.slots, s->err);
 
 	if (r < 0)
 		return r;
@@ -577,7 +577,9 @@ static int ask(struct supervisor *s, const sigset_t *blocked)
 int isle_supervise(const struct isle *isle, const struct isle_run_options *options, int connection,
 		   struct isle_run_result *ret_result, struct isle_err *err)
 {
+	static struct isle_terminal terminal; /* large, and its buffers are used only if there is a terminal */
 	struct supervisor s = {.isle = isle,
+			       .terminal = &terminal,
 			       .options = options,
 			       .connection = connection,
 			       .hold = isle_life_hold(isle),
@@ -597,14 +599,14 @@ int isle_supervise(const struct isle *isle, const struct isle_run_options *optio
 	if (s.signals < 0)
 		s.signals = -errno;
 	clock_gettime(CLOCK_MONOTONIC, &s.began);
-	isle_terminal_open(&s.terminal);
-	*ret_result = (struct isle_run_result){.terminal = s.terminal.pty};
+	isle_terminal_open(s.terminal);
+	*ret_result = (struct isle_run_result){.terminal = s.terminal->pty};
 	int r = check_core_dumps(&s);
 	if (r >= 0)
 		r = ask(&s, &old);
-	while (r >= 0 && !(s.closed && isle_terminal_drained(&s.terminal)))
+	while (r >= 0 && !(s.closed && isle_terminal_drained(s.terminal)))
 		r = turn(&s);
-	isle_terminal_close(&s.terminal);
+	isle_terminal_close(s.terminal);
 	isle_net_say_end(&s.network);
 	if (r >= 0)
 		finish_standard(&s);

@@ -71,7 +71,10 @@ void isle_terminal_open(struct isle_terminal *t)
 	const unsigned both = 1U << STDIN_FILENO | 1U << STDOUT_FILENO;
 	unsigned device;
 
-	*t = (struct isle_terminal){.tty = open_user_terminal(), .master = -1, .guard_pipe = -1};
+	memset(t, 0, offsetof(struct isle_terminal, in));
+	t->in.begin = t->in.end = t->out.begin = t->out.end = 0; /* the data stays untouched: every page costs */
+	t->tty = open_user_terminal();
+	t->master = t->guard_pipe = -1;
 	if (t->tty < 0)
 		return;
 	if (tcgetattr(t->tty, &t->setup.modes) < 0 || !terminal_device(t->tty, &device)) {

@@ -27,9 +27,7 @@
 #include "talk.h"
 
 static const char init_name[] = "init";
-static const char runs_name[] = "runs";
 
-enum { RUNS_FLAGS = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW };
 enum { NOTE_SIZE = 96, LIMIT_MS = 10000, SAY_MS = 2000, PAUSE_MS = 2 };
 
 struct note {
@@ -165,9 +163,15 @@ pid_t isle_life_init(const struct isle *isle)
 	return read_init(isle, &note) ? note.pid : 0;
 }
 
+/* A description of its own: a lock belongs to that. */
+static int open_runs(const struct isle *isle)
+{
+	return openat(isle->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 int isle_life_hold(const struct isle *isle)
 {
-	auto_fd int fd = openat(isle->dir, runs_name, RUNS_FLAGS, 0600);
+	auto_fd int fd = open_runs(isle);
 
 	int64_t end = isle_monotonic_ms() + LIMIT_MS;
 
@@ -271,7 +275,7 @@ static int await_init(struct wait *w)
 /* The supervisors, and what writes for them. */
 static int await_supervisors(struct wait *w)
 {
-	auto_fd int fd = openat(w->isle->dir, runs_name, RUNS_FLAGS, 0600);
+	auto_fd int fd = open_runs(w->isle);
 
 	if (fd < 0)
 		return isle_err_errno(w->err, -errno, "cannot lock isle '%s'", w->isle->name);

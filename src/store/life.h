@@ -8,7 +8,8 @@
  *
  *   live   the lock file holds the keeper: it has the mounts until its very end
  *   init   a symbolic link that holds pid 1 of the isle, from before the first program runs until none is left
- *   runs   is locked (shared) by the supervisor of each run, and by the processes that write to the layer for it
+ *   .      the directory itself is locked (shared) by the supervisor of each run, and by the processes that write to
+ *          the layer for it
  *
  * A process is noted by its number, its start time and the pid namespace that counts both, so a number that has gone
  * to another process is not mistaken for it. The boot is that of the isle's `boot` note.
