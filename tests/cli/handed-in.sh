@@ -37,7 +37,15 @@ for kind in STREAM, DGRAM, SEQ:
     expect("autobind %d" % kind, abstract, lambda: unix(kind, b""))
     expect("path %d" % kind, "done", lambda: unix(kind, own + "/s%d" % kind))
     expect("path again %d" % kind, "refused", lambda: unix(kind, own + "/s%d" % kind))
-    os.chdir(own)
+    # The address is the one that was asked for, also for the other side.
+    for name in own + "/n%d" % kind, "./../own/q%d" % kind:
+        os.chdir(own)
+        s = unix(kind, name)
+        c = socket.socket(socket.AF_UNIX, kind)
+        c.connect(s.getsockname())
+        if s.getsockname() != name or c.getpeername() != name:
+            bad += 1
+            print("BAD name", s.getsockname(), c.getpeername())
     expect("relative %d" % kind, "done", lambda: unix(kind, "r%d" % kind))
     expect("shm %d" % kind, "done", lambda: unix(kind, "/dev/shm/s%d" % kind))
     if write:
