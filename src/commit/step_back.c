@@ -187,8 +187,8 @@ static int back_exchange(struct isle_transaction *tx, size_t i)
 	return verdict(give_back(tx, action, &parking));
 }
 
-/* The object of an action in place, held, so that what is looked at is what is changed, whatever is done to the name in
- * between. 1, or 0: it is not there. */
+/* The object of an action in place. It is held: what is looked at and what is changed are the same object, whatever
+ * becomes of the name in between. 1, or 0: it is not there. */
 static int hold_target(struct isle_transaction *tx, const struct isle_action *action, int *ret_fd)
 {
 	struct isle_spot target;
@@ -249,7 +249,7 @@ static int same_content(int a, int b)
 	}
 }
 
-/* What the target, which is held, has is what a file of ours has. */
+/* Whether the target, which is held, has the same data as a file of ours. */
 static int compare_target(int held, const struct isle_spot *target, const struct isle_spot *other)
 {
 	auto_fd int a = isle_held_open(held, target->dir, target->name, O_RDONLY);
@@ -316,8 +316,8 @@ int isle_step_rollback(struct isle_transaction *tx, size_t i)
 	return -EINVAL;
 }
 
-/* Beside the host's files somebody can have put something else in its place, and a directory is removed with all that
- * is in it. Of an operation that was killed while it prepared only the owner tells. */
+/* What lies beside the host's files can be somebody else's by now, and a directory is removed with all that is in it.
+ * Of an operation that was killed while it prepared, nothing but the owner tells whose it is. */
 static int remove_beside(struct isle_transaction *tx, const struct isle_action *action, const struct isle_spot *parking)
 {
 	static const struct isle_stat none;

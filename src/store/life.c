@@ -5,7 +5,8 @@
  *    stay: a process that is stopped, traced, in uninterruptible sleep or in a namespace further in.
  * 2. Init dies with its keeper (PR_SET_PDEATHSIG). Whoever has the lock kills it once more; that is safe, since a note
  *    under a free lock is of an init whose keeper is dead, and the start time says that it is that init.
- * 3. What cannot be told is taken for alive. A wait that has a limit ends in a refusal.
+ * 3. A process of which it cannot be told whether it is alive counts as alive. A wait that reaches its limit ends in a
+ *    refusal.
  */
 #include "life.h"
 
