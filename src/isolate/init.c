@@ -156,8 +156,8 @@ static int cover_proc(struct init *in)
 	return r < 0 ? fail(in, r, "a read-only /proc") : 0;
 }
 
-/* Root mode: the keeper, outside, writes the identity map. */
-static int enter_user_namespace(struct init *in)
+/* Root mode: the keeper, outside, writes the identity map, and meanwhile /proc is covered unless it is already. */
+static int enter_user_namespace(struct init *in, bool covered)
 {
 	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
@@ -166,10 +166,13 @@ static int enter_user_namespace(struct init *in)
 	if (unshare(flags) < 0)
 		return fail(in, -errno, "a user namespace");
 	int r = isle_wire_send(in->options->keeper, ISLE_WIRE_MAP_ME, NULL, 0);
+	int cover = r < 0 || covered ? 0 : cover_proc(in);
 	if (r >= 0)
 		r = await_mapped(in);
 	if (r < 0)
 		return fail(in, r, "mapping the users");
+	if (cover < 0)
+		return cover;
 	/* A change of user namespace makes a process traceable by its new root again. */
 	isle_ignore(prctl(PR_SET_DUMPABLE, 0));
 	return 0;
@@ -244,9 +247,7 @@ static int set_up(struct init *in)
 	if (r >= 0 && early)
 		r = cover_proc(in);
 	if (r >= 0 && !in->options->user)
-		r = enter_user_namespace(in);
-	if (r >= 0 && !early)
-		r = cover_proc(in);
+		r = enter_user_namespace(in, early);
 	if (r >= 0)
 		r = set_up_namespaces(in);
 	if (r >= 0)
