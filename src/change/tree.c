@@ -38,6 +38,39 @@ static void add_up(struct isle_sums *to, const struct isle_sums *sums)
 		to->newest = sums->newest;
 }
 
+/* What tells this state of an object from every other that it was in: whatever is done to a file moves its ctime. Not
+ * so the times of a directory, which looking at it may move; its names are seen one by one. */
+static void see_inside(const struct isle_scan *scan, struct isle_frame *frame, const struct isle_seen *seen)
+{
+	const struct statx *st = &seen->st;
+	const uint64_t numbers[] = {st->stx_ino,
+				    st->stx_mode,
+				    (uint64_t)st->stx_uid << 32 | st->stx_gid,
+				    (uint64_t)st->stx_rdev_major << 32 | st->stx_rdev_minor,
+				    S_ISDIR(st->stx_mode) ? 0 : st->stx_size,
+				    S_ISDIR(st->stx_mode) ? 0 : (uint64_t)st->stx_ctime.tv_sec,
+				    S_ISDIR(st->stx_mode) ? 0 : st->stx_ctime.tv_nsec};
+
+	if (!(scan->flags & ISLE_SCAN_INSIDE))
+		return;
+	isle_sha256_add(&frame->inside, numbers, sizeof(numbers));
+	isle_sha256_add(&frame->inside, seen->name, strlen(seen->name) + 1);
+}
+
+static void end_inside(const struct isle_scan *scan, struct isle_frame *frame, struct isle_change *change,
+		       struct isle_frame *above)
+{
+	unsigned char digest[ISLE_SHA256_SIZE];
+
+	if (frame->kind != ISLE_FRAME_NEW || !(scan->flags & ISLE_SCAN_INSIDE))
+		return;
+	isle_sha256_end(&frame->inside, digest);
+	if (change)
+		memcpy(change->inside, digest, sizeof(digest));
+	if (above && above->kind == ISLE_FRAME_NEW)
+		isle_sha256_add(&above->inside, digest, sizeof(digest));
+}
+
 void isle_scan_sum_up(struct isle_scan *scan, struct isle_frame *frame)
 {
 	struct isle_frame *above = scan->depth ? isle_scan_top(scan) : NULL;
@@ -45,6 +78,7 @@ void isle_scan_sum_up(struct isle_scan *scan, struct isle_frame *frame)
 
 	if (frame->kind == ISLE_FRAME_MERGED || frame->kind == ISLE_FRAME_HIDES)
 		return;
+	end_inside(scan, frame, change, above);
 	if (change) {
 		change->entries += frame->sums.entries;
 		change->bytes += frame->sums.bytes;
@@ -105,6 +139,7 @@ static int new_object(struct isle_scan *scan, const struct isle_seen *seen)
 								    : isle_scan_moved_away_from(scan, seen);
 	}
 	count(&frame->sums, &seen->st);
+	see_inside(scan, frame, seen);
 	frame->sums.marks |= isle_object_marks(scan, scan->path.data, seen);
 	/* One whose data are still elsewhere must be known by itself. */
 	if (seen->notes.metacopy)
