@@ -140,6 +140,7 @@ static int scan(struct isle_builder *b)
 	isle_commit_result_done(b->result);
 	free(b->override);
 	free(b->composed);
+	b->override = NULL;
 	b->composed = NULL;
 	r = isle_changes_scan(b->store, b->isle, &b->layers, flags, &b->changes, b->err);
 	if (r < 0)
