@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "scan_internal.h"
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 static uint64_t device(const struct statx *st)
@@ -43,18 +44,24 @@ static void add_up(struct isle_sums *to, const struct isle_sums *sums)
 static void see_inside(const struct isle_scan *scan, struct isle_frame *frame, const struct isle_seen *seen)
 {
 	const struct statx *st = &seen->st;
-	const uint64_t numbers[] = {st->stx_ino,
-				    st->stx_mode,
-				    (uint64_t)st->stx_uid << 32 | st->stx_gid,
-				    (uint64_t)st->stx_rdev_major << 32 | st->stx_rdev_minor,
-				    S_ISDIR(st->stx_mode) ? 0 : st->stx_size,
-				    S_ISDIR(st->stx_mode) ? 0 : (uint64_t)st->stx_ctime.tv_sec,
-				    S_ISDIR(st->stx_mode) ? 0 : st->stx_ctime.tv_nsec};
+	bool directory = S_ISDIR(st->stx_mode);
+	struct {
+		uint64_t numbers[5];
+		char name[NAME_MAX + 1];
+	} all; /* handed over at once: this is done for each object of what may be a large tree */
+	size_t length = strlen(seen->name);
 
-	if (!(scan->flags & ISLE_SCAN_INSIDE))
+	if (!(scan->flags & ISLE_SCAN_INSIDE) || length > NAME_MAX)
 		return;
-	isle_sha256_add(&frame->inside, numbers, sizeof(numbers));
-	isle_sha256_add(&frame->inside, seen->name, strlen(seen->name) + 1);
+	all.numbers[0] = st->stx_ino;
+	all.numbers[1] = (uint64_t)st->stx_uid << 32 | st->stx_mode;
+	all.numbers[2] = (uint64_t)st->stx_gid << 32 | (directory ? 0 : st->stx_ctime.tv_nsec);
+	all.numbers[3] = directory ? 0 : (uint64_t)st->stx_ctime.tv_sec;
+	all.numbers[4] = directory ? 0 : st->stx_size;
+	if (S_ISCHR(st->stx_mode) || S_ISBLK(st->stx_mode)) /* which have no size */
+		all.numbers[4] = (uint64_t)st->stx_rdev_major << 32 | st->stx_rdev_minor;
+	memcpy(all.name, seen->name, length + 1);
+	isle_sha256_add(&frame->inside, &all, sizeof(all.numbers) + length + 1);
 }
 
 static void end_inside(const struct isle_scan *scan, struct isle_frame *frame, struct isle_change *change,
