@@ -1,34 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Open addressing with linear probing; nothing is ever removed. The keys are names that somebody else has chosen, so
- * the hash starts from a number of this process: nobody can prepare names that all meet in one place.
+ * the hash has a secret key of this process: nobody can prepare names that all meet in one place.
  */
 #include "map.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
-static uint64_t seed; /* set before the first slot is used */
+#include "siphash.h"
 
-static void make_seed(void)
+static struct isle_siphash_key secret; /* made before the first slot is used */
+static bool has_secret;
+
+static void make_secret(void)
 {
-	if (seed == 0 && getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-		seed = (uint64_t)getpid() ^ (uintptr_t)&seed; /* early in the boot: nobody attacks us yet */
-	seed |= 1;
+	if (!has_secret)
+		isle_siphash_key_new(&secret);
+	has_secret = true;
 }
 
-/* FNV-1a from the seed; the last multiplication spreads it over the upper half, which is then folded down. */
 static size_t hash(const char *key)
 {
-	uint64_t h = seed;
-
-	for (; *key != '\0'; key++)
-		h = (h ^ (unsigned char)*key) * 0x100000001b3U;
-	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15U;
-	return (size_t)(h ^ h >> 32);
+	return (size_t)isle_siphash(&secret, key, strlen(key));
 }
 
 /* The slot of a key, or the free one where it belongs. */
@@ -56,7 +51,7 @@ static int grow(struct isle_map *map)
 	struct isle_map bigger = *map;
 
 	bigger.room = map->room == 0 ? 64 : map->room * 2;
-	make_seed();
+	make_secret();
 	bigger.slots = calloc(bigger.room, sizeof(*bigger.slots));
 	if (bigger.slots == NULL)
 		return -ENOMEM;

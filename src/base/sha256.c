@@ -11,6 +11,11 @@ void isle_sha256_add(struct isle_sha256 *sha, const void *data, size_t size)
 	sha256_update(&sha->context, size, data);
 }
 
+void isle_sha256_end(struct isle_sha256 *sha, unsigned char ret_digest[ISLE_SHA256_SIZE])
+{
+	sha256_digest(&sha->context, ISLE_SHA256_SIZE, ret_digest);
+}
+
 void isle_sha256_hex(struct isle_sha256 *sha, char ret_hex[ISLE_SHA256_HEX])
 {
 	static const char digits[] = "0123456789abcdef";

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "layer.h"
 #include "meta.h"
+#include "sha256.h"
 #include "store.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -92,7 +93,10 @@ struct isle_change {
 	bool brief; /* diff does not say whether the host's file has attributes that upper lacks: its data are others,
 		     * neither has another name, and the host has not changed it */
 	struct isle_xattrs notes;
-	unsigned tree;	     /* of a new directory: enum isle_tree */
+	unsigned tree; /* of a new directory: enum isle_tree */
+	/* With ISLE_SCAN_INSIDE, of a new directory with entries: a digest of what is below it, names, metadata and
+	 * times of change. */
+	unsigned char inside[ISLE_SHA256_SIZE];
 	uint64_t link_group; /* upper inode of a file with several names in the isle, else 0 */
 	uint64_t entries;    /* a new or deleted directory: what is below it */
 	uint64_t bytes;	     /* of the data of it and below it */
@@ -123,10 +127,11 @@ struct isle_changes {
 #define ISLE_CHANGES_INIT ((struct isle_changes){0})
 
 enum isle_scan_flags {
-	ISLE_SCAN_ALL = 1 << 0,	  /* each object inside new and deleted directories is a change of its own */
-	ISLE_SCAN_TIMES = 1 << 1, /* what differs in its times alone is a change, too */
-	ISLE_SCAN_NOTES = 1 << 2, /* the notes of all changes have their values, so that they can be restored */
-	ISLE_SCAN_BRIEF = 1 << 3, /* for putting files in the place of others: see brief in struct isle_change */
+	ISLE_SCAN_ALL = 1 << 0,	   /* each object inside new and deleted directories is a change of its own */
+	ISLE_SCAN_TIMES = 1 << 1,  /* what differs in its times alone is a change, too */
+	ISLE_SCAN_NOTES = 1 << 2,  /* the notes of all changes have their values, so that they can be restored */
+	ISLE_SCAN_BRIEF = 1 << 3,  /* for putting files in the place of others: see brief in struct isle_change */
+	ISLE_SCAN_INSIDE = 1 << 4, /* see inside in struct isle_change */
 };
 
 int isle_changes_scan(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,

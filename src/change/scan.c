@@ -399,6 +399,8 @@ int isle_scan_push(struct isle_scan *scan, const struct isle_frame_options *opti
 
 	if (r < 0)
 		return r;
+	if (frame.kind == ISLE_FRAME_NEW && (scan->flags & ISLE_SCAN_INSIDE))
+		isle_sha256_init(&frame.inside);
 	r = enter_host(scan, &frame, options->host);
 	if (r >= 0)
 		r = fill_frame(scan, &frame);

@@ -43,6 +43,7 @@ struct isle_frame {
 	size_t next;
 	ssize_t change; /* which change gets the sums, or ISLE_NO_CHANGE */
 	struct isle_sums sums;
+	struct isle_sha256 inside;	   /* NEW with ISLE_SCAN_INSIDE: of what has been seen in it */
 	struct statx_timestamp base;	   /* HIDES, GONE */
 	struct statx_timestamp host_ctime; /* MERGED, HIDES: no name came or went later; mtime can be set back */
 	uint64_t host_dev;

@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "scan_internal.h"
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 static uint64_t device(const struct statx *st)
@@ -38,6 +39,45 @@ static void add_up(struct isle_sums *to, const struct isle_sums *sums)
 		to->newest = sums->newest;
 }
 
+/* What tells this state of an object from every other that it was in: whatever is done to a file moves its ctime. Not
+ * so the times of a directory, which looking at it may move; its names are seen one by one. */
+static void see_inside(const struct isle_scan *scan, struct isle_frame *frame, const struct isle_seen *seen)
+{
+	const struct statx *st = &seen->st;
+	bool directory = S_ISDIR(st->stx_mode);
+	struct {
+		uint64_t numbers[5];
+		char name[NAME_MAX + 1];
+	} all; /* handed over at once: this is done for each object of what may be a large tree */
+	size_t length = strlen(seen->name);
+
+	if (!(scan->flags & ISLE_SCAN_INSIDE) || length > NAME_MAX)
+		return;
+	all.numbers[0] = st->stx_ino;
+	all.numbers[1] = (uint64_t)st->stx_uid << 32 | st->stx_mode;
+	all.numbers[2] = (uint64_t)st->stx_gid << 32 | (directory ? 0 : st->stx_ctime.tv_nsec);
+	all.numbers[3] = directory ? 0 : (uint64_t)st->stx_ctime.tv_sec;
+	all.numbers[4] = directory ? 0 : st->stx_size;
+	if (S_ISCHR(st->stx_mode) || S_ISBLK(st->stx_mode)) /* which have no size */
+		all.numbers[4] = (uint64_t)st->stx_rdev_major << 32 | st->stx_rdev_minor;
+	memcpy(all.name, seen->name, length + 1);
+	isle_sha256_add(&frame->inside, &all, sizeof(all.numbers) + length + 1);
+}
+
+static void end_inside(const struct isle_scan *scan, struct isle_frame *frame, struct isle_change *change,
+		       struct isle_frame *above)
+{
+	unsigned char digest[ISLE_SHA256_SIZE];
+
+	if (frame->kind != ISLE_FRAME_NEW || !(scan->flags & ISLE_SCAN_INSIDE))
+		return;
+	isle_sha256_end(&frame->inside, digest);
+	if (change)
+		memcpy(change->inside, digest, sizeof(digest));
+	if (above && above->kind == ISLE_FRAME_NEW)
+		isle_sha256_add(&above->inside, digest, sizeof(digest));
+}
+
 void isle_scan_sum_up(struct isle_scan *scan, struct isle_frame *frame)
 {
 	struct isle_frame *above = scan->depth ? isle_scan_top(scan) : NULL;
@@ -45,6 +85,7 @@ void isle_scan_sum_up(struct isle_scan *scan, struct isle_frame *frame)
 
 	if (frame->kind == ISLE_FRAME_MERGED || frame->kind == ISLE_FRAME_HIDES)
 		return;
+	end_inside(scan, frame, change, above);
 	if (change) {
 		change->entries += frame->sums.entries;
 		change->bytes += frame->sums.bytes;
@@ -105,6 +146,7 @@ static int new_object(struct isle_scan *scan, const struct isle_seen *seen)
 								    : isle_scan_moved_away_from(scan, seen);
 	}
 	count(&frame->sums, &seen->st);
+	see_inside(scan, frame, seen);
 	frame->sums.marks |= isle_object_marks(scan, scan->path.data, seen);
 	/* One whose data are still elsewhere must be known by itself. */
 	if (seen->notes.metacopy)

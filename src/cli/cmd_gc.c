@@ -81,6 +81,8 @@ static bool confirm(const struct isle_prune_record *records, size_t count, void 
 	if (!gc->yes && !gc->dry && isle_can_ask()) {
 		for (size_t i = 0; i < count && i < TOLD_MAX; i++)
 			tell_record(&records[i], "over the limit:");
+		if (count > TOLD_MAX)
+			isle_note("... and %zu more", count - TOLD_MAX);
 		gc->yes = isle_ask("free what undo needs of %zu operation%s of the last %s, too (%s)?", count,
 				   count == 1 ? "" : "s", age ? age : "?", size ? size : "?");
 	}
@@ -205,7 +207,9 @@ static int run(struct gc *gc)
 	const struct isle_prune_options how = {
 		.before = isle_now() - gc->keep,
 		.max_bytes = gc->max_bytes,
-		.flags = gc->dry ? ISLE_PRUNE_DRY : 0,
+		.flags = gc->dry		      ? ISLE_PRUNE_DRY
+			 : !gc->yes && isle_can_ask() ? ISLE_PRUNE_ASKS
+						      : 0,
 		.confirm = confirm,
 		.each = tell_each,
 		.data = gc,

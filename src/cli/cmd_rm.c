@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * isle rm: all or nothing over its operands. Every isle is found, locked and looked through before the first is
- * taken away, so a misspelt name or a running isle leaves the others alone.
+ * taken away, so a misspelt name or a running isle leaves the others alone. While a question stands nothing is locked;
+ * after it each isle must hold what it held.
  */
 #include "change.h"
+#include "digest.h"
 #include "layer.h"
 #include "quote.h"
 #include "recovered.h"
@@ -23,6 +25,8 @@ static const struct isle_option options[] = {
 struct target {
 	struct isle *isle;
 	int lock;
+	size_t count; /* of changes that would be lost */
+	char shown[ISLE_SHA256_HEX];
 };
 
 struct targets {
@@ -49,6 +53,17 @@ static bool have(const struct targets *targets, const struct isle *isle)
 	return false;
 }
 
+static int lock_isle(const struct isle *isle, struct isle_err *err)
+{
+	int lock;
+
+	isle_rest(isle);
+	lock = isle_lock(isle, ISLE_LOCK_NOWAIT, err);
+	if (lock == -EBUSY)
+		isle_err_hint(err, "end what runs in it first, or what commits it; 'isle list' tells its state");
+	return lock < 0 ? isle_err_prefix(err, lock, "cannot remove '%s'", isle->name) : lock;
+}
+
 static int add_target(struct isle_store *store, const char *name, struct targets *targets, struct isle_err *err)
 {
 	auto_isle struct isle *isle = NULL;
@@ -59,52 +74,80 @@ static int add_target(struct isle_store *store, const char *name, struct targets
 		return r;
 	if (have(targets, isle))
 		return 0;
-	isle_rest(isle);
-	lock = isle_lock(isle, ISLE_LOCK_NOWAIT, err);
-	if (lock < 0) {
-		r = lock;
-		if (r == -EBUSY)
-			isle_err_hint(err,
-				      "end what runs in it first, or what commits it; 'isle list' tells its state");
-		return isle_err_prefix(err, r, "cannot remove '%s'", isle->name);
-	}
+	lock = lock_isle(isle, err);
+	if (lock < 0)
+		return lock;
 	targets->list[targets->count++] = (struct target){.isle = ptr_take(&isle), .lock = fd_take(&lock)};
 	return 0;
 }
 
-/* How many changes would be lost; an isle that cannot be read counts as one that holds some. */
-static size_t pending(const struct isle_store *store, const struct isle *isle)
+/* What would be lost; an isle that cannot be read counts as one that holds something. */
+static void look(const struct isle_store *store, struct target *target)
 {
 	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
 	auto_changes struct isle_changes changes = ISLE_CHANGES_INIT;
 	struct isle_err err = ISLE_ERR_INIT;
 
-	if (isle_layers_read(isle, &layers, &err) < 0 ||
-	    isle_changes_scan(store, isle, &layers, 0, &changes, &err) < 0) {
+	target->count = 1;
+	target->shown[0] = '\0';
+	if (isle_layers_read(target->isle, &layers, &err) < 0 ||
+	    isle_changes_scan(store, target->isle, &layers, ISLE_SCAN_INSIDE, &changes, &err) < 0) {
 		isle_err_print(&err);
-		return 1;
+		return;
 	}
-	return changes.count;
+	target->count = changes.count;
+	isle_changes_digest(&changes, target->shown);
 }
 
-static int ask(const struct isle_store *store, const struct targets *targets, struct isle_err *err)
+static int ask_about(const struct target *target, struct isle_err *err)
 {
-	for (int i = 0; i < targets->count; i++) {
-		const struct isle *isle = targets->list[i].isle;
-		size_t count = pending(store, isle);
+	const char *name = target->isle->name, *s = target->count == 1 ? "" : "s";
 
-		if (!count)
-			continue;
-		if (!isle_can_ask()) {
-			isle_err_hint(err, "'isle status %s' shows them; --yes removes it all the same", isle->name);
-			return isle_err_text(err, -ECANCELED, "isle '%s' holds %zu uncommitted change%s", isle->name,
-					     count, count == 1 ? "" : "s");
-		}
-		if (!isle_ask("remove isle '%s' and its %zu uncommitted change%s?", isle->name, count,
-			      count == 1 ? "" : "s"))
-			return isle_err_text(err, -ECANCELED, "nothing was removed");
+	if (!isle_can_ask()) {
+		isle_err_hint(err, "'isle status %s' shows them; --yes removes it all the same", name);
+		return isle_err_text(err, -ECANCELED, "isle '%s' holds %zu uncommitted change%s", name, target->count,
+				     s);
 	}
+	if (!isle_ask("remove isle '%s' and its %zu uncommitted change%s?", name, target->count, s))
+		return isle_err_text(err, -ECANCELED, "nothing was removed");
 	return 0;
+}
+
+static int look_again(const struct isle_store *store, struct target *target, struct isle_err *err)
+{
+	struct target now = {.isle = target->isle};
+
+	target->lock = lock_isle(target->isle, err);
+	if (target->lock < 0)
+		return target->lock;
+	look(store, &now);
+	if (now.count == target->count && strcmp(now.shown, target->shown) == 0)
+		return 0;
+	isle_err_hint(err, "'isle status %s' shows them", target->isle->name);
+	return isle_err_text(err, -ESTALE,
+			     "nothing was removed: the changes of isle '%s' are others than those asked "
+			     "about",
+			     target->isle->name);
+}
+
+static int ask(const struct isle_store *store, struct targets *targets, struct isle_err *err)
+{
+	int i, asked = 0, r = 0;
+
+	for (i = 0; i < targets->count; i++) {
+		look(store, &targets->list[i]);
+		asked += targets->list[i].count > 0;
+	}
+	for (i = 0; i < targets->count && asked > 0; i++) {
+		isle_cleanup_fd(&targets->list[i].lock);
+		targets->list[i].lock = -1;
+	}
+	for (i = 0; i < targets->count && r >= 0; i++)
+		if (targets->list[i].count > 0)
+			r = ask_about(&targets->list[i], err);
+	for (i = 0; i < targets->count && asked > 0 && r >= 0; i++)
+		r = look_again(store, &targets->list[i], err);
+	return r;
 }
 
 static int remove_all(struct isle_store *store, struct targets *targets)

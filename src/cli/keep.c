@@ -334,8 +334,11 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 		hint_flagged(&result->flagged);
 		return ISLE_EXIT_FLAGGED;
 	case ISLE_OUTCOME_STALE:
-		fprintf(stderr,
-			"isle: nothing was done: the plan no longer fits\nhint: make a new one with 'isle plan'\n");
+		fputs(keep->options.plan_id ? "isle: nothing was done: the plan no longer fits\n"
+					      "hint: make a new one with 'isle plan'\n"
+					    : "isle: nothing was done: something has changed since it was shown\n"
+					      "hint: look again; what is asked then is about what is there now\n",
+		      stderr);
 		return ISLE_EXIT_FAILED;
 	case ISLE_OUTCOME_TORN:
 		fprintf(stderr,
@@ -353,14 +356,6 @@ int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_res
 	return ISLE_EXIT_FAILED;
 }
 
-static void tell(const struct isle_commit_result *result, void *data)
-{
-	struct isle_keep *keep = data;
-
-	isle_keep_tell(result);
-	keep->told = true;
-}
-
 static bool confirm(const struct isle_plan *plan, void *data)
 {
 	const struct isle_keep *keep = data;
@@ -369,6 +364,16 @@ static bool confirm(const struct isle_plan *plan, void *data)
 	if (!summary || !isle_can_ask())
 		return false;
 	return isle_ask("%s %s (isle '%s')?", keep->verb, summary, plan->isle_name);
+}
+
+static void tell(const struct isle_commit_result *result, void *data)
+{
+	struct isle_keep *keep = data;
+
+	isle_keep_tell(result);
+	if (keep->options.confirm == confirm) /* the answer is for these, too */
+		isle_keep_tell_allowed(result);
+	keep->told = true;
 }
 
 void isle_keep_callbacks(struct isle_keep *keep, const char *verb, bool ask)

@@ -97,6 +97,8 @@ void isle_keep_print_conflict(const struct isle_finding *conflict, const char *b
 
 /* Tells on stderr what the selection pulled in or left out, conflicts and what is flagged. */
 void isle_keep_tell(const struct isle_commit_result *result);
+/* Flagged changes that the options say yes to: before a question. */
+void isle_keep_tell_allowed(const struct isle_commit_result *result);
 
 /* Tells the outcome in the verb's word ("committed", ...) and returns the exit status. */
 int isle_keep_outcome(const struct isle_keep *keep, const struct isle_commit_result *result, const char *done);

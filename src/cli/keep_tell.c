@@ -115,10 +115,10 @@ static void tell_conflicts(const struct isle_commit_result *result)
 	}
 }
 
-static void tell_flagged(const struct isle_findings *flagged)
+static void tell_flagged(const struct isle_findings *flagged, const char *word)
 {
 	for (size_t i = 0; i < flagged->count; i++) {
-		fprintf(stderr, "isle: flagged: %s:", isle_quote(flagged->list[i].path));
+		fprintf(stderr, "isle: %s: %s:", word, isle_quote(flagged->list[i].path));
 		for (unsigned bit = 1; bit <= ISLE_MARKS_FLAGGED; bit <<= 1)
 			if (flagged->list[i].marks & bit)
 				fprintf(stderr, " %s", isle_mark_name((enum isle_mark)bit));
@@ -135,5 +135,10 @@ void isle_keep_tell(const struct isle_commit_result *result)
 	}
 	tell_notes(&result->notes);
 	tell_conflicts(result);
-	tell_flagged(&result->flagged);
+	tell_flagged(&result->flagged, "flagged");
+}
+
+void isle_keep_tell_allowed(const struct isle_commit_result *result)
+{
+	tell_flagged(&result->allowed, "flagged, and allowed");
 }

@@ -4,14 +4,16 @@
  */
 #include "run_end.h"
 
-#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "commit.h"
+#include "digest.h"
 #include "json.h"
+#include "plan.h"
 #include "quote.h"
 #include "review.h"
 #include "talk.h"
@@ -27,22 +29,66 @@ struct ending {
 	uint64_t operation; /* of that, 0: none */
 	struct isle_layers layers;
 	struct isle_changes changes;
+	bool asking;
+	char plan[ISLE_SHA256_HEX];  /* asking: the id of the plan that a yes is for */
+	char shown[ISLE_SHA256_HEX]; /* asking: a digest of the changes that the question is about */
 };
 
-static int look(struct ending *e)
+static int read_changes(const struct ending *e, unsigned flags, struct isle_layers *layers,
+			struct isle_changes *changes)
 {
 	struct isle_err err = ISLE_ERR_INIT;
+	int r = isle_layers_read(e->isle, layers, &err);
 
-	isle_layers_done(&e->layers);
-	isle_changes_done(&e->changes);
-	int r = isle_layers_read(e->isle, &e->layers, &err);
 	if (r >= 0)
-		r = isle_changes_scan(e->store, e->isle, &e->layers, ISLE_SCAN_ALL, &e->changes, &err);
+		r = isle_changes_scan(e->store, e->isle, layers, flags, changes, &err);
 	if (r >= 0)
-		r = isle_touched_settle(e->store, e->isle, &e->layers, &e->changes, &err);
+		r = isle_touched_settle(e->store, e->isle, layers, changes, &err);
 	if (r < 0)
 		isle_err_print(&err);
 	return r;
+}
+
+static int look(struct ending *e)
+{
+	isle_layers_done(&e->layers);
+	isle_changes_done(&e->changes);
+	return read_changes(e, ISLE_SCAN_ALL, &e->layers, &e->changes);
+}
+
+/* Of all that a discard would drop. */
+static int read_digest(const struct ending *e, char ret_hex[ISLE_SHA256_HEX])
+{
+	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
+	auto_changes struct isle_changes changes = ISLE_CHANGES_INIT;
+	int r = read_changes(e, ISLE_SCAN_TIMES | ISLE_SCAN_INSIDE, &layers, &changes);
+
+	if (r >= 0)
+		isle_changes_digest(&changes, ret_hex);
+	return r;
+}
+
+/* A commit would have done this when it was asked about. What could not be planned has no id. */
+static void note_plan(struct ending *e)
+{
+	auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
+	auto_plan struct isle_plan plan = ISLE_PLAN_INIT;
+	const struct isle_commit_options options = {
+		.flags = ISLE_COMMIT_SHOW, .rules = e->how->rules, .logs = e->how->logs};
+
+	e->plan[0] = '\0';
+	if (isle_plan_build(e->store, e->isle, &options, &plan, &result, NULL) >= 0)
+		memcpy(e->plan, plan.id, sizeof(plan.id));
+}
+
+/* With the isle's lock held: what would be dropped is what the answer was about. */
+static bool is_shown(const struct isle_plan *plan, const void *data)
+{
+	const struct ending *e = data;
+	char now[ISLE_SHA256_HEX];
+
+	(void)plan;
+	return read_digest(e, now) >= 0 && strcmp(now, e->shown) == 0;
 }
 
 static struct isle_review review_of(const struct ending *e, FILE *out)
@@ -64,9 +110,11 @@ static void show(const struct ending *e, int (*how)(const struct isle_review *re
 	fflush(stderr);
 }
 
-static void say_findings(const struct isle_findings *findings, const char *what)
+enum { FEW = 10, ALL = INT_MAX };
+
+static void say_findings(const struct isle_findings *findings, const char *what, size_t limit)
 {
-	for (size_t i = 0; i < findings->count && i < 10; i++) {
+	for (size_t i = 0; i < findings->count && i < limit; i++) {
 		const struct isle_finding *finding = &findings->list[i];
 		const char *separator = ":";
 
@@ -80,8 +128,8 @@ static void say_findings(const struct isle_findings *findings, const char *what)
 			fprintf(stderr, ": %s", finding->why == NULL ? what : finding->why);
 		fputc('\n', stderr);
 	}
-	if (findings->count > 10)
-		fprintf(stderr, "  and %zu more\n", findings->count - 10);
+	if (findings->count > limit)
+		fprintf(stderr, "  and %zu more\n", findings->count - limit);
 }
 
 /* Says what came of a commit. True when the isle needs no more question. */
@@ -100,12 +148,12 @@ static bool say_outcome(struct ending *e, const struct isle_commit_result *resul
 		return true;
 	case ISLE_OUTCOME_CONFLICT:
 		fprintf(stderr, "isle: not committed, the host has changed meanwhile:\n");
-		say_findings(&result->conflicts, "conflict");
+		say_findings(&result->conflicts, "conflict", FEW);
 		fprintf(stderr, "hint: isle check %s\n", e->isle->name);
 		return false;
 	case ISLE_OUTCOME_FLAGGED:
 		fprintf(stderr, "isle: not committed, these need a yes of their own:\n");
-		say_findings(&result->flagged, "flagged");
+		say_findings(&result->flagged, "flagged", ALL);
 		fprintf(stderr, "hint: say it with: isle commit %s --allow=KIND\n", e->isle->name);
 		return false;
 	case ISLE_OUTCOME_TORN:
@@ -115,56 +163,88 @@ static bool say_outcome(struct ending *e, const struct isle_commit_result *resul
 			e->isle->name, e->isle->name);
 		return false;
 	case ISLE_OUTCOME_DECLINED:
-	case ISLE_OUTCOME_STALE:
 		isle_note("not committed");
 		return false;
+	case ISLE_OUTCOME_STALE:
+		return false; /* shown anew */
 	}
 	return false;
 }
 
-static bool commit(struct ending *e, bool ask)
+/* A yes is for these, and no more of them. */
+static bool allows(const struct isle_plan *plan, const struct isle_findings *flagged, void *data)
 {
-	struct isle_err err = ISLE_ERR_INIT;
-	struct isle_commit_options options = {
-		.flags = ISLE_COMMIT_WAIT, .rules = e->how->rules, .logs = e->how->logs, .rest = isle_rest};
-
-	for (;;) {
-		auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
-
-		if (isle_commit(e->store, e->isle, &options, &result, &err) < 0) {
-			isle_err_print(&err);
-			return false;
-		}
-		if (!ask || result.outcome != ISLE_OUTCOME_FLAGGED) {
-			if (result.kept > 0)
-				isle_note("%" PRIu64 " change%s not within the rules and stay%s in isle '%s'",
-					  result.kept, result.kept == 1 ? " is" : "s are", result.kept == 1 ? "s" : "",
-					  e->isle->name);
-			return say_outcome(e, &result);
-		}
-		fputs("these may do more than they seem to:\n", stderr);
-		say_findings(&result.flagged, "flagged");
-		if (!isle_ask("commit them, too?"))
-			return false;
-		options.allow = ISLE_MARKS_FLAGGED;
-	}
+	(void)plan;
+	(void)data;
+	fputs("these may do more than they seem to:\n", stderr);
+	say_findings(flagged, "flagged", ALL);
+	return isle_ask("commit them, too?");
 }
 
-static bool discard(struct ending *e)
+static bool show_anew(struct ending *e);
+
+static bool commit(struct ending *e, bool ask)
 {
 	auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
-	const struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT, .rest = isle_rest};
+	struct isle_err err = ISLE_ERR_INIT;
+	const struct isle_commit_options options = {.flags = ISLE_COMMIT_WAIT,
+						    .rules = e->how->rules,
+						    .logs = e->how->logs,
+						    .rest = isle_rest,
+						    .plan_id = ask ? e->plan : NULL,
+						    .consent = ask ? allows : NULL};
+
+	if (isle_commit(e->store, e->isle, &options, &result, &err) < 0) {
+		isle_err_print(&err);
+		return false;
+	}
+	if (result.kept > 0)
+		isle_note("%" PRIu64 " change%s not within the rules and stay%s in isle '%s'", result.kept,
+			  result.kept == 1 ? " is" : "s are", result.kept == 1 ? "s" : "", e->isle->name);
+	return say_outcome(e, &result) || (result.outcome == ISLE_OUTCOME_STALE && show_anew(e));
+}
+
+static bool discard(struct ending *e, bool asked)
+{
+	auto_commit_result struct isle_commit_result result = ISLE_COMMIT_RESULT_INIT;
+	const struct isle_commit_options options = {
+		.flags = ISLE_COMMIT_WAIT, .rest = isle_rest, .fits = asked ? is_shown : NULL, .fits_data = e};
 	struct isle_err err = ISLE_ERR_INIT;
 
 	if (isle_discard(e->store, e->isle, &options, &result, &err) < 0) {
 		isle_err_print(&err);
 		return false;
 	}
+	if (result.outcome == ISLE_OUTCOME_STALE)
+		return show_anew(e);
 	e->became = "discarded";
 	e->operation = result.operation;
 	if (result.outcome == ISLE_OUTCOME_DONE)
 		isle_note("discarded; take it back with: isle undo %llu", (unsigned long long)result.operation);
 	return true;
+}
+
+/* What the next answer is about. True when there is nothing to ask about. */
+static bool show_changes(struct ending *e)
+{
+	/* What comes in between is no part of these, though it may be shown: then it is shown once more. */
+	if (e->asking)
+		note_plan(e);
+	if ((e->asking && read_digest(e, e->shown) < 0) || look(e) < 0)
+		return true;
+	if (e->changes.count == 0) {
+		isle_note("nothing changed");
+		return true;
+	}
+	show(e, isle_review_summary, 0);
+	return false;
+}
+
+static bool show_anew(struct ending *e)
+{
+	fprintf(stderr, "isle: nothing was done: isle '%s', or the host, has changed since this was shown\n",
+		e->isle->name);
+	return show_changes(e);
 }
 
 /* A letter, or its word; anything else is none: what was typed for the command, and not read by it, must not commit. */
@@ -198,9 +278,9 @@ static bool act(struct ending *e, char answer)
 		return false;
 	case 's':
 		e->how->shell(e->how->data);
-		return look(e) < 0 || e->changes.count == 0;
+		return show_changes(e);
 	case 'x':
-		return discard(e);
+		return discard(e, true);
 	case 'k':
 		isle_note("kept; go on with: isle diff %s, isle commit %s, isle discard %s", e->isle->name,
 			  e->isle->name, e->isle->name);
@@ -229,10 +309,10 @@ static void say_secrets(const struct isle *isle, int64_t start)
 static void finish(struct ending *e, enum isle_run_end end, const struct isle_run_result *result, int status)
 {
 	bool clean = result->outcome == ISLE_RUN_EXITED && status == 0;
-	bool asking = end == ISLE_END_ASK && result->terminal && isle_can_ask();
 
+	e->asking = end == ISLE_END_ASK && result->terminal && isle_can_ask();
 	if (end == ISLE_END_DISCARD) {
-		discard(e);
+		discard(e, false);
 		return;
 	}
 	if (end == ISLE_END_COMMIT && clean) {
@@ -243,14 +323,9 @@ static void finish(struct ending *e, enum isle_run_end end, const struct isle_ru
 		isle_note("not committed, the command failed; kept in isle '%s'", e->isle->name);
 	/* Looking costs time that grows with the changes; a script that runs a hundred commands asks when it wants to
 	 * know. */
-	if (!isatty(STDERR_FILENO) || isle_talk_get() == ISLE_TALK_QUIET || look(e) < 0)
+	if (!isatty(STDERR_FILENO) || isle_talk_get() == ISLE_TALK_QUIET || show_changes(e))
 		return;
-	if (e->changes.count == 0) {
-		isle_note("nothing changed");
-		return;
-	}
-	show(e, isle_review_summary, 0);
-	if (asking)
+	if (e->asking)
 		ask(e);
 	else
 		isle_note("kept in isle '%s'", e->isle->name);

@@ -2,10 +2,9 @@
 /* The list is kept sorted by path and kind: a conflict is met once for each change, so it is looked for by halves. */
 #include "answers.h"
 #include "build_internal.h"
-#include "sha256.h"
+#include "digest.h"
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 void isle_answers_done(struct isle_answers *answers)
 {
@@ -81,68 +80,20 @@ const struct isle_answer *isle_answers_find(const struct isle_answers *answers, 
 
 /* --- what was seen --- */
 
-static void add_number(struct isle_sha256 *sha, uint64_t value)
-{
-	unsigned char bytes[8];
-	unsigned i;
-
-	for (i = 0; i < 8; i++)
-		bytes[i] = (unsigned char)(value >> 8 * i);
-	isle_sha256_add(sha, bytes, sizeof(bytes));
-}
-
-/* With the NUL, so that two strings cannot be taken for two others. */
-static void add_string(struct isle_sha256 *sha, const char *text)
-{
-	add_number(sha, text != NULL);
-	if (text)
-		isle_sha256_add(sha, text, strlen(text) + 1);
-}
-
-static void add_time(struct isle_sha256 *sha, const struct statx_timestamp *time)
-{
-	add_number(sha, (uint64_t)time->tv_sec);
-	add_number(sha, time->tv_nsec);
-}
-
-static void add_state(struct isle_sha256 *sha, const struct isle_stat *st)
-{
-	add_number(sha, st->dev);
-	add_number(sha, st->ino);
-	add_number(sha, st->size);
-	add_number(sha, st->mode);
-	add_number(sha, (uint64_t)st->uid << 32 | st->gid);
-	add_number(sha, st->nlink);
-	add_number(sha, (uint64_t)st->rdev_major << 32 | st->rdev_minor);
-	/* What is looked at in a directory of the layer may move its times; what is in it is listed itself. */
-	if (S_ISDIR(st->mode))
-		return;
-	add_time(sha, &st->mtime);
-	add_time(sha, &st->ctime);
-}
-
 static void add_change(struct isle_sha256 *sha, const struct isle_change *change)
 {
-	add_number(sha, change->kind);
-	add_number(sha, change->diff);
-	add_number(sha, change->marks);
-	add_number(sha, change->layer);
-	add_string(sha, change->path);
-	add_string(sha, change->from);
-	add_string(sha, change->data);
-	add_string(sha, change->upper);
-	add_state(sha, &change->before);
-	add_state(sha, &change->after);
+	isle_change_digest_add(sha, change);
+	isle_digest_state(sha, &change->before);
 }
 
 static void add_conflict(struct isle_sha256 *sha, const struct isle_finding *conflict)
 {
-	add_string(sha, conflict->path);
-	add_number(sha, conflict->change);
-	add_string(sha, conflict->kind);
-	add_state(sha, &conflict->then);
-	add_state(sha, &conflict->now);
-	add_state(sha, &conflict->isle);
+	isle_digest_string(sha, conflict->path);
+	isle_digest_number(sha, conflict->change);
+	isle_digest_string(sha, conflict->kind);
+	isle_digest_state(sha, &conflict->then);
+	isle_digest_state(sha, &conflict->now);
+	isle_digest_state(sha, &conflict->isle);
 }
 
 void isle_seen(struct isle_builder *b, const unsigned char *chosen)
@@ -151,11 +102,11 @@ void isle_seen(struct isle_builder *b, const unsigned char *chosen)
 	size_t i;
 
 	isle_sha256_init(&sha);
-	add_string(&sha, b->isle->id);
+	isle_digest_string(&sha, b->isle->id);
 	for (i = 0; i < b->changes.count; i++)
 		if (chosen[i])
 			add_change(&sha, &b->changes.list[i]);
-	add_number(&sha, b->result->conflicts.count);
+	isle_digest_number(&sha, b->result->conflicts.count);
 	for (i = 0; i < b->result->conflicts.count; i++)
 		add_conflict(&sha, &b->result->conflicts.list[i]);
 	isle_sha256_hex(&sha, b->plan.seen);

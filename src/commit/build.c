@@ -74,19 +74,17 @@ int isle_builder_is_cross(struct isle_builder *b, unsigned layer)
 
 static int init(struct isle_builder *b)
 {
-	size_t i, n;
+	size_t n;
 	int r;
 
 	r = isle_layers_read(b->isle, &b->layers, b->err);
 	if (r < 0)
 		return r;
 	n = b->layers.count ? b->layers.count : 1;
-	b->uppers = calloc(n, sizeof(*b->uppers));
+	b->uppers = isle_dirs_new(n);
 	b->cross = calloc(n, 1);
 	if (!b->uppers || !b->cross)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
-	for (i = 0; i < n; i++)
-		b->uppers[i] = ISLE_DIRS_INIT;
 	r = isle_touched_read(b->store, b->isle, &b->touched);
 	if (r < 0)
 		return isle_err_errno(b->err, r, "cannot read what earlier operations touched");
@@ -100,6 +98,7 @@ static int plan_init(struct isle_builder *b)
 
 	isle_plan_done(plan);
 	plan->kind = ISLE_OPERATION_COMMIT;
+	isle_sha256_init(&b->contents);
 	plan->shown = (b->options->flags & ISLE_COMMIT_SHOW) != 0;
 	memcpy(plan->isle_id, b->isle->id, sizeof(plan->isle_id));
 	plan->isle_name = strdup(b->isle->name);
@@ -126,6 +125,7 @@ static unsigned scan_flags(const struct isle_builder *b)
 {
 	unsigned flags = ISLE_SCAN_TIMES | (b->all ? ISLE_SCAN_ALL : 0) | (b->plan.shown ? 0 : ISLE_SCAN_NOTES);
 
+	flags |= ISLE_SCAN_INSIDE;
 	/* What is written in place, or made of both sides', takes the attributes over one by one. */
 	return b->options->hunks || b->options->replace == ISLE_REPLACE_WRITE ? flags : flags | ISLE_SCAN_BRIEF;
 }
@@ -140,6 +140,7 @@ static int scan(struct isle_builder *b)
 	isle_commit_result_done(b->result);
 	free(b->override);
 	free(b->composed);
+	b->override = NULL;
 	b->composed = NULL;
 	r = isle_changes_scan(b->store, b->isle, &b->layers, flags, &b->changes, b->err);
 	if (r < 0)
@@ -171,23 +172,32 @@ static void count_change(struct isle_builder *b, const struct isle_change *chang
 	sum->entries += add.entries;
 	sum->bytes += add.bytes;
 	sum->marks |= add.marks;
+	if (change->entries > 0)
+		isle_sha256_add(&b->contents, change->inside, sizeof(change->inside));
 }
 
-/* covered: what lies in it goes with it, and is not met by itself. */
-static int flag_change(struct isle_builder *b, const struct isle_change *change, bool covered)
+/* Its marks are those of all that is in it, too. */
+static bool sums_up(const struct isle_change *change)
 {
-	bool listed = b->all && !covered && S_ISDIR(change->after.mode) &&
-		      (change->kind == ISLE_CREATE || change->kind == ISLE_REPLACE);
-	unsigned marks = (listed ? change->own_marks : change->marks) & ISLE_MARKS_FLAGGED & ~b->options->allow;
+	return (change->kind == ISLE_CREATE && S_ISDIR(change->after.mode)) || change->kind == ISLE_REPLACE ||
+	       (change->kind == ISLE_DELETE && S_ISDIR(change->before.mode));
+}
+
+/* Of a full list, each with what it is flagged for itself. */
+static int flag_change(struct isle_builder *b, const struct isle_change *change)
+{
+	unsigned all = (b->all && sums_up(change) ? change->own_marks : change->marks) & ISLE_MARKS_FLAGGED;
+	unsigned missing = all & ~b->options->allow;
+	struct isle_findings *list = missing ? &b->result->flagged : &b->result->allowed;
 	struct isle_finding *finding;
 	int r;
 
-	if (marks == 0)
+	if (all == 0)
 		return 0;
-	r = isle_finding_add(&b->result->flagged, change->path, "flagged", &finding, "needs a yes of its own");
+	r = isle_finding_add(list, change->path, "flagged", &finding, "needs a yes of its own");
 	if (r < 0)
 		return isle_err_errno(b->err, r, "cannot list flagged changes");
-	finding->marks = marks;
+	finding->marks = missing ? missing : all;
 	return 0;
 }
 
@@ -253,14 +263,20 @@ static int emit_all(struct isle_builder *b)
 		const struct isle_change *change = &b->changes.list[i];
 		size_t before = b->plan.action_count;
 
-		if (!b->choice.chosen[i] || is_covered(change, cover, gone))
+		if (!b->choice.chosen[i])
 			continue;
+		if (is_covered(change, cover, gone)) {
+			r = flag_change(b, change);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		r = isle_emit(b, i, &cover);
 		if (cover == change->path)
 			gone = change->kind == ISLE_DELETE;
 		if (r >= 0 && b->plan.action_count > before) {
 			count_change(b, change);
-			r = flag_change(b, change, cover == change->path);
+			r = flag_change(b, change);
 		}
 		if (r < 0)
 			return r;
@@ -317,6 +333,18 @@ static bool stands_for_more(const struct isle_builder *b)
 	for (i = 0; i < b->changes.count; i++)
 		if (b->changes.list[i].entries > 0)
 			return true;
+	return false;
+}
+
+/* Something in a directory is flagged, and would not be named: a yes is for what was. */
+static bool hides_flags(const struct isle_builder *b)
+{
+	for (size_t i = 0; i < b->changes.count; i++) {
+		const struct isle_change *change = &b->changes.list[i];
+
+		if (b->choice.chosen[i] && sums_up(change) && (change->marks & ~change->own_marks & ISLE_MARKS_FLAGGED))
+			return true;
+	}
 	return false;
 }
 
@@ -404,7 +432,7 @@ static int build_once(struct isle_builder *b)
 	b->need_all = false;
 	stop = decide(b);
 	/* What a conflict leaves out may be the other end of something in a new directory. */
-	b->need_all |= stop >= 0 && !b->all && dirty_choice(b) && stands_for_more(b);
+	b->need_all |= stop >= 0 && !b->all && ((dirty_choice(b) && stands_for_more(b)) || hides_flags(b));
 	if (stop < 0 || b->need_all)
 		return stop;
 	r = close_choice(b);
@@ -553,6 +581,7 @@ int isle_plan_build(struct isle_store *store, const struct isle *isle, const str
 	taken = take_layers(&b);
 	if (taken < 0)
 		return taken;
+	isle_sha256_hex(&b.contents, b.plan.contents);
 	if (isle_plan_sort(&b.plan) < 0 || isle_plan_identify(&b.plan) < 0)
 		return isle_err_errno(err, -ENOMEM, "cannot plan the commit");
 	taken = check_kept_names(&b);

@@ -37,6 +37,7 @@ struct isle_builder {
 	enum isle_criteria criteria; /* never OF_ISLE */
 	struct isle_choice choice;
 	struct isle_plan plan;
+	struct isle_sha256 contents; /* of new directories in the plan */
 	struct isle_commit_result *result;
 	struct isle_dirs host;
 	struct isle_dirs *uppers;	   /* per layer, opened when needed */

@@ -50,74 +50,153 @@ static int drop_conflicts(struct isle_store *store, const struct isle *isle, con
 	return r;
 }
 
-/* A question takes its time, and nobody has to wait for the answer: what the plan relies on is looked at again after
- * it. 1: it holds, 0: not, and result says so. */
-static int still_holds(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
-		       const struct isle_plan *plan, struct isle_commit_result *result, struct isle_err *err)
-{
-	auto_plan struct isle_plan again = ISLE_PLAN_INIT;
-	int r = isle_plan_build(store, isle, options, &again, result, err);
+/* A question takes its time, and nobody has to wait for the answer: while it stands no lock is held, and all that it
+ * was about is looked at again after it. */
+struct commit {
+	struct isle_store *store;
+	const struct isle *isle;
+	const struct isle_commit_options *options;
+	struct isle_plan plan;
+	struct isle_commit_result *result;
+	int live, lock, host;
+	struct isle_err *err;
+};
 
-	if (r < 0)
-		return r;
-	if (result->outcome == ISLE_OUTCOME_DONE && strcmp(again.id, plan->id) == 0)
-		return 1;
-	if (result->outcome != ISLE_OUTCOME_CONFLICT)
-		result->outcome = ISLE_OUTCOME_STALE;
+static void let_go(struct commit *c)
+{
+	isle_cleanup_fd(&c->host);
+	isle_cleanup_fd(&c->lock);
+	isle_cleanup_fd(&c->live);
+	c->host = c->lock = c->live = -1;
+}
+
+static void commit_done(struct commit *c)
+{
+	let_go(c);
+	isle_plan_done(&c->plan);
+}
+#define auto_commit __attribute__((cleanup(commit_done)))
+
+static int take_locks(struct commit *c)
+{
+	if (c->options->rest)
+		c->options->rest(c->isle);
+	return isle_operation_lock(c->store, c->isle, c->options->flags, &c->live, &c->lock, c->err);
+}
+
+static int set_outcome(struct commit *c, enum isle_outcome outcome)
+{
+	c->result->outcome = outcome;
 	return 0;
 }
 
-static int commit_locked(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
-			 struct isle_commit_result *result, struct isle_err *err)
+/* The plan as it is now. 1: it can be done, or be asked about; 0: not, and the outcome says why. */
+static int make_plan(struct commit *c)
 {
-	auto_plan struct isle_plan plan = ISLE_PLAN_INIT;
-	auto_fd int host = options->confirm ? -1 : isle_host_lock();
-	int64_t id = 0;
-	int r;
+	const struct isle_commit_options *options = c->options;
+	enum isle_outcome outcome;
+	int r = isle_plan_build(c->store, c->isle, options, &c->plan, c->result, c->err);
 
-	r = isle_plan_build(store, isle, options, &plan, result, err);
 	if (r < 0)
 		return r;
-	if (options->answers && strcmp(options->plan_id, plan.seen) != 0) {
-		result->outcome = ISLE_OUTCOME_STALE;
+	outcome = c->result->outcome;
+	if (options->answers && strcmp(options->plan_id, c->plan.seen) != 0)
+		return set_outcome(c, ISLE_OUTCOME_STALE);
+	if (outcome == ISLE_OUTCOME_CONFLICT)
 		return 0;
-	}
-	if (result->outcome == ISLE_OUTCOME_CONFLICT)
+	if ((options->plan_id && !options->answers && strcmp(options->plan_id, c->plan.id) != 0) ||
+	    (options->fits && !options->fits(&c->plan, options->fits_data)))
+		return set_outcome(c, ISLE_OUTCOME_STALE);
+	if (outcome == ISLE_OUTCOME_NOTHING || (outcome == ISLE_OUTCOME_FLAGGED && !options->consent))
 		return 0;
-	if ((options->plan_id && !options->answers && strcmp(options->plan_id, plan.id) != 0) ||
-	    (options->fits && !options->fits(&plan, options->fits_data))) {
-		result->outcome = ISLE_OUTCOME_STALE;
-		return 0;
-	}
-	if (result->outcome == ISLE_OUTCOME_NOTHING || result->outcome == ISLE_OUTCOME_FLAGGED)
-		return 0;
-	if (isle_is_torn(isle) && !(options->flags & ISLE_COMMIT_TORN)) {
-		result->outcome = ISLE_OUTCOME_TORN;
-		return 0;
-	}
-	if (options->tell)
-		options->tell(result, options->data);
-	if (options->confirm && !options->confirm(&plan, options->data)) {
-		result->outcome = ISLE_OUTCOME_DECLINED;
-		return 0;
-	}
-	if (options->confirm) {
-		host = isle_host_lock();
-		r = still_holds(store, isle, options, &plan, result, err);
-		if (r <= 0)
-			return r;
-	}
-	r = isle_transaction_run(store, isle, &plan, &result->conflicts, &id, err);
-	if (r == -ESTALE) {
-		result->outcome = ISLE_OUTCOME_CONFLICT;
-		return 0;
-	}
+	if (isle_is_torn(c->isle) && !(options->flags & ISLE_COMMIT_TORN))
+		return set_outcome(c, ISLE_OUTCOME_TORN);
+	return 1;
+}
+
+static bool same_findings(const struct isle_findings *a, const struct isle_findings *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++)
+		if (strcmp(a->list[i].path, b->list[i].path) != 0 || a->list[i].marks != b->list[i].marks)
+			return false;
+	return a->count == b->count;
+}
+
+/* What was agreed to, plan and flags, must be what is there now: 1. 0: it is not, and the outcome says so. */
+static int look_again(struct commit *c)
+{
+	auto_commit_result struct isle_commit_result shown = *c->result;
+	auto_plan struct isle_plan plan = c->plan;
+	int r;
+
+	*c->result = ISLE_COMMIT_RESULT_INIT;
+	c->plan = ISLE_PLAN_INIT;
+	r = take_locks(c);
 	if (r < 0)
-		return r == -EINPROGRESS ? r : isle_err_prefix(err, r, "nothing was committed");
-	result->operation = (uint64_t)id;
-	result->outcome = ISLE_OUTCOME_DONE;
-	isle_ignore(isle_torn_forgive(isle)); /* kept, it asks again, no more */
-	return 0;
+		return r;
+	c->host = isle_host_lock();
+	r = make_plan(c);
+	if (r < 0 || c->result->outcome == ISLE_OUTCOME_CONFLICT)
+		return r < 0 ? r : 0;
+	if (r == 0 || c->result->outcome != shown.outcome || strcmp(c->plan.id, plan.id) != 0 ||
+	    !same_findings(&c->result->flagged, &shown.flagged))
+		return set_outcome(c, ISLE_OUTCOME_STALE);
+	return 1;
+}
+
+/* 1: yes, and it holds. 0: the outcome says what else. */
+static int ask(struct commit *c)
+{
+	const struct isle_commit_options *options = c->options;
+	bool flagged = c->result->outcome == ISLE_OUTCOME_FLAGGED;
+
+	if (options->tell)
+		options->tell(c->result, options->data);
+	if (!flagged && !options->confirm)
+		return 1;
+	let_go(c);
+	if ((flagged && !options->consent(&c->plan, &c->result->flagged, options->data)) ||
+	    (options->confirm && !options->confirm(&c->plan, options->data)))
+		return set_outcome(c, ISLE_OUTCOME_DECLINED);
+	return look_again(c);
+}
+
+static int carry_out(struct commit *c)
+{
+	int64_t id = 0;
+	int r = isle_transaction_run(c->store, c->isle, &c->plan, &c->result->conflicts, &id, c->err);
+
+	if (r == -ESTALE)
+		return set_outcome(c, ISLE_OUTCOME_CONFLICT);
+	if (r < 0)
+		return r == -EINPROGRESS ? r : isle_err_prefix(c->err, r, "nothing was committed");
+	c->result->operation = (uint64_t)id;
+	isle_ignore(isle_torn_forgive(c->isle)); /* kept, it asks again, no more */
+	return set_outcome(c, ISLE_OUTCOME_DONE);
+}
+
+static int commit(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
+		  struct isle_commit_result *result, struct isle_err *err)
+{
+	auto_commit struct commit c = {.store = store,
+				       .isle = isle,
+				       .options = options,
+				       .plan = ISLE_PLAN_INIT,
+				       .result = result,
+				       .live = -1,
+				       .lock = -1,
+				       .host = -1,
+				       .err = err};
+	int r = take_locks(&c);
+
+	if (r < 0)
+		return r;
+	if (!options->confirm)
+		c.host = isle_host_lock();
+	r = make_plan(&c);
+	if (r > 0)
+		r = ask(&c);
+	return r > 0 ? carry_out(&c) : r;
 }
 
 int isle_commit(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
@@ -126,15 +205,7 @@ int isle_commit(struct isle_store *store, const struct isle *isle, const struct 
 	int r;
 
 	*ret_result = ISLE_COMMIT_RESULT_INIT;
-	{
-		auto_fd int live = -1, lock = -1;
-
-		if (options->rest)
-			options->rest(isle);
-		r = isle_operation_lock(store, isle, options->flags, &live, &lock, err);
-		if (r >= 0)
-			r = commit_locked(store, isle, options, ret_result, err);
-	}
+	r = commit(store, isle, options, ret_result, err);
 	if (r < 0 || (ret_result->outcome != ISLE_OUTCOME_DONE && ret_result->outcome != ISLE_OUTCOME_NOTHING))
 		return r;
 	return drop_conflicts(store, isle, ret_result, err);

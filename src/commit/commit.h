@@ -95,6 +95,7 @@ struct isle_hunks {
 int isle_hunk_listed(const char *numbers, size_t number);
 
 struct isle_plan;
+struct isle_findings;
 struct isle_commit_result;
 
 struct isle_commit_options {
@@ -115,11 +116,15 @@ struct isle_commit_options {
 	/* Asked first: is this the plan that was meant? False: outcome STALE. NULL: not asked. */
 	bool (*fits)(const struct isle_plan *plan, const void *data);
 	const void *fits_data;
-	/* Told once everything is validated and nothing has been done yet, before confirm is asked: the notes, and the
+	/* Told once everything is validated and nothing has been done yet, before anything is asked: the notes, and the
 	 * conflicts that are decided. NULL: not told. */
 	void (*tell)(const struct isle_commit_result *result, void *data);
-	/* Asked then, with the locks held. False: outcome DECLINED. NULL: not asked. */
+	/* Asked then, where changes are flagged that `allow` has not: all of them. NULL: outcome FLAGGED. */
+	bool (*consent)(const struct isle_plan *plan, const struct isle_findings *flagged, void *data);
+	/* Asked then. NULL: not asked. */
 	bool (*confirm)(const struct isle_plan *plan, void *data);
+	/* No lock is held while something is asked. False: outcome DECLINED. A yes is for that plan, by its id, and for
+	 * what was flagged in it: all is looked at again, and what is not the same is STALE, or CONFLICT. */
 	void *data;
 };
 
@@ -138,7 +143,7 @@ enum isle_outcome {
 	ISLE_OUTCOME_CONFLICT, /* conflicts are listed */
 	ISLE_OUTCOME_FLAGGED,  /* flagged changes without a yes are listed */
 	ISLE_OUTCOME_DECLINED,
-	ISLE_OUTCOME_STALE, /* the plan of that id no longer fits */
+	ISLE_OUTCOME_STALE, /* it is no longer the plan of that id, or the one that the answer was for */
 	ISLE_OUTCOME_TORN,  /* the machine went down during a run: without ISLE_COMMIT_TORN nothing is committed */
 };
 
@@ -186,7 +191,8 @@ struct isle_commit_result {
 	uint64_t operation; /* its number in `isle log`; 0: none */
 	struct isle_summary summary;
 	struct isle_findings conflicts;
-	struct isle_findings flagged;
+	struct isle_findings flagged;	/* without a yes */
+	struct isle_findings allowed;	/* flagged, with one */
 	uint64_t kept;			/* changes that the rules do not allow */
 	struct isle_findings notes;	/* what the selection pulled in or left out */
 	struct isle_writable *writable; /* as root: whose directories are used (writers.h) */
@@ -233,7 +239,8 @@ struct isle_prune_record {
 };
 
 enum isle_prune_flags {
-	ISLE_PRUNE_DRY = 1 << 0, /* tell what would be freed, and free nothing */
+	ISLE_PRUNE_DRY = 1 << 0,  /* tell what would be freed, and free nothing */
+	ISLE_PRUNE_ASKS = 1 << 1, /* confirm() waits for somebody: no lock is held meanwhile, and all is read anew */
 };
 
 struct isle_prune_options {
@@ -241,7 +248,7 @@ struct isle_prune_options {
 	uint64_t max_bytes; /* then, as long as the rest takes more, the oldest of it that confirm() agrees to;
 			     * UINT64_MAX: no limit */
 	unsigned flags;	    /* enum isle_prune_flags */
-	/* Shall these go, though they are younger? Oldest first. NULL: no. Asked with the commit lock held. */
+	/* Shall these go, though they are younger? Oldest first. NULL: no. */
 	bool (*confirm)(const struct isle_prune_record *records, size_t count, void *data);
 	/* Told of each that goes; may be NULL. */
 	void (*each)(const struct isle_prune_record *record, void *data);

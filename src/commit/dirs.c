@@ -11,6 +11,15 @@ void isle_dirs_forget(struct isle_dirs *dirs)
 	dirs->fd = -1;
 }
 
+struct isle_dirs *isle_dirs_new(size_t count)
+{
+	struct isle_dirs *list = calloc(count > 0 ? count : 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < count; i++)
+		list[i] = ISLE_DIRS_INIT;
+	return list;
+}
+
 void isle_dirs_done(struct isle_dirs *dirs)
 {
 	isle_cleanup_fd(&dirs->fd);

@@ -15,6 +15,8 @@ struct isle_dirs {
 
 #define ISLE_DIRS_INIT ((struct isle_dirs){.root = -1, .fd = -1})
 
+/* A list of them in that state; heap, NULL when out of memory. Zeroed memory would stand for descriptor 0. */
+struct isle_dirs *isle_dirs_new(size_t count);
 void isle_dirs_done(struct isle_dirs *dirs);
 /* The host's root. */
 int isle_dirs_init_host(struct isle_dirs *dirs) isle_must_check;

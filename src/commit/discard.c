@@ -8,6 +8,7 @@
  * unless something in it is excepted.
  */
 #include "build_internal.h"
+#include "digest.h"
 #include "overlay_index.h"
 #include "path.h"
 #include "quote.h"
@@ -31,8 +32,18 @@ struct discard {
 	struct isle_plan plan;
 	struct isle_dirs *uppers;
 	struct isle_dirs host;
+	const struct isle_commit_options *options;
+	struct isle_commit_result *result;
+	int live, lock;
 	struct isle_err *err;
 };
+
+/* Nothing is open yet. */
+#define DISCARD_INIT(of_store, of_isle, of_options, of_result, of_err)                                                 \
+	{                                                                                                              \
+		.store = (of_store), .isle = (of_isle), .host = ISLE_DIRS_INIT, .options = (of_options),               \
+		.result = (of_result), .live = -1, .lock = -1, .err = (of_err)                                         \
+	}
 
 static void discard_done(struct discard *d)
 {
@@ -46,6 +57,8 @@ static void discard_done(struct discard *d)
 	isle_changes_done(&d->changes);
 	isle_plan_done(&d->plan);
 	isle_layers_done(&d->layers);
+	isle_cleanup_fd(&d->lock);
+	isle_cleanup_fd(&d->live);
 }
 #define auto_discard __attribute__((cleanup(discard_done)))
 
@@ -56,16 +69,13 @@ static int out_of_memory(struct discard *d)
 
 static int init(struct discard *d)
 {
-	size_t i;
 	int r = isle_layers_read(d->isle, &d->layers, d->err);
 
 	if (r < 0)
 		return r;
-	d->uppers = calloc(d->layers.count + 1, sizeof(*d->uppers));
+	d->uppers = isle_dirs_new(d->layers.count + 1);
 	if (!d->uppers)
 		return out_of_memory(d);
-	for (i = 0; i <= d->layers.count; i++)
-		d->uppers[i] = ISLE_DIRS_INIT;
 	d->plan.kind = ISLE_OPERATION_DISCARD;
 	memcpy(d->plan.isle_id, d->isle->id, sizeof(d->plan.isle_id));
 	d->plan.isle_name = strdup(d->isle->name);
@@ -315,7 +325,10 @@ static int plan_by_path(struct discard *d, const struct isle_select *select, str
 	size_t i;
 	int r;
 
-	r = isle_changes_scan(d->store, d->isle, &d->layers, ISLE_SCAN_ALL | ISLE_SCAN_TIMES, &d->changes, d->err);
+	r = isle_changes_scan(d->store, d->isle, &d->layers, ISLE_SCAN_ALL | ISLE_SCAN_TIMES | ISLE_SCAN_INSIDE,
+			      &d->changes, d->err);
+	if (r >= 0)
+		isle_changes_digest(&d->changes, d->plan.contents);
 	if (r >= 0)
 		r = isle_choice_init(&d->changes, select, &result->notes, &d->choice, d->err);
 	if (r >= 0)
@@ -358,8 +371,8 @@ static bool count_down(int dir, unsigned *left)
 	return fits && r == 0;
 }
 
-/* What is dropped, for the log: only where telling takes no time worth speaking of. False where it was not counted. */
-static bool summarize(struct discard *d)
+/* True where telling what is dropped takes no time worth speaking of. */
+static bool is_little(struct discard *d)
 {
 	unsigned left = COUNTED_MAX;
 	size_t i;
@@ -373,59 +386,118 @@ static bool summarize(struct discard *d)
 		if (upper < 0 || !count_down(upper, &left))
 			return false;
 	}
-	if (isle_changes_scan(d->store, d->isle, &d->layers, ISLE_SCAN_TIMES, &d->changes, NULL) < 0)
-		return false;
-	isle_commit_summary(&d->changes, &d->plan.summary);
 	return true;
+}
+
+/* What is dropped, for the log, and whole where somebody is asked about it or has seen it. *ret_counted: it was. */
+static int summarize(struct discard *d, bool *ret_counted)
+{
+	const struct isle_commit_options *options = d->options;
+	bool shown = options->confirm || options->fits;
+	int r;
+
+	if (!shown && !is_little(d))
+		return 0;
+	r = isle_changes_scan(d->store, d->isle, &d->layers, ISLE_SCAN_TIMES | (shown ? ISLE_SCAN_INSIDE : 0),
+			      &d->changes, shown ? d->err : NULL);
+	if (r < 0)
+		return shown ? r : 0;
+	*ret_counted = true;
+	isle_commit_summary(&d->changes, &d->plan.summary);
+	if (shown)
+		isle_changes_digest(&d->changes, d->plan.contents);
+	return 0;
 }
 
 static int plan_whole(struct discard *d)
 {
+	bool counted = false;
 	size_t i;
-	int r = 0;
+	int r = summarize(d, &counted);
 
-	if (summarize(d) && d->changes.count == 0)
-		return 0;
+	if (r < 0 || (counted && d->changes.count == 0))
+		return r;
 	for (i = 0; i < d->layers.count && r >= 0; i++)
 		r = drop_layer(d, i);
 	return r;
 }
 
+static void let_go(struct discard *d)
+{
+	isle_cleanup_fd(&d->lock);
+	isle_cleanup_fd(&d->live);
+	d->lock = d->live = -1;
+}
+
+/* 1: it can be done, or be asked about; 0: not, and the outcome says why. */
+static int look(struct discard *d)
+{
+	const struct isle_commit_options *options = d->options;
+	struct isle_commit_result *result = d->result;
+	int r;
+
+	if (options->rest)
+		options->rest(d->isle);
+	r = isle_operation_lock(d->store, d->isle, options->flags, &d->live, &d->lock, d->err);
+	if (r >= 0)
+		r = init(d);
+	if (r >= 0)
+		r = isle_select_partial(&options->select) ? plan_by_path(d, &options->select, result) : plan_whole(d);
+	if (r < 0 || isle_plan_identify(&d->plan) < 0)
+		return r < 0 ? r : out_of_memory(d);
+	result->summary = d->plan.summary;
+	result->outcome = options->fits && !options->fits(&d->plan, options->fits_data) ? ISLE_OUTCOME_STALE
+			  : d->plan.action_count == 0					? ISLE_OUTCOME_NOTHING
+											: ISLE_OUTCOME_DONE;
+	return result->outcome == ISLE_OUTCOME_DONE;
+}
+
+static int carry_out(struct discard *d)
+{
+	int64_t id = 0;
+	int r = isle_transaction_run(d->store, d->isle, &d->plan, NULL, &id, d->err);
+
+	if (r < 0)
+		return r;
+	d->result->operation = (uint64_t)id;
+	d->result->outcome = ISLE_OUTCOME_DONE;
+	return 0;
+}
+
+/* After a yes, which was for this plan: all of it is planned anew. */
+static int discard_agreed(const struct discard *shown)
+{
+	auto_discard struct discard d = DISCARD_INIT(shown->store, shown->isle, shown->options, shown->result,
+						     shown->err);
+	int r;
+
+	isle_commit_result_done(d.result);
+	r = look(&d);
+	if (r < 0)
+		return r;
+	if (r > 0 && strcmp(d.plan.id, shown->plan.id) == 0)
+		return carry_out(&d);
+	d.result->outcome = ISLE_OUTCOME_STALE;
+	return 0;
+}
+
 int isle_discard(struct isle_store *store, const struct isle *isle, const struct isle_commit_options *options,
 		 struct isle_commit_result *ret_result, struct isle_err *err)
 {
-	auto_discard struct discard d = {.store = store, .isle = isle, .host = ISLE_DIRS_INIT, .err = err};
-	auto_fd int live = -1, lock = -1;
-	int64_t id = 0;
+	auto_discard struct discard d = DISCARD_INIT(store, isle, options, ret_result, err);
 	int r;
 
 	*ret_result = ISLE_COMMIT_RESULT_INIT;
-	if (options->rest)
-		options->rest(isle);
-	r = isle_operation_lock(store, isle, options->flags, &live, &lock, err);
-	if (r < 0)
+	r = look(&d);
+	if (r <= 0)
 		return r;
-	r = init(&d);
-	if (r < 0)
-		return r;
-	r = isle_select_partial(&options->select) ? plan_by_path(&d, &options->select, ret_result) : plan_whole(&d);
-	if (r < 0 || isle_plan_identify(&d.plan) < 0)
-		return r < 0 ? r : out_of_memory(&d);
-	ret_result->summary = d.plan.summary;
-	if (d.plan.action_count == 0) {
-		ret_result->outcome = ISLE_OUTCOME_NOTHING;
-		return 0;
-	}
 	if (options->tell)
 		options->tell(ret_result, options->data);
-	if (options->confirm && !options->confirm(&d.plan, options->data)) {
-		ret_result->outcome = ISLE_OUTCOME_DECLINED;
-		return 0;
-	}
-	r = isle_transaction_run(store, isle, &d.plan, NULL, &id, err);
-	if (r < 0)
-		return r;
-	ret_result->operation = (uint64_t)id;
-	ret_result->outcome = ISLE_OUTCOME_DONE;
+	if (!options->confirm)
+		return carry_out(&d);
+	let_go(&d);
+	if (options->confirm(&d.plan, options->data))
+		return discard_agreed(&d);
+	ret_result->outcome = ISLE_OUTCOME_DECLINED;
 	return 0;
 }

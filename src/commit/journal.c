@@ -420,6 +420,7 @@ int isle_plan_identify(struct isle_plan *plan)
 
 	isle_sha256_init(&sha);
 	code_core(&c, plan);
+	write_bytes(&c, plan->contents, strlen(plan->contents));
 	if (c.error)
 		return c.error;
 	flush(&c);

@@ -196,6 +196,7 @@ void isle_commit_result_done(struct isle_commit_result *result)
 {
 	findings_done(&result->conflicts);
 	findings_done(&result->flagged);
+	findings_done(&result->allowed);
 	findings_done(&result->notes);
 	for (size_t i = 0; i < result->writable_count; i++) {
 		free(result->writable[i].path);

@@ -120,6 +120,8 @@ struct isle_plan {
 	size_t action_count, action_room;
 	struct isle_summary summary;
 	char id[ISLE_SHA256_HEX];
+	/* What the id stands for besides: what is in new directories, or all that a discard drops; else "" */
+	char contents[ISLE_SHA256_HEX];
 	char seen[ISLE_SHA256_HEX]; /* with conflicts: what they were found in (answers.h); else "" */
 	void *storage;		    /* of a plan that was read: attributes point into it */
 };

@@ -2,7 +2,8 @@
 /*
  * Giving up what undo needs.
  *
- * 1. Under the commit lock and after recovery, so no operation is on its way.
+ * 1. Under the commit lock and after recovery, so no operation is on its way. While somebody is asked the lock is free;
+ *    after a yes all is read anew, and what goes beyond the age limit is what was asked about.
  * 2. Only records of operations that were done whole are taken. One without `applied` was rolled back, and what is in
  *    it could not be put back: that is user data, and stays.
  * 3. All are read first, and sorted by when they ended: a limit takes the oldest, and one that is younger than the
@@ -36,13 +37,21 @@ struct prune {
 	struct isle_catalog *catalog;
 	const struct isle_prune_options *options;
 	struct isle_err *err;
-	int undo;      /* STORE/undo */
+	int undo; /* STORE/undo */
+	int lock;
 	int64_t *done; /* operations of the state DONE, newest first */
 	size_t done_count, done_room;
 	struct record *records; /* oldest first once they are all read */
 	size_t count, room;
+	size_t young_first, young_end;
 	struct isle_prune_result result;
 };
+
+/* Nothing is open yet. */
+#define PRUNE_INIT(of_store, of_options, of_err)                                                                       \
+	{                                                                                                              \
+		.store = (of_store), .options = (of_options), .undo = -1, .lock = -1, .err = (of_err)                  \
+	}
 
 static void prune_done(struct prune *prune)
 {
@@ -52,6 +61,9 @@ static void prune_done(struct prune *prune)
 	}
 	free(prune->records);
 	free(prune->done);
+	isle_catalog_cleanup(&prune->catalog);
+	isle_cleanup_fd(&prune->undo);
+	isle_cleanup_fd(&prune->lock);
 }
 #define auto_prune __attribute__((cleanup(prune_done)))
 
@@ -233,25 +245,41 @@ static size_t over_limit(const struct prune *prune, size_t first)
 	return end;
 }
 
-static int decide(struct prune *prune)
+/* What is old goes. What else would have to, for the limit, is younger: from young_first to young_end. */
+static void decide(struct prune *prune)
 {
-	auto_free struct isle_prune_record *young = NULL;
-	size_t old = 0, end;
+	size_t old = 0;
 
 	while (old < prune->count && prune->records[old].told.end <= prune->options->before)
 		prune->records[old++].fate = GO;
-	end = over_limit(prune, old);
-	if (end == old || !prune->options->confirm)
-		return 0;
-	young = calloc(end - old, sizeof(*young));
+	prune->young_first = old;
+	prune->young_end = over_limit(prune, old);
+}
+
+/* 1: all of it may go. */
+static int ask_about_young(const struct prune *prune)
+{
+	size_t count = prune->young_end - prune->young_first;
+	auto_free struct isle_prune_record *young = calloc(count, sizeof(*young));
+
 	if (!young)
 		return isle_err_errno(prune->err, -ENOMEM, "cannot list the records of operations");
-	for (size_t i = old; i < end; i++)
-		young[i - old] = prune->records[i].told;
-	if (prune->options->confirm(young, end - old, prune->options->data))
-		for (size_t i = old; i < end; i++)
+	for (size_t i = 0; i < count; i++)
+		young[i] = prune->records[prune->young_first + i].told;
+	return prune->options->confirm(young, count, prune->options->data);
+}
+
+/* Of what is over the limit now goes what was asked about. Both are in the same order. */
+static void agree(struct prune *prune, const struct prune *asked)
+{
+	size_t j = asked->young_first;
+
+	for (size_t i = prune->young_first; i < prune->young_end; i++) {
+		while (j < asked->young_end && compare_ends(&asked->records[j], &prune->records[i]) < 0)
+			j++;
+		if (j < asked->young_end && asked->records[j].told.id == prune->records[i].told.id)
 			prune->records[i].fate = GO;
-	return 0;
+	}
 }
 
 /* --- doing it --- */
@@ -341,37 +369,66 @@ static int forget_touched(struct prune *prune)
 	return r < 0 ? isle_err_errno(prune->err, r, "cannot forget what earlier operations touched") : 0;
 }
 
-int isle_undo_prune(struct isle_store *store, const struct isle_prune_options *options,
-		    struct isle_prune_result *ret_result, struct isle_err *err)
+static int read_all(struct prune *prune)
 {
-	auto_catalog struct isle_catalog *catalog = NULL;
 	auto_fd int live = -1;
-	auto_fd int lock = -1;
-	auto_fd int undo = -1;
-	auto_prune struct prune prune = {.store = store, .options = options, .err = err};
-	int r = isle_operation_lock(store, NULL, 0, &live, &lock, err);
+	int r = isle_operation_lock(prune->store, NULL, 0, &live, &prune->lock, prune->err);
 
 	if (r < 0)
 		return r;
-	undo = openat(isle_store_fd(store), "undo", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (undo < 0)
-		return isle_err_errno(err, -errno, "cannot open the records of operations");
-	r = isle_catalog_open(store, &catalog, err);
+	prune->undo = openat(isle_store_fd(prune->store), "undo", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (prune->undo < 0)
+		return isle_err_errno(prune->err, -errno, "cannot open the records of operations");
+	r = isle_catalog_open(prune->store, &prune->catalog, prune->err);
+	if (r >= 0)
+		r = isle_catalog_operations(prune->catalog, note_done, prune, prune->err);
+	if (r >= 0)
+		r = look_at_all(prune);
+	if (r >= 0)
+		decide(prune);
+	return r < 0 ? r : 0;
+}
+
+static int finish(struct prune *prune, struct isle_prune_result *ret_result)
+{
+	bool dry = (prune->options->flags & ISLE_PRUNE_DRY) != 0;
+	int r;
+
+	if (!dry)
+		settle_lost(prune);
+	r = carry_out(prune);
+	if (r >= 0 && !dry)
+		r = forget_touched(prune);
+	*ret_result = prune->result;
+	return r < 0 ? r : 0;
+}
+
+int isle_undo_prune(struct isle_store *store, const struct isle_prune_options *options,
+		    struct isle_prune_result *ret_result, struct isle_err *err)
+{
+	auto_prune struct prune first = PRUNE_INIT(store, options, err), again = PRUNE_INIT(store, options, err);
+	int yes, r = read_all(&first);
+
 	if (r < 0)
 		return r;
-	prune.catalog = catalog;
-	prune.undo = undo;
-	r = isle_catalog_operations(catalog, note_done, &prune, err);
-	if (r >= 0)
-		r = look_at_all(&prune);
-	if (r >= 0)
-		r = decide(&prune);
-	if (r >= 0 && !(options->flags & ISLE_PRUNE_DRY))
-		settle_lost(&prune);
-	if (r >= 0)
-		r = carry_out(&prune);
-	if (r >= 0 && !(options->flags & ISLE_PRUNE_DRY))
-		r = forget_touched(&prune);
-	*ret_result = prune.result;
-	return r < 0 ? r : 0;
+	if (first.young_end == first.young_first || !options->confirm)
+		return finish(&first, ret_result);
+	if (options->flags & ISLE_PRUNE_ASKS) {
+		isle_cleanup_fd(&first.lock);
+		first.lock = -1;
+	}
+	yes = ask_about_young(&first);
+	if (yes < 0)
+		return yes;
+	if (!(options->flags & ISLE_PRUNE_ASKS)) {
+		if (yes)
+			agree(&first, &first);
+		return finish(&first, ret_result);
+	}
+	r = read_all(&again);
+	if (r < 0)
+		return r;
+	if (yes)
+		agree(&again, &first);
+	return finish(&again, ret_result);
 }

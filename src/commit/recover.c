@@ -237,6 +237,21 @@ static int lock_isle(const struct isle *isle, unsigned flags, struct isle_err *e
 	return lock;
 }
 
+/* Removed while its lock was waited for: what is in the trash is nobody's to commit. */
+static int check_there(struct isle_store *store, const struct isle *isle, struct isle_err *err)
+{
+	char path[32];
+	struct stat there, held;
+
+	snprintf(path, sizeof(path), "isles/%s", isle->id);
+	if (fstat(isle->dir, &held) < 0)
+		return isle_err_errno(err, -errno, "cannot look at isle '%s'", isle->name);
+	if (fstatat(isle_store_fd(store), path, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == held.st_ino &&
+	    there.st_dev == held.st_dev)
+		return 0;
+	return isle_err_text(err, -ENOENT, "isle '%s' has been removed", isle->name);
+}
+
 int isle_operation_lock(struct isle_store *store, const struct isle *isle, unsigned flags, int *ret_live, int *ret_lock,
 			struct isle_err *err)
 {
@@ -252,6 +267,9 @@ int isle_operation_lock(struct isle_store *store, const struct isle *isle, unsig
 			live = lock_isle(isle, flags, err);
 		if (isle && live < 0)
 			return live;
+		r = isle ? check_there(store, isle, err) : 0;
+		if (r < 0)
+			return r;
 		lock = isle_commit_lock(store, err);
 		if (lock < 0)
 			return lock;

@@ -230,10 +230,16 @@ static void raise_limit(struct walk *walk, const struct isle_stat *st)
 
 static int quiet_visit(struct walk *walk, int dir, const char *name, const struct isle_stat *st)
 {
-	(void)dir;
-	(void)name;
-	if (st->dev != walk->dev || isle_touched_later(walk->touched, st, walk->limit))
+	int r = 0;
+
+	if (st->dev != walk->dev)
 		return 1;
+	if (isle_touched_later(walk->touched, st, walk->limit)) {
+		/* Rather what came into it than the directory, which changed with it. */
+		if (S_ISDIR(st->mode))
+			r = walk_directory(walk, dir, name);
+		return r < 0 ? r : 1;
+	}
 	raise_limit(walk, st);
 	return 0;
 }

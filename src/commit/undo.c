@@ -15,7 +15,6 @@
  *
  * The isle does not get back what was committed: undo is about the host. To have the changes again, undo the undo.
  */
-#include "clock.h"
 #include "overlay_index.h"
 #include "path.h"
 #include "quote.h"
@@ -23,7 +22,7 @@
 #include "subtree.h"
 #include "touched.h"
 #include "transaction_internal.h"
-#include "undoable.h"
+#include "undo_internal.h"
 #include "writers.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -32,25 +31,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct undo {
-	struct isle_store *store;
-	struct isle *isle; /* NULL: gone */
-	struct isle_plan old, plan;
-	struct isle_dirs host;
-	struct isle_dirs *parked; /* per site of the old plan: its parking, opened when needed */
-	size_t *taken;		  /* per site: index + 1 of the old action that parked its layer as a whole */
-	struct isle_map places;	  /* path of a PLACE -> its index + 1 */
-	struct statx_timestamp end;
-	struct isle_touched touched; /* by operations since, whose isle does not matter */
-	int64_t id;
-	struct isle_commit_result *result;
-	struct isle_err *err;
-};
-
-static void undo_done(struct undo *u)
+void isle_undo_done(struct undo *u)
 {
 	size_t i;
 
+	isle_cleanup_fd(&u->host_lock);
+	isle_cleanup_fd(&u->lock);
+	isle_cleanup_fd(&u->live);
 	for (i = 0; u->parked && i < u->old.site_count; i++)
 		isle_dirs_done(&u->parked[i]);
 	free(u->parked);
@@ -62,8 +49,6 @@ static void undo_done(struct undo *u)
 	isle_touched_done(&u->touched);
 	isle_free(u->isle);
 }
-#define auto_undo __attribute__((cleanup(undo_done)))
-
 static int out_of_memory(struct undo *u)
 {
 	return isle_err_errno(u->err, -ENOMEM, "cannot plan the undo");
@@ -132,6 +117,17 @@ static bool is_forgotten_name(const struct undo *u, const struct isle_stat *put,
 	return false;
 }
 
+static int changed_inside(struct undo *u, const struct isle_action *old, const struct isle_stat *now,
+			  const char *inside)
+{
+	auto_free char *path = isle_path_join(old->path, inside);
+	auto_free char *why = NULL;
+
+	if (!path || asprintf(&why, "%s, which is in it, has been made or changed since", isle_quote(path)) < 0)
+		return out_of_memory(u);
+	return conflict(u, old->path, "changed", now, why);
+}
+
 /* What the operation put at path, as it is now. 1: untouched, in *ret_now; 0: a conflict, listed. */
 static int look_at_result(struct undo *u, const struct isle_action *old, const struct isle_stat *put,
 			  struct isle_stat *ret_now)
@@ -156,7 +152,7 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 			return 1;
 		r = isle_subtree_quiet(dir, name, &u->end, &u->touched, &inside);
 		if (r == 0)
-			return conflict(u, old->path, "changed", ret_now, "something in it has changed since");
+			return changed_inside(u, old, ret_now, inside);
 		return r < 0 ? isle_err_errno(u->err, r, "cannot look through '%s'", isle_quote(old->path)) : 1;
 	}
 	if (isle_touched_later(&u->touched, ret_now, &u->end) && !is_forgotten_name(u, put, ret_now))
@@ -595,7 +591,7 @@ static int invert(struct undo *u, size_t i)
 	return 0;
 }
 
-static bool of_layers(const struct isle_plan *plan)
+bool isle_undo_of_layers(const struct isle_plan *plan)
 {
 	size_t i;
 
@@ -605,8 +601,7 @@ static bool of_layers(const struct isle_plan *plan)
 	return plan->action_count > 0;
 }
 
-/* A discard's undo is refused if the isle has changed at all since: what is there now would be hidden or lost. */
-static int check_isle(struct undo *u)
+int isle_undo_check_isle(struct undo *u)
 {
 	auto_layers struct isle_layers layers = ISLE_LAYERS_INIT;
 	auto_changes struct isle_changes changes = ISLE_CHANGES_INIT;
@@ -624,57 +619,6 @@ static int check_isle(struct undo *u)
 	return r < 0 ? r : 0;
 }
 
-struct state_of {
-	int64_t id;
-	int state;
-};
-
-static int get_state(const struct isle_operation *operation, void *data)
-{
-	struct state_of *wanted = data;
-
-	if (operation->id != wanted->id)
-		return 0;
-	wanted->state = operation->state;
-	return 1;
-}
-
-static int choose_operation(struct undo *u, uint64_t operation)
-{
-	auto_catalog struct isle_catalog *catalog = NULL;
-	auto_undoable struct isle_undoable undoable = ISLE_UNDOABLE_INIT;
-	struct state_of wanted = {.id = (int64_t)operation, .state = -1};
-	int r = isle_catalog_open(u->store, &catalog, u->err);
-
-	if (r < 0)
-		return r;
-	r = operation ? isle_catalog_operations(catalog, get_state, &wanted, u->err)
-		      : isle_undoable_load(u->store, catalog, &undoable, u->err);
-	if (r < 0)
-		return r;
-	if (!operation && isle_undoable_last(&undoable) == 0)
-		return isle_err_text(u->err, -ENOENT, "there is nothing to undo");
-	if (operation && wanted.state < 0)
-		return isle_err_text(u->err, -ENOENT, "there is no operation %" PRIu64, operation);
-	if (operation && wanted.state != ISLE_OPERATION_DONE)
-		return isle_err_text(u->err, -EINVAL, "operation %" PRIu64 " is %s: there is nothing to take back",
-				     operation, isle_operation_state_name((enum isle_operation_state)wanted.state));
-	u->id = operation ? (int64_t)operation : isle_undoable_last(&undoable);
-	return 0;
-}
-
-static int find_isle(struct undo *u)
-{
-	auto_entries struct isle_entries entries = {0};
-	size_t i;
-	int r = isle_list(u->store, &entries, u->err);
-
-	for (i = 0; r >= 0 && i < entries.count; i++)
-		if (strcmp(entries.list[i].id, u->old.isle_id) == 0)
-			return isle_find_exact(u->store, entries.list[i].name, &u->isle, u->err);
-	return r;
-}
-
 static int copy_sites(struct undo *u)
 {
 	auto_free struct isle_layer *list = calloc(u->old.site_count + 1, sizeof(*list));
@@ -686,7 +630,7 @@ static int copy_sites(struct undo *u)
 	return list ? isle_plan_set_sites(&u->plan, &layers) : -ENOMEM;
 }
 
-static int build(struct undo *u)
+int isle_undo_build(struct undo *u)
 {
 	size_t i;
 	int r;
@@ -695,13 +639,11 @@ static int build(struct undo *u)
 	u->plan.target = u->id;
 	memcpy(u->plan.isle_id, u->old.isle_id, sizeof(u->plan.isle_id));
 	u->plan.isle_name = strdup(u->old.isle_name ? u->old.isle_name : "");
-	u->parked = calloc(u->old.site_count + 1, sizeof(*u->parked));
+	u->parked = isle_dirs_new(u->old.site_count + 1);
 	u->taken = calloc(u->old.site_count + 1, sizeof(*u->taken));
 	if (!u->plan.isle_name || !u->parked || !u->taken || copy_sites(u) < 0 || index_places(u) < 0)
 		return out_of_memory(u);
-	for (i = 0; i < u->old.site_count; i++)
-		u->parked[i] = ISLE_DIRS_INIT;
-	for (i = 0; i < u->old.action_count && !of_layers(&u->old); i++)
+	for (i = 0; i < u->old.action_count && !isle_undo_of_layers(&u->old); i++)
 		if (u->old.actions[i].kind == ISLE_ACTION_LAYER || u->old.actions[i].kind == ISLE_ACTION_CARRY)
 			u->taken[u->old.actions[i].site] = i + 1;
 	for (i = 0; i < u->old.action_count; i++) {
@@ -713,7 +655,7 @@ static int build(struct undo *u)
 		if (S_ISREG(u->plan.actions[i].old.mode) && u->plan.actions[i].old.nlink > 1)
 			u->plan.actions[i].flags |= ISLE_ACTION_SHARED;
 	u->plan.summary = u->old.summary;
-	if (!of_layers(&u->old)) { /* else it counts what the isle gets back, or loses again */
+	if (!isle_undo_of_layers(&u->old)) { /* else it counts what the isle gets back, or loses again */
 		u->plan.summary.create = u->old.summary.remove;
 		u->plan.summary.remove = u->old.summary.create;
 	}
@@ -721,77 +663,4 @@ static int build(struct undo *u)
 	    isle_writers_note(u->host.root, &u->plan, u->result) < 0)
 		return out_of_memory(u);
 	return 0;
-}
-
-static int undo_locked(struct undo *u, const struct isle_commit_options *options)
-{
-	struct isle_commit_result *result = u->result;
-	auto_fd int host = options->confirm || of_layers(&u->old) ? -1 : isle_host_lock();
-	int64_t id = 0;
-	int r = isle_plan_check_places(&u->old, u->err);
-
-	if (r >= 0 && of_layers(&u->old))
-		r = check_isle(u);
-	if (r >= 0)
-		r = build(u);
-	if (r < 0)
-		return r;
-	result->summary = u->plan.summary;
-	if (result->conflicts.count > 0 || u->plan.action_count == 0) {
-		result->outcome = result->conflicts.count > 0 ? ISLE_OUTCOME_CONFLICT : ISLE_OUTCOME_NOTHING;
-		return 0;
-	}
-	if (options->tell)
-		options->tell(result, options->data);
-	if (options->confirm && !options->confirm(&u->plan, options->data)) {
-		result->outcome = ISLE_OUTCOME_DECLINED;
-		return 0;
-	}
-	if (options->confirm && !of_layers(&u->old))
-		host = isle_host_lock();
-	r = isle_transaction_run(u->store, u->isle, &u->plan, &result->conflicts, &id, u->err);
-	if (r == -ESTALE) {
-		result->outcome = ISLE_OUTCOME_CONFLICT;
-		return 0;
-	}
-	if (r < 0)
-		return r == -EINPROGRESS ? r : isle_err_prefix(u->err, r, "nothing was undone");
-	result->operation = (uint64_t)id;
-	result->outcome = ISLE_OUTCOME_DONE;
-	return 0;
-}
-
-int isle_undo(struct isle_store *store, uint64_t operation, const struct isle_commit_options *options,
-	      struct isle_commit_result *ret_result, struct isle_err *err)
-{
-	auto_undo struct undo u = {.store = store, .host = ISLE_DIRS_INIT, .result = ret_result, .err = err};
-	auto_fd int live = -1, lock = -1;
-	int64_t end = 0;
-	int r;
-
-	*ret_result = ISLE_COMMIT_RESULT_INIT;
-	r = isle_recover(store, err);
-	if (r >= 0)
-		r = choose_operation(&u, operation);
-	if (r >= 0)
-		r = isle_operation_load(store, u.id, &u.old, &end, err);
-	if (r >= 0)
-		r = find_isle(&u);
-	if (r < 0)
-		return r;
-	u.end = isle_time_from(end);
-	if (of_layers(&u.old) && !u.isle)
-		return isle_err_text(err, -ENOENT, "isle '%s', of which operation %" PRId64 " was, is gone",
-				     u.old.isle_name, u.id);
-	r = isle_dirs_init_host(&u.host);
-	if (r < 0)
-		return isle_err_errno(err, r, "/");
-	if (options->rest && of_layers(&u.old))
-		options->rest(u.isle);
-	r = isle_operation_lock(store, of_layers(&u.old) ? u.isle : NULL, options->flags, &live, &lock, err);
-	if (r >= 0)
-		r = choose_operation(&u, (uint64_t)u.id); /* nobody was faster */
-	if (r >= 0)
-		r = isle_touched_read(store, NULL, &u.touched);
-	return r < 0 ? r : undo_locked(&u, options);
 }

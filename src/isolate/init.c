@@ -68,6 +68,7 @@ enum {
 	SWEEP_PAUSE_MS = 1,
 	SWEEP_PAUSE_LONG_MS = 50, /* what is left after the limit is in uninterruptible sleep */
 	STOPS_A_SECOND = 64,
+	REQUEST_LIMIT_S = 60,
 };
 
 struct leader {
@@ -278,6 +279,9 @@ static void start_leader(struct init *in, uint32_t run, int connection)
 {
 	size_t i = 0;
 
+	/* Who has joined and says no more must not keep a place for good. Run 0 asked for the isle itself. */
+	if (run != 0)
+		isle_wire_limit(connection, REQUEST_LIMIT_S);
 	while (i < LEADERS_MAX && in->leaders[i].pid != 0)
 		i++;
 	pid_t pid = i == LEADERS_MAX ? -1 : isle_clone(LEADER_EXIT, NULL);

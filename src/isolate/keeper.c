@@ -15,6 +15,7 @@
  *    when none is left, so whoever finds the lock of a keeper that was killed waits for that death (life.h).
  * 7. Nothing inside can reach the keeper, and it outlives init. So it is what holds init to its duty: an init that is
  *    stopped is continued at once, and one that does not report the end of a run whose supervisor has gone is killed.
+ * 8. The keeper waits for nobody: not for a visitor who is silent or slow (visitors.h), nor for init to read.
  *
  * A run, as the keeper sees it:
  *
@@ -50,13 +51,14 @@
 #include "live.h"
 #include "meta.h"
 #include "talk.h"
+#include "visitors.h"
 #include "wire.h"
 
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 enum { SYS_MS_REC = 0x4000, SYS_MS_PRIVATE = 0x40000 };
 
 /* Init itself gives up after two seconds and kills everything (init.c). */
-enum { RUNS_MAX = 1024, END_LIMIT_MS = 4000, VISITOR_MS = 1000 };
+enum { RUNS_MAX = 1024, END_LIMIT_MS = 4000 };
 
 struct keeper {
 	const struct isle_keeper_options *options;
@@ -69,11 +71,14 @@ struct keeper {
 	struct isle_net_maker network;
 	uint32_t next_run;
 	uint32_t live;
-	bool mapped; /* init waits for nothing but runs: before that it would take one for the answer to MAP_ME */
+	struct isle_visitors visitors;
+	bool held_up; /* init has to read before it can be told of another run */
+	bool mapped;  /* init waits for nothing but runs: before that it would take one for the answer to MAP_ME */
 	struct {
+		uint32_t number;
 		int connection; /* -1: none */
 		int64_t gone;	/* since when there is no supervisor, milliseconds of CLOCK_MONOTONIC; 0: there is */
-	} runs[RUNS_MAX];	/* by number modulo RUNS_MAX */
+	} runs[RUNS_MAX];
 	int64_t linger_ms;
 	int64_t linger_until; /* milliseconds of CLOCK_MONOTONIC, 0: not lingering */
 };
@@ -188,16 +193,20 @@ static void detach_stdio(void)
 		isle_ignore(dup2(null, fd));
 }
 
+/* Takes the connection over, unless it fails: -EAGAIN when init has to read first. */
 static int pass_run(struct keeper *k, int connection)
 {
 	uint32_t number = k->next_run;
-	size_t slot = number % RUNS_MAX;
+	size_t slot = 0;
 
-	if (k->runs[slot].connection >= 0)
-		return -EBUSY;
-	int r = isle_wire_send_fds(k->init, ISLE_WIRE_RUN, &number, sizeof(number), &connection, 1);
+	while (slot < RUNS_MAX && k->runs[slot].connection >= 0)
+		slot++;
+	if (slot == RUNS_MAX)
+		return -EUSERS;
+	int r = isle_wire_try_send_fds(k->init, ISLE_WIRE_RUN, &number, sizeof(number), &connection, 1);
 	if (r < 0)
 		return r;
+	k->runs[slot].number = number;
 	k->runs[slot].connection = connection;
 	k->runs[slot].gone = 0;
 	k->next_run++;
@@ -246,15 +255,19 @@ static void give_up_lock(struct keeper *k)
 
 static void end_run(struct keeper *k, const struct isle_wire_ended *ended)
 {
-	int *connection = &k->runs[ended->run % RUNS_MAX].connection;
+	size_t slot = 0;
 
+	while (slot < RUNS_MAX && (k->runs[slot].connection < 0 || k->runs[slot].number != ended->run))
+		slot++;
+	if (slot == RUNS_MAX)
+		return;
 	k->live = k->live > 0 ? k->live - 1 : 0;
 	if (k->live == 0 && k->linger_ms == 0)
 		give_up_lock(k);
 	else if (k->live == 0)
 		k->linger_until = isle_monotonic_ms() + k->linger_ms;
-	isle_cleanup_fd(connection);
-	*connection = -1;
+	isle_cleanup_fd(&k->runs[slot].connection);
+	k->runs[slot].connection = -1;
 }
 
 static bool handle_init(struct keeper *k)
@@ -277,47 +290,63 @@ static void answer_refresh(const struct keeper *k, int connection)
 	isle_ignore(isle_wire_send(connection, ISLE_WIRE_RESULT, &r, sizeof(r)));
 }
 
-static bool is_owner(int connection)
+static void refuse(int connection, int code)
 {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
+	struct isle_err err = ISLE_ERR_INIT;
 
-	return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-	       (peer.uid == geteuid() || peer.uid == 0);
+	isle_err_errno(&err, code, "cannot join the isle: %d runs are in it", RUNS_MAX);
+	isle_wire_send_error(connection, &err); /* the first that is sent there: it has room */
 }
 
-/* A visitor that connects and is stopped before it has spoken must not hold up the ends of runs. */
-static bool speaks(int connection)
+/* False when init has to read first. */
+static bool join(struct keeper *k, const struct isle_visitor *visitor)
 {
-	struct pollfd fd = {.fd = connection, .events = POLLIN};
+	uint32_t linger;
 
-	return poll(&fd, 1, VISITOR_MS) > 0;
-}
-
-/* False when the isle has been given up. */
-static bool handle_visitor(struct keeper *k)
-{
-	auto_message struct isle_wire_message m = ISLE_WIRE_MESSAGE_INIT;
-	auto_fd int connection = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC);
-	uint32_t linger = 0;
-
-	if (connection < 0 || !is_owner(connection) || !speaks(connection) || isle_wire_receive(connection, &m) <= 0)
-		return true;
-	if (m.type == ISLE_WIRE_REFRESH)
-		answer_refresh(k, connection);
-	if (m.type == ISLE_WIRE_REST && k->live == 0) {
-		give_up_lock(k);
-		return false;
-	}
-	if (m.type != ISLE_WIRE_JOIN || m.size != sizeof(linger))
-		return true;
-	memcpy(&linger, m.data, sizeof(linger));
+	memcpy(&linger, visitor->said.data, sizeof(linger));
 	if (linger > k->linger_ms)
 		k->linger_ms = linger;
 	/* A refresh that fails leaves an older view of the host, which a commit still checks. */
 	isle_ignore(isle_view_refresh(k->root, k->options->view));
-	if (pass_run(k, connection) >= 0)
-		connection = -1;
+	int r = pass_run(k, visitor->connection);
+	if (r == -EAGAIN)
+		return false;
+	if (r == -EUSERS)
+		refuse(visitor->connection, r);
+	if (r < 0)
+		isle_cleanup_fd(&visitor->connection);
+	return true;
+}
+
+/* False when the isle has been given up. */
+static bool obey_visitor(struct keeper *k, const struct isle_visitor *visitor)
+{
+	const struct isle_wire_partial *said = &visitor->said;
+	bool rest = said->type == ISLE_WIRE_REST && k->live == 0;
+
+	if (said->type == ISLE_WIRE_JOIN && said->size == sizeof(uint32_t)) {
+		k->held_up = !join(k, visitor);
+		if (k->held_up)
+			isle_visitors_put_back(&k->visitors, visitor);
+		return true;
+	}
+	if (said->type == ISLE_WIRE_REFRESH)
+		answer_refresh(k, visitor->connection);
+	if (rest)
+		give_up_lock(k);
+	isle_cleanup_fd(&visitor->connection);
+	return !rest;
+}
+
+/* False when the isle has been given up. */
+static bool obey_visitors(struct keeper *k)
+{
+	struct isle_visitor visitor;
+
+	k->held_up = false;
+	while (!k->held_up && isle_visitors_next(&k->visitors, &visitor))
+		if (!obey_visitor(k, &visitor))
+			return false;
 	return true;
 }
 
@@ -332,12 +361,12 @@ static void continue_init(const struct keeper *k)
 		isle_ignore(kill(k->init_pid, SIGCONT));
 }
 
-enum { FD_INIT, FD_LISTENER, FD_SIGNALS, FD_RUNS };
+enum { FD_INIT, FD_LISTENER, FD_SIGNALS, FD_VISITORS };
 
 struct watch {
-	struct pollfd fds[FD_RUNS + RUNS_MAX];
-	uint16_t slots[RUNS_MAX]; /* of fds from FD_RUNS on */
-	nfds_t count;
+	struct pollfd fds[FD_VISITORS + ISLE_VISITORS_MAX + RUNS_MAX];
+	uint16_t slots[RUNS_MAX]; /* of fds from runs on */
+	nfds_t runs, count;
 	int64_t until; /* as keeper.linger_until */
 };
 
@@ -349,11 +378,15 @@ static void sooner(int64_t *until, int64_t time)
 
 static void prepare(const struct keeper *k, struct watch *w)
 {
-	w->fds[FD_INIT] = (struct pollfd){.fd = k->init, .events = POLLIN};
-	w->fds[FD_LISTENER] = (struct pollfd){.fd = k->mapped ? k->listener : -1, .events = POLLIN};
-	w->fds[FD_SIGNALS] = (struct pollfd){.fd = k->signals, .events = POLLIN};
-	w->count = FD_RUNS;
 	w->until = k->linger_until;
+	bool listening = k->mapped && isle_visitors_listening(&k->visitors, &w->until);
+
+	w->fds[FD_INIT] = (struct pollfd){.fd = k->init, .events = (short)(POLLIN | (k->held_up ? POLLOUT : 0))};
+	w->fds[FD_LISTENER] = (struct pollfd){.fd = listening ? k->listener : -1, .events = POLLIN};
+	w->fds[FD_SIGNALS] = (struct pollfd){.fd = k->signals, .events = POLLIN};
+	w->count = FD_VISITORS;
+	isle_visitors_watch(&k->visitors, w->fds, &w->count, &w->until);
+	w->runs = w->count;
 	for (unsigned i = 0; i < RUNS_MAX; i++) {
 		if (k->runs[i].connection < 0)
 			continue;
@@ -361,16 +394,16 @@ static void prepare(const struct keeper *k, struct watch *w)
 			sooner(&w->until, k->runs[i].gone + END_LIMIT_MS);
 			continue;
 		}
-		w->slots[w->count - FD_RUNS] = (uint16_t)i;
+		w->slots[w->count - w->runs] = (uint16_t)i;
 		w->fds[w->count++] = (struct pollfd){.fd = k->runs[i].connection}; /* POLLHUP needs no asking */
 	}
 }
 
 static void note_gone(struct keeper *k, const struct watch *w)
 {
-	for (nfds_t i = FD_RUNS; i < w->count; i++)
+	for (nfds_t i = w->runs; i < w->count; i++)
 		if (w->fds[i].revents != 0)
-			k->runs[w->slots[i - FD_RUNS]].gone = isle_monotonic_ms();
+			k->runs[w->slots[i - w->runs]].gone = isle_monotonic_ms();
 }
 
 static bool is_overdue(const struct keeper *k)
@@ -396,16 +429,17 @@ static void serve(struct keeper *k)
 		int n = poll(w.fds, w.count, left > INT_MAX ? INT_MAX : (int)left);
 		if (n < 0 && errno != EINTR)
 			return;
-		if (n == 0 && is_overdue(k))
-			return;
-		if (n <= 0)
+		if (n < 0)
 			continue;
 		note_gone(k, &w);
+		isle_visitors_hear(&k->visitors, &w.fds[FD_VISITORS]);
 		if (w.fds[FD_SIGNALS].revents != 0)
 			continue_init(k);
-		if (w.fds[FD_LISTENER].revents != 0 && !handle_visitor(k))
+		if (w.fds[FD_LISTENER].revents != 0)
+			isle_visitors_admit(&k->visitors, k->listener);
+		if (!obey_visitors(k))
 			return;
-		if (w.fds[FD_INIT].revents != 0 && !handle_init(k))
+		if ((w.fds[FD_INIT].revents & ~POLLOUT) != 0 && !handle_init(k))
 			return;
 		if (is_overdue(k))
 			return;

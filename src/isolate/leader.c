@@ -89,6 +89,7 @@ static void read_request(struct leader *l)
 
 	if (isle_wire_receive(l->connection, m) <= 0)
 		_exit(1);
+	isle_wire_limit(l->connection, 0);
 	if (m->type != ISLE_WIRE_REQUEST || m->size < sizeof(l->request))
 		fail(l, -EPROTO, "cannot read the request");
 	memcpy(&l->request, m->data, sizeof(l->request));

@@ -180,6 +180,7 @@ static int make_guide(struct supervisor *s, unsigned trapped)
 		.argv = s->options->argv,
 		.path = search_path(s->options->environment),
 		.net = s->options->net,
+		.connection = s->connection,
 		.network = &s->network,
 		.refresh = s->options->track == ISLE_TRACK_NONE ? NULL : refresh,
 		.connecting = connecting,

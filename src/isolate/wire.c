@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 
 #include "io.h"
@@ -40,15 +41,16 @@ static int send_rest(int sock, const char *data, size_t size)
 	return 0;
 }
 
-int isle_wire_send_fds(int sock, unsigned type, const void *data, size_t size, const int *fds, unsigned fd_count)
+/* How much was sent. */
+static ssize_t send_first(int sock, const struct header *header, const void *data, const int *fds, unsigned fd_count,
+			  int flags)
 {
-	struct header header = {type, (uint32_t)size};
-	struct iovec iov[2] = {{&header, sizeof(header)}, {(void *)(uintptr_t)data, size}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = size > 0 ? 2 : 1};
+	struct iovec iov[2] = {{(void *)(uintptr_t)header, sizeof(*header)}, {(void *)(uintptr_t)data, header->size}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = header->size > 0 ? 2 : 1};
 	union control control = {0};
 	ssize_t n;
 
-	if (size > ISLE_WIRE_LIMIT || fd_count > ISLE_WIRE_FDS)
+	if (header->size > ISLE_WIRE_LIMIT || fd_count > ISLE_WIRE_FDS)
 		return -EMSGSIZE;
 	if (fd_count > 0) {
 		msg.msg_control = control.bytes;
@@ -60,15 +62,33 @@ int isle_wire_send_fds(int sock, unsigned type, const void *data, size_t size, c
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
 	}
 	do {
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL | flags);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	if ((size_t)n < sizeof(header))
-		return -EIO; /* a stream socket takes 8 bytes or none */
+	return (size_t)n < sizeof(*header) ? -EIO : n; /* a stream socket takes 8 bytes or none */
+}
+
+int isle_wire_send_fds(int sock, unsigned type, const void *data, size_t size, const int *fds, unsigned fd_count)
+{
+	struct header header = {type, (uint32_t)size};
+	ssize_t n = size > ISLE_WIRE_LIMIT ? -EMSGSIZE : send_first(sock, &header, data, fds, fd_count, 0);
+
+	if (n < 0)
+		return (int)n;
 	if ((size_t)n == sizeof(header) + size)
 		return 0; /* also without data, of which there is no address then */
 	return send_rest(sock, (const char *)data + (n - sizeof(header)), size + sizeof(header) - (size_t)n);
+}
+
+int isle_wire_try_send_fds(int sock, unsigned type, const void *data, size_t size, const int *fds, unsigned fd_count)
+{
+	struct header header = {type, (uint32_t)size};
+	ssize_t n = send_first(sock, &header, data, fds, fd_count, MSG_DONTWAIT);
+
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == sizeof(header) + size ? 0 : -EIO; /* what is small goes as a whole */
 }
 
 int isle_wire_send(int sock, unsigned type, const void *data, size_t size)
@@ -135,6 +155,36 @@ int isle_wire_receive(int sock, struct isle_wire_message *ret_message)
 	*ret_message = message;
 	message = ISLE_WIRE_MESSAGE_INIT;
 	return 1;
+}
+
+void isle_wire_limit(int sock, unsigned seconds)
+{
+	const struct timeval limit = {.tv_sec = seconds};
+
+	isle_ignore(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+}
+
+int isle_wire_receive_some(int sock, struct isle_wire_partial *p)
+{
+	for (;;) {
+		bool headed = p->have >= sizeof(struct header);
+		char *to = headed ? p->data + (p->have - sizeof(struct header)) : (char *)p + p->have;
+		size_t want = sizeof(struct header) + (headed ? p->size : 0) - p->have;
+		ssize_t n;
+
+		if (headed && p->size > sizeof(p->data))
+			return -EMSGSIZE;
+		if (headed && want == 0)
+			return 1;
+		n = recv(sock, to, want, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+		if (n == 0)
+			return -ECONNRESET;
+		p->have += (size_t)n;
+	}
 }
 
 void isle_wire_send_error(int sock, const struct isle_err *err)

@@ -106,5 +106,23 @@ int isle_wire_send_fds(int sock, unsigned type, const void *data, size_t size, c
 /* Waits for one message. 1, 0 at the end of file, or -errno. Descriptors get CLOEXEC and belong to the message. */
 int isle_wire_receive(int sock, struct isle_wire_message *ret_message) isle_must_check;
 
+/* How long isle_wire_receive() waits for each part of a message: then -EAGAIN. 0: without a limit. */
+void isle_wire_limit(int sock, unsigned seconds);
+
+/* A small message that has come in part. Zero it first. */
+struct isle_wire_partial {
+	uint32_t type, size;
+	char data[16];
+	size_t have; /* bytes, of type and size also */
+};
+
+/* Takes what is there and waits for nothing; no byte more than the message has, and no descriptor. 1: it is whole, 0:
+ * not yet, or -errno: nothing whole will come (-ECONNRESET, -EMSGSIZE). */
+int isle_wire_receive_some(int sock, struct isle_wire_partial *partial) isle_must_check;
+
+/* Sends it all at once or not at all, and waits for nothing: -EAGAIN. */
+int isle_wire_try_send_fds(int sock, unsigned type, const void *data, size_t size, const int *fds,
+			   unsigned fd_count) isle_must_check;
+
 /* A failure before anything was run, to the supervisor. */
 void isle_wire_send_error(int sock, const struct isle_err *err);

@@ -106,14 +106,17 @@ static int close_ways(const struct target *t, struct isle_err *err)
 }
 
 /* What follows is done by a child, which tells how it went and then goes or stays. */
-static isle_noreturn void anchor_main(const struct target *t, int report, bool stays)
+static isle_noreturn void anchor_main(const struct target *t, pid_t parent, int report, bool stays)
 {
 	struct isle_err err = ISLE_ERR_INIT;
 	int r;
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	r = close_ways(t, &err);
 	drop_powers();
+	/* A change of powers undoes it. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
 	(void)prctl(PR_SET_DUMPABLE, 1);
 	err.code = r < 0 ? r : 0;
 	if (isle_write_all(report, &err, sizeof(err)) < 0 || r < 0 || !stays)
@@ -148,9 +151,10 @@ static int start_anchor(struct target *t, bool stays, struct isle_err *err)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return isle_err_errno(err, -errno, "cannot make a pipe");
 	in = ends[0];
+	pid_t parent = getpid();
 	t->anchor = fork();
 	if (t->anchor == 0)
-		anchor_main(t, ends[1], stays);
+		anchor_main(t, parent, ends[1], stays);
 	close(ends[1]);
 	if (t->anchor < 0)
 		return isle_err_errno(err, -errno, "cannot start a process");

@@ -189,7 +189,7 @@ static int change(struct isle_guide *guide, const struct isle_call *call, const 
 		return place.start == -EBADF && is_own_descriptor(change->path) ? -ENOENT : place.start;
 	if (!isle_guide_waits(guide, call))
 		return -ESRCH;
-	return isle_in_place_run(do_work, &(const struct work){change, &place, &mounts});
+	return isle_in_place_run(guide, do_work, &(const struct work){change, &place, &mounts});
 }
 
 int isle_attributes_change(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)

@@ -221,7 +221,7 @@ static int bind_for(struct isle_guide *guide, const struct isle_call *call)
 	w.socket = socket;
 	if (socket < 0)
 		return socket;
-	return isle_guide_waits(guide, call) ? isle_in_place_run(do_bind, &w) : -ESRCH;
+	return isle_guide_waits(guide, call) ? isle_in_place_run(guide, do_bind, &w) : -ESRCH;
 }
 
 int isle_bind_in_place(struct isle_guide *guide, const struct isle_call *call, struct isle_verdict *ret_verdict)

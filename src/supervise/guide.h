@@ -35,6 +35,7 @@ struct isle_guide_options {
 	char *const *argv;
 	const char *path; /* $PATH of the command, NULL: none */
 	enum isle_net_mode net;
+	int connection;		       /* of the run, borrowed; -1: none. No child of the guide keeps it */
 	struct isle_net_lazy *network; /* borrowed; started at the first socket when ISLE_TRAP_NET is set */
 	/* Called, at most once a second, when the host has replaced something that the view still shows in its old
 	 * state. May be NULL. */

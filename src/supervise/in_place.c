@@ -12,6 +12,7 @@
 #include "io.h"
 #include "kernel.h"
 #include "peer.h"
+#include "worker.h"
 
 enum { ANCESTORS_MAX = 4096 };
 
@@ -125,15 +126,15 @@ int isle_in_place_enter(const struct isle_in_place *place, const char *path)
 	return isle_caller_become(place->caller, place->userns);
 }
 
-int isle_in_place_run(int (*work)(const void *data), const void *data)
+int isle_in_place_run(const struct isle_guide *guide, int (*work)(const void *data), const void *data)
 {
-	pid_t pid = fork();
+	pid_t pid = isle_worker_fork(guide);
 	int status;
 
 	if (pid == 0)
 		_exit(-work(data));
 	if (pid < 0)
-		return -errno;
+		return (int)pid;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;

@@ -7,7 +7,7 @@
  *   auto_in_place struct isle_in_place place = ISLE_IN_PLACE_INIT;
  *   r = isle_in_place_open(call, dirfd, &place);      while the caller waits
  *   if (isle_guide_waits(guide, call))                what was read could be another process's
- *           r = isle_in_place_run(work, &data);       the child calls work(), which calls isle_in_place_enter()
+ *           r = isle_in_place_run(guide, work, &data);       the child calls work(), which calls isle_in_place_enter()
  */
 #include "buf.h"
 #include "caller.h"
@@ -36,4 +36,4 @@ bool isle_in_place_has(const struct isle_buf *mounts, int object);
 int isle_in_place_enter(const struct isle_in_place *place, const char *path) isle_must_check;
 
 /* Runs work in a child and returns what it returned, 0 or -errno. */
-int isle_in_place_run(int (*work)(const void *data), const void *data) isle_must_check;
+int isle_in_place_run(const struct isle_guide *guide, int (*work)(const void *data), const void *data) isle_must_check;

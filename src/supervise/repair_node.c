@@ -22,6 +22,7 @@
 #include "buf.h"
 #include "io.h"
 #include "peer.h"
+#include "worker.h"
 
 enum { ANCESTORS_MAX = 256 };
 
@@ -75,9 +76,10 @@ static bool is_of_isle(const struct isle_call *call, const struct isle_repair_pl
 	return r > 0;
 }
 
-static int make_node(const struct isle_repair_place *place, const struct node *node, const struct isle_caller *caller)
+static int make_node(const struct isle_guide *guide, const struct isle_repair_place *place, const struct node *node,
+		     const struct isle_caller *caller)
 {
-	pid_t pid = fork();
+	pid_t pid = isle_worker_fork(guide);
 	int status;
 
 	if (pid == 0) {
@@ -88,7 +90,7 @@ static int make_node(const struct isle_repair_place *place, const struct node *n
 		_exit(r < 0 ? -r : 0);
 	}
 	if (pid < 0)
-		return -errno;
+		return (int)pid;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -110,7 +112,7 @@ int isle_repair_node(struct isle_guide *guide, const struct isle_call *call, str
 	    !isle_repair_find(guide, call, at ? (int)call->args[0] : AT_FDCWD, a[0], 0, &place) || place.slash ||
 	    !is_of_isle(call, &place) || !isle_guide_waits(guide, call))
 		return 0;
-	int r = make_node(&place, &node, caller);
+	int r = make_node(guide, &place, &node, caller);
 	*ret_verdict = (struct isle_verdict){.answered = true, .error = r < 0 ? -r : 0};
 	return 0;
 }

@@ -40,6 +40,7 @@
 #include "path.h"
 #include "peer.h"
 #include "trap.h"
+#include "worker.h"
 
 struct rename {
 	struct isle_guide *guide;
@@ -388,13 +389,12 @@ static int move_in_child(const struct isle_guide *guide, const struct isle_call 
 	struct epoll_event end = {.events = EPOLLIN};
 
 	move->notif = call->notif;
-	move->pid = fork();
+	move->pid = isle_worker_fork(guide);
 	if (move->pid == 0) {
-		isle_ignore(prctl(PR_SET_PDEATHSIG, SIGKILL));
 		int r = rename_it(n);
 		_exit(r < 0 ? -r & 0xff : 0);
 	}
-	int r = move->pid < 0 ? -errno : 0;
+	int r = move->pid < 0 ? (int)move->pid : 0;
 	if (r >= 0)
 		r = move->process = isle_pidfd_open(move->pid);
 	if (r >= 0 && epoll_ctl(guide->moves, EPOLL_CTL_ADD, move->process, &end) < 0)
