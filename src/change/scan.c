@@ -10,7 +10,7 @@
  * Two paths are kept for the present entry: `path` in the view, which is also its place in the upper directory, and
  * `host`, where the counterpart lies. They differ below a renamed directory.
  *
- * What a name below a renamed directory's old place means depends on the rename, which may be found later. So a
+ * What a name below a renamed directory's old place means depends on the rename, which may be found later (moved.c). So a
  * scan that meets one starts over, knowing all of them (second_pass). Only root's isles have such renames.
  */
 #include "kernel.h"
@@ -52,7 +52,8 @@ static int set_paths(struct isle_scan *scan, struct isle_change *change)
 	change->path = strdup(path);
 	if (!change->path)
 		return -ENOMEM;
-	if (change->kind != ISLE_CREATE && strcmp(path, host) != 0) {
+	/* Moved out of a directory that was renamed, into one that was made at its place, it has its old path again. */
+	if (change->kind == ISLE_RENAME || (change->kind != ISLE_CREATE && strcmp(path, host) != 0)) {
 		change->from = strdup(host);
 		if (!change->from)
 			return -ENOMEM;
@@ -143,39 +144,6 @@ int isle_scan_met(struct isle_scan *scan, const struct isle_seen *seen)
 	if (!scan->layer->user)
 		return isle_met_add(&scan->met, seen->host.stx_ino);
 	return S_ISREG(seen->st.stx_mode) && seen->st.stx_nlink > 1 ? isle_met_add(&scan->met, seen->st.stx_ino) : 0;
-}
-
-/* --- directories that were renamed away --- */
-
-static int compare_strings(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-bool isle_scan_moved_away(const struct isle_scan *scan, const char *host)
-{
-	return scan->second_pass &&
-	       bsearch(&host, scan->moved, scan->moved_count, sizeof(*scan->moved), compare_strings) != NULL;
-}
-
-int isle_scan_add_moved(struct isle_scan *scan, const char *host)
-{
-	if (scan->second_pass)
-		return 0;
-	if (scan->moved_count == scan->moved_room) {
-		size_t room = scan->moved_room ? scan->moved_room * 2 : 16;
-		char **moved = reallocarray(scan->moved, room, sizeof(*moved));
-
-		if (!moved)
-			return -ENOMEM;
-		scan->moved = moved;
-		scan->moved_room = room;
-	}
-	scan->moved[scan->moved_count] = strdup(host);
-	if (!scan->moved[scan->moved_count])
-		return -ENOMEM;
-	scan->moved_count++;
-	return 0;
 }
 
 /* --- frames --- */
@@ -642,9 +610,7 @@ static void scan_done(struct isle_scan *scan)
 	free(scan->frames);
 	isle_buf_done(&scan->path);
 	isle_buf_done(&scan->host);
-	for (size_t i = 0; i < scan->moved_count; i++)
-		free(scan->moved[i]);
-	free(scan->moved);
+	isle_moved_done(scan);
 }
 
 int isle_changes_scan(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,
@@ -666,9 +632,9 @@ int isle_changes_scan(const struct isle_store *store, const struct isle *isle, c
 		isle_changes_done(&scan.changes);
 		infos_done(&scan);
 		scan.room = 0;
-		qsort(scan.moved, scan.moved_count, sizeof(*scan.moved), compare_strings);
-		scan.second_pass = true;
-		r = scan_all(&scan);
+		r = isle_moved_settle(&scan);
+		if (r >= 0)
+			r = scan_all(&scan);
 	}
 	if (r >= 0)
 		r = settle(&scan);
