@@ -10,8 +10,8 @@
  * Two paths are kept for the present entry: `path` in the view, which is also its place in the upper directory, and
  * `host`, where the counterpart lies. They differ below a renamed directory.
  *
- * What a name below a renamed directory's old place means depends on the rename, which may be found later (moved.c). So a
- * scan that meets one starts over, knowing all of them (second_pass). Only root's isles have such renames.
+ * What a name below a renamed directory's old place means depends on the rename, which may be found later (moved.c). So
+ * a scan that meets one starts over, knowing all of them (second_pass). Only root's isles have such renames.
  */
 #include "kernel.h"
 #include "path.h"
@@ -102,10 +102,13 @@ static void set_sides(struct isle_scan *scan, struct isle_change *change, const 
 }
 
 /* The handle counts only where the host has lost the object, or has it at another name. */
-static int set_info(struct isle_candidate *info, enum isle_change_kind kind, const struct isle_upper *notes)
+static int set_info(struct isle_candidate *info, enum isle_change_kind kind, const struct isle_seen *seen)
 {
+	const struct isle_upper *notes = &seen->notes;
+	bool several = S_ISREG(seen->st.stx_mode) && seen->st.stx_nlink > 1;
+
 	info->origin = notes->origin;
-	if (kind != ISLE_CREATE || notes->handle.size == 0)
+	if ((kind != ISLE_CREATE && !several) || notes->handle.size == 0)
 		return 0;
 	info->handle = malloc(sizeof(*info->handle));
 	if (!info->handle)
@@ -125,7 +128,7 @@ ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const 
 	if (r >= 0)
 		r = set_notes(&change, &seen->notes);
 	if (r >= 0)
-		r = set_info(&info, kind, &seen->notes);
+		r = set_info(&info, kind, seen);
 	if (r < 0) {
 		isle_change_done(&change);
 		return r;
@@ -580,7 +583,7 @@ static void sort(struct isle_changes *changes)
 
 static int settle(struct isle_scan *scan)
 {
-	int r = isle_renames_settle(scan->isle, scan->layers, &scan->changes, scan->infos, &scan->met);
+	int r = isle_renames_settle(scan->isle, scan->layers, &scan->changes, scan->infos, &scan->met, &scan->gone);
 
 	if (r < 0)
 		return isle_err_errno(scan->err, r, "cannot pair renamed files");
@@ -607,6 +610,7 @@ static void scan_done(struct isle_scan *scan)
 	isle_changes_done(&scan->changes);
 	infos_done(scan);
 	free(scan->met.list);
+	isle_gone_done(&scan->gone);
 	free(scan->frames);
 	isle_buf_done(&scan->path);
 	isle_buf_done(&scan->host);
@@ -631,6 +635,7 @@ int isle_changes_scan(const struct isle_store *store, const struct isle *isle, c
 	if (r >= 0 && scan.moved_count > 0) {
 		isle_changes_done(&scan.changes);
 		infos_done(&scan);
+		isle_gone_done(&scan.gone);
 		scan.room = 0;
 		r = isle_moved_settle(&scan);
 		if (r >= 0)

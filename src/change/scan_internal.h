@@ -67,6 +67,7 @@ struct isle_scan {
 	struct isle_candidate *infos; /* one for each change */
 	size_t info_count;	      /* also when changes have been dropped */
 	struct isle_met met;
+	struct isle_gone gone;
 	size_t room;
 	struct isle_frame *frames;
 	size_t depth, frame_room;

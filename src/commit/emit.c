@@ -85,7 +85,7 @@ static struct isle_action *new_action(struct isle_builder *b, const struct isle_
 	action->marks = change->marks;
 	action->pair = (uint32_t)(b->plan.action_count - 1);
 	action->old = change->before;
-	if (S_ISREG(action->old.mode) && action->old.nlink > 1)
+	if (isle_stat_is_linked(&action->old))
 		action->flags |= ISLE_ACTION_SHARED;
 	action->new = change->after;
 	if (set_paths(action, change, path) < 0) {
