@@ -71,6 +71,8 @@ as_native 'mkdir -p c/d/e; echo x >c/d/e/f; echo y >c/d/g' 'mv c t; mkdir c; mv 
 as_native_links 'echo data >a; ln a b; echo other >g' 'echo x >>a; mv a g'
 as_native_links 'echo data >a; ln a b; echo other >g' 'rm g; mv a g; echo x >>g'
 as_native_links 'mkdir a e; echo data >a/1; ln a/1 e/1l' 'mv a/1 k; rmdir a; mv e a; echo x >>k'
+as_native_links 'mkdir p; echo data >p/f' 'ln p/f h; mv p p2'
+as_native_links 'mkdir d e; echo data >e/a' 'rmdir d; mv e d; ln d/a c'
 as_native_links 'mkdir d e; echo data >e/a; echo q >d/q' 'mv d e; ln e/a c'
 as_native_links 'mkdir a e; echo data >e/a; ln e/a a/a; echo 2 >e/2; ln e/2 a/3' 'rm -r a; mv e a; cp -al a e'
 as_native 'ln -s t s; ln s s2; echo 7 >f; echo 8 >g' 'mv -T f s2; mv -T s g'
@@ -82,3 +84,28 @@ as_native_links 'echo data >a; ln a b' 'mkdir -p n/m; mv a n/m/x; echo q >n/q; c
 as_native_links 'mkdir p; echo data >p/a; ln p/a b' 'mv p/a n; rm -r p; echo x >>n'
 as_native_links 'mkdir p; echo data >p/a; ln p/a b; ln b c' 'mv p/a n; mv c p/d; rm -r p; echo x >>n'
 as_native_links 'echo data >a' 'mv a n; ln n n2; echo x >>n2'
+as_native_links 'mkdir p; echo data >p/f' 'ln p/f h; mv p p2; echo x >>p2/f'
+as_native_links 'mkdir -p p/q; echo data >p/q/f; echo 2 >p/q/g' 'ln p/q/f h; mv p/q r; ln r/g h2; mv p p2; mkdir p; mv r p/q'
+as_native_links 'mkdir p; echo data >p/f; ln p/f b' 'ln p/f h; ln b h2; mv p p2; chmod 600 h'
+
+# Many further names of host files: eight times as many take no more than eight times as long, with room for noise; each by itself
+# against all others would take 64 times.
+plan_time() { # NAME: milliseconds of the processor
+	local TIMEFORMAT='%3U %3S' told
+	told=$({ time isle plan "$1" >/dev/null; } 2>&1 | tail -1)
+	awk '{ printf "%d\n", ($1 + $2) * 1000 }' <<<"$told"
+}
+many() { # COUNT
+	rm -rf "$D"
+	mkdir -p "$D/a"
+	(cd "$D/a" && seq "$1" | xargs touch)
+	(cd "$D" && isle run -q -n "many$1" -- cp -al a b)
+	plan_time "many$1"
+}
+if is_root; then
+	few=$(many 500)
+	all=$(many 4000)
+	[ "$all" -le $((few * 20 + 200)) ] || fail "500 links are planned in $few ms, 4000 in $all ms"
+	isle commit -q --yes --allow=all many4000
+	same "$(find "$D/b" -type f -links 2 | wc -l)" 4000
+fi
