@@ -134,7 +134,8 @@ struct isle_candidate {
 	bool inside;			 /* of a new, deleted or replaced directory */
 	bool origin;			 /* the upper object was copied up once */
 	bool host_quiet;		 /* the host has removed nothing from that directory since */
-	struct isle_note_handle *handle; /* CREATE: of the object that it was copied from, heap; or NULL */
+	struct isle_note_handle *handle; /* of the object that it was copied from, heap; or NULL. For what is
+					  * CREATE, and for files with several names */
 	struct isle_stat *data;		 /* of the host's file at change->data, heap; or NULL */
 };
 
@@ -153,7 +154,36 @@ struct isle_met {
 
 int isle_met_add(struct isle_met *met, uint64_t ino) isle_must_check;
 
+/*
+ * Names of the host's files that are gone in the isle. By what was gone from it, a file that the layer has elsewhere is
+ * known to be the host's under another name, though the host has had another object there, or the name went with its
+ * directory. Then a commit has to move the host's own, or the names that it has besides would keep its old state.
+ */
+struct isle_gone_name {
+	char *path; /* on the host */
+	struct isle_stat st;
+	ssize_t change; /* the DELETE, or -1: it went with a directory, and is not listed */
+	unsigned layer;
+	bool inside;  /* it went with a directory */
+	size_t taken; /* of the first name of an object: how many have found their new name */
+};
+
+struct isle_gone {
+	struct isle_gone_name *list;
+	size_t count, room;
+};
+
+/* --- gone.c --- */
+int isle_gone_add(struct isle_gone *gone, unsigned layer, const char *path, const struct isle_stat *st,
+		  ssize_t change) isle_must_check;
+void isle_gone_sort(struct isle_gone *gone);
+/* A name of this object that has not been asked for yet, or NULL, also where the host has fewer links to it. After
+ * isle_gone_sort(). */
+struct isle_gone_name *isle_gone_next(struct isle_gone *gone, unsigned layer, uint64_t ino, unsigned links);
+void isle_gone_done(struct isle_gone *gone);
+
 /* Pairs what was deleted with what was made, and settles what is left of copied-up objects without a
- * counterpart. infos[i] belongs to changes->list[i]; dropped changes are compacted away. met gets sorted. */
+ * counterpart. infos[i] belongs to changes->list[i]; dropped changes are compacted away. met gets sorted. gone has the
+ * names of files with several names that went with their directories; the others are added. */
 int isle_renames_settle(const struct isle *isle, const struct isle_layers *layers, struct isle_changes *changes,
-			struct isle_candidate *infos, struct isle_met *met) isle_must_check;
+			struct isle_candidate *infos, struct isle_met *met, struct isle_gone *gone) isle_must_check;

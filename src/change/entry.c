@@ -4,7 +4,8 @@
  *
  *   whiteout                        the host's object is deleted, if the host (still) has one
  *   directory, not opaque           merged with the host's of the same name: only its metadata can be a change
- *   directory, redirect             the host's directory at the redirect has been renamed to here
+ *   directory, redirect             the host's directory at the redirect has been renamed to here; where that is its
+ *                                   own path it is merged with the host's, whatever the directory above it hides
  *   directory, opaque or new        new; or, where the host has a directory there, in its place: then what
  *                                   is equal on both sides is no change, and what the upper lacks is deleted
  *   anything else                   new, or to be compared with the host's object, or of another type
@@ -226,7 +227,8 @@ int isle_scan_redirect(struct isle_scan *scan, const struct isle_upper *notes, c
 	char *target = NULL;
 	int n;
 
-	if (!notes->redirect || scan->layer->user)
+	/* An opaque directory is merged with nothing, so a redirect that it still has leads nowhere. */
+	if (!notes->redirect || scan->layer->user || notes->opaque == 'y')
 		return 0;
 	if (notes->redirect[0] == '/')
 		n = asprintf(&target, "%s%s", root, notes->redirect);
@@ -347,6 +349,20 @@ int isle_scan_renamed(struct isle_scan *scan, const struct isle_seen *seen, cons
 	return r < 0 || !seen->on_host ? r : displace(scan, seen, place);
 }
 
+/* One that was renamed back to where it was is merged with the host's again, also in a directory that was made anew. */
+static int back_again(struct isle_scan *scan, struct isle_seen *seen)
+{
+	int r = isle_scan_top(scan)->kind == ISLE_FRAME_MERGED ? 0 : isle_scan_hold(scan);
+
+	if (r < 0)
+		return r;
+	if (!seen->on_host)
+		return isle_scan_moved_away_from(scan, seen);
+	if (!S_ISDIR(seen->host.stx_mode))
+		return replaced(scan, seen);
+	return shared_directory(scan, seen, ISLE_FRAME_MERGED);
+}
+
 static int directory(struct isle_scan *scan, struct isle_seen *seen)
 {
 	enum isle_frame_kind kind = isle_scan_top(scan)->kind;
@@ -355,8 +371,9 @@ static int directory(struct isle_scan *scan, struct isle_seen *seen)
 
 	if (r < 0)
 		return r;
-	/* One that was renamed back to where it was is merged again. */
-	if (target && strcmp(target, scan->host.data) != 0)
+	if (target && strcmp(target, scan->host.data) == 0)
+		return back_again(scan, seen);
+	if (target)
 		return isle_scan_is_directory(scan, target) ? isle_scan_renamed(scan, seen, target)
 							    : isle_scan_moved_away_from(scan, seen);
 	if (!seen->on_host)

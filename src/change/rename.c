@@ -5,7 +5,9 @@
  * Directories and files whose data were not copied say so themselves (overlay.redirect). Of other plain files a
  * rename leaves a whiteout at the old name and a copied-up file at the new one. They are paired
  *   1. by the redirect of a metacopy file, when what it leads to is gone in the isle;
- *   2. by the origin handle, which is that of the deleted host file (root only);
+ *   2. by the origin handle, which is that of the deleted host file (root only). One with several names is looked for
+ *      also where it came into a new directory, or took the place of something else, or where its old name went with a
+ *      directory: the names that it has besides show what is written to it, so it has to stay the host's file;
  *   3. by equal size, mtime and mode, and then equal data. Empty files are all alike and never paired so, nor are
  *      files with several names, of which the others would come along. Only where there is one candidate: in the same
  *      directory, or of the same name in another. The bytes compared for 3 are bounded; past that a rename stays a
@@ -42,6 +44,9 @@ struct pairing {
 	struct isle_change *changes;
 	struct isle_candidate *infos;
 	const struct isle_met *met;
+	struct isle_gone *gone;
+	struct isle_change *displaced; /* DELETEs that come to the list */
+	size_t displaced_count, displaced_room;
 	size_t count;
 	bool *drop;
 	struct index by_path, by_data;
@@ -236,39 +241,117 @@ static int pair_metacopy(struct pairing *p, struct isle_change *made, const stru
 
 /* --- 2 --- */
 
-static int host_handle(const struct pairing *p, const struct isle_change *deleted,
-		       const struct isle_note_handle *handle)
+static bool host_handle(const struct pairing *p, const struct isle_gone_name *name,
+			const struct isle_note_handle *handle)
 {
-	const struct isle_layer *layer = &p->layers->list[deleted->layer];
+	const struct isle_layer *layer = &p->layers->list[name->layer];
 	auto_fd int root = isle_layer_open_host(layer);
-	auto_fd int fd = root < 0 ? -1
-				  : isle_walk_long(root, isle_layer_below(layer, isle_change_host(deleted)), O_PATH);
+	auto_fd int fd = root < 0 ? -1 : isle_walk_long(root, isle_layer_below(layer, name->path), O_PATH);
 
 	return fd >= 0 && isle_handle_is(fd, "", handle);
 }
 
-/* The handle begins with the inode number on the file systems that matter, so most deletions need not be asked. */
-static bool may_be(const struct isle_note_handle *handle, uint64_t ino)
+static int add_deleted(struct pairing *p)
 {
-	uint32_t low;
+	int r = 0;
 
-	if (handle->size < sizeof(low) || handle->type > 2)
-		return true;
-	memcpy(&low, handle->bytes, sizeof(low));
-	return low == (uint32_t)ino;
+	for (size_t i = 0; i < p->gone->count; i++)
+		p->gone->list[i].inside = true;
+	for (size_t i = 0; i < p->count && r >= 0; i++) {
+		const struct isle_change *change = &p->changes[i];
+
+		if (change->kind == ISLE_DELETE && !p->infos[i].inside && S_ISREG(change->before.mode))
+			r = isle_gone_add(p->gone, change->layer, isle_change_host(change), &change->before,
+					  (ssize_t)i);
+	}
+	isle_gone_sort(p->gone);
+	return r;
 }
 
-static struct isle_change *find_by_handle(const struct pairing *p, const struct isle_change *made,
-					  const struct isle_note_handle *handle)
+/* The name that the file which this one was copied from has lost. */
+static struct isle_gone_name *find_by_handle(struct pairing *p, const struct isle_change *made,
+					     const struct isle_note_handle *handle, unsigned links)
 {
-	for (size_t i = 0; i < p->by_data.count; i++) {
-		struct isle_change *deleted = p->by_data.list[i];
+	auto_fd int root = isle_layer_open_host(&p->layers->list[made->layer]);
+	struct isle_gone_name *name;
+	uint64_t ino;
 
-		if (deleted->layer == made->layer && !p->drop[deleted - p->changes] &&
-		    may_be(handle, deleted->before.ino) && host_handle(p, deleted, handle))
-			return deleted;
-	}
+	if (root < 0 || !isle_handle_alive(root, handle, &ino) || ino == 0 ||
+	    (made->kind != ISLE_CREATE && made->before.ino == ino))
+		return NULL;
+	while ((name = isle_gone_next(p->gone, made->layer, ino, links)))
+		if ((name->change < 0 || !p->drop[name->change]) && host_handle(p, name, handle))
+			return name;
 	return NULL;
+}
+
+/* What the host has at the new name goes. */
+static int add_displaced(struct pairing *p, struct isle_change *made)
+{
+	struct isle_change *gone;
+
+	if (p->displaced_count == p->displaced_room) {
+		size_t room = p->displaced_room ? p->displaced_room * 2 : 16;
+
+		gone = reallocarray(p->displaced, room, sizeof(*gone));
+		if (!gone)
+			return -ENOMEM;
+		p->displaced = gone;
+		p->displaced_room = room;
+	}
+	gone = &p->displaced[p->displaced_count];
+	*gone = (struct isle_change){.kind = ISLE_DELETE, .layer = made->layer, .moved = made->moved};
+	gone->path = strdup(made->path);
+	if (!gone->path)
+		return -ENOMEM;
+	gone->from = ptr_take(&made->from);
+	gone->before = made->before;
+	gone->base = made->base;
+	gone->marks = gone->own_marks = isle_path_marks(made->path, gone->before.mode) & ISLE_MARK_CREDENTIAL;
+	gone->entries = S_ISDIR(gone->before.mode) ? made->entries : 0;
+	gone->bytes = S_ISREG(gone->before.mode) ? gone->before.size : 0;
+	p->displaced_count++;
+	return 0;
+}
+
+/* A file of which the host has the names besides. */
+static bool is_linked(const struct pairing *p, size_t i)
+{
+	const struct isle_change *change = &p->changes[i];
+
+	return p->infos[i].handle && S_ISREG(change->after.mode) && change->after.nlink > 1 &&
+	       !p->layers->list[change->layer].user &&
+	       (change->kind == ISLE_CREATE || change->kind == ISLE_MODIFY || change->kind == ISLE_REPLACE ||
+		change->kind == ISLE_METADATA);
+}
+
+static int pair_linked(struct pairing *p, struct isle_change *made, const struct isle_candidate *info)
+{
+	const struct isle_gone_name *name = find_by_handle(p, made, info->handle, 2);
+	struct isle_change *deleted;
+	unsigned diff = 0;
+	int r = 0;
+
+	if (!name)
+		return 0;
+	if (made->before.mode != 0)
+		r = add_displaced(p, made);
+	free(made->from);
+	made->from = strdup(name->path);
+	if (r < 0 || !made->from)
+		return -ENOMEM;
+	free(made->data);
+	made->data = NULL;
+	made->another = made->brief = false;
+	made->bytes = made->after.size;
+	made->entries = 0;
+	deleted = name->change < 0 ? NULL : &p->changes[name->change];
+	made->before = name->st;
+	if ((made->metacopy ? compare_metadata(p, made, &diff) : compare_files(p, made, made, &diff)) < 0)
+		diff = stat_diff(&made->after, &made->before) | (made->metacopy ? 0 : ISLE_DIFF_CONTENT);
+	make_rename(p, made, deleted, diff);
+	made->moved = isle_later(&made->before.ctime, &made->base) ? ISLE_MOVED_CHANGED : ISLE_MOVED_NO;
+	return 0;
 }
 
 /* --- 3 --- */
@@ -332,14 +415,12 @@ static struct isle_change *find_by_data(struct pairing *p, const struct isle_cha
 
 static int pair_file(struct pairing *p, struct isle_change *made, const struct isle_candidate *info, bool within)
 {
-	struct isle_change *deleted = NULL;
+	struct isle_gone_name *name = info->handle && within ? find_by_handle(p, made, info->handle, 0) : NULL;
+	struct isle_change *deleted = name && name->change >= 0 ? &p->changes[name->change] : NULL;
 	unsigned diff = 0;
 
-	if (info->handle && within) {
-		deleted = find_by_handle(p, made, info->handle);
-		if (deleted && compare_files(p, made, deleted, &diff) < 0)
-			diff = stat_diff(&made->after, &deleted->before) | ISLE_DIFF_CONTENT;
-	}
+	if (deleted && compare_files(p, made, deleted, &diff) < 0)
+		diff = stat_diff(&made->after, &deleted->before) | ISLE_DIFF_CONTENT;
 	if (!deleted && made->after.size > 0)
 		deleted = find_by_data(p, made, within, &diff);
 	if (deleted)
@@ -409,6 +490,9 @@ static int pair_all(struct pairing *p)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < p->count; i++)
+		if (is_linked(p, i))
+			r = pair_linked(p, &p->changes[i], &p->infos[i]);
+	for (size_t i = 0; r >= 0 && i < p->count; i++)
 		if (is_new_object(&p->changes[i], &p->infos[i]) && p->changes[i].metacopy && p->changes[i].data)
 			r = pair_metacopy(p, &p->changes[i], &p->infos[i]);
 	for (size_t i = 0; r >= 0 && i < p->count; i++)
@@ -443,8 +527,21 @@ static void compact(struct pairing *p, struct isle_changes *changes)
 	changes->count = kept;
 }
 
+static int append_displaced(struct pairing *p, struct isle_changes *changes)
+{
+	struct isle_change *list = reallocarray(changes->list, changes->count + p->displaced_count, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	changes->list = list;
+	memcpy(list + changes->count, p->displaced, p->displaced_count * sizeof(*list));
+	changes->count += p->displaced_count;
+	p->displaced_count = 0;
+	return 0;
+}
+
 int isle_renames_settle(const struct isle *isle, const struct isle_layers *layers, struct isle_changes *changes,
-			struct isle_candidate *infos, struct isle_met *met)
+			struct isle_candidate *infos, struct isle_met *met, struct isle_gone *gone)
 {
 	struct pairing p = {
 		.isle = isle,
@@ -452,6 +549,7 @@ int isle_renames_settle(const struct isle *isle, const struct isle_layers *layer
 		.changes = changes->list,
 		.infos = infos,
 		.met = met,
+		.gone = gone,
 		.count = changes->count,
 		.budget = compare_budget,
 	};
@@ -464,9 +562,16 @@ int isle_renames_settle(const struct isle *isle, const struct isle_layers *layer
 	if (r >= 0)
 		r = build_index(&p, &p.by_data, true, compare_by_data);
 	if (r >= 0)
+		r = add_deleted(&p);
+	if (r >= 0)
 		r = pair_all(&p);
 	if (r >= 0)
 		compact(&p, changes);
+	if (r >= 0 && p.displaced_count > 0)
+		r = append_displaced(&p, changes);
+	for (size_t i = 0; i < p.displaced_count; i++)
+		isle_change_done(&p.displaced[i]);
+	free(p.displaced);
 	parent_done(&p.parents[0]);
 	parent_done(&p.parents[1]);
 	free(p.drop);

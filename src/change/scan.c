@@ -10,8 +10,8 @@
  * Two paths are kept for the present entry: `path` in the view, which is also its place in the upper directory, and
  * `host`, where the counterpart lies. They differ below a renamed directory.
  *
- * What a name below a renamed directory's old place means depends on the rename, which may be found later. So a
- * scan that meets one starts over, knowing all of them (second_pass). Only root's isles have such renames.
+ * What a name below a renamed directory's old place means depends on the rename, which may be found later (moved.c). So
+ * a scan that meets one starts over, knowing all of them (second_pass). Only root's isles have such renames.
  */
 #include "kernel.h"
 #include "path.h"
@@ -52,7 +52,8 @@ static int set_paths(struct isle_scan *scan, struct isle_change *change)
 	change->path = strdup(path);
 	if (!change->path)
 		return -ENOMEM;
-	if (change->kind != ISLE_CREATE && strcmp(path, host) != 0) {
+	/* Moved out of a directory that was renamed, into one that was made at its place, it has its old path again. */
+	if (change->kind == ISLE_RENAME || (change->kind != ISLE_CREATE && strcmp(path, host) != 0)) {
 		change->from = strdup(host);
 		if (!change->from)
 			return -ENOMEM;
@@ -101,10 +102,13 @@ static void set_sides(struct isle_scan *scan, struct isle_change *change, const 
 }
 
 /* The handle counts only where the host has lost the object, or has it at another name. */
-static int set_info(struct isle_candidate *info, enum isle_change_kind kind, const struct isle_upper *notes)
+static int set_info(struct isle_candidate *info, enum isle_change_kind kind, const struct isle_seen *seen)
 {
+	const struct isle_upper *notes = &seen->notes;
+	bool several = S_ISREG(seen->st.stx_mode) && seen->st.stx_nlink > 1;
+
 	info->origin = notes->origin;
-	if (kind != ISLE_CREATE || notes->handle.size == 0)
+	if ((kind != ISLE_CREATE && !several) || notes->handle.size == 0)
 		return 0;
 	info->handle = malloc(sizeof(*info->handle));
 	if (!info->handle)
@@ -124,7 +128,7 @@ ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const 
 	if (r >= 0)
 		r = set_notes(&change, &seen->notes);
 	if (r >= 0)
-		r = set_info(&info, kind, &seen->notes);
+		r = set_info(&info, kind, seen);
 	if (r < 0) {
 		isle_change_done(&change);
 		return r;
@@ -143,39 +147,6 @@ int isle_scan_met(struct isle_scan *scan, const struct isle_seen *seen)
 	if (!scan->layer->user)
 		return isle_met_add(&scan->met, seen->host.stx_ino);
 	return S_ISREG(seen->st.stx_mode) && seen->st.stx_nlink > 1 ? isle_met_add(&scan->met, seen->st.stx_ino) : 0;
-}
-
-/* --- directories that were renamed away --- */
-
-static int compare_strings(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-bool isle_scan_moved_away(const struct isle_scan *scan, const char *host)
-{
-	return scan->second_pass &&
-	       bsearch(&host, scan->moved, scan->moved_count, sizeof(*scan->moved), compare_strings) != NULL;
-}
-
-int isle_scan_add_moved(struct isle_scan *scan, const char *host)
-{
-	if (scan->second_pass)
-		return 0;
-	if (scan->moved_count == scan->moved_room) {
-		size_t room = scan->moved_room ? scan->moved_room * 2 : 16;
-		char **moved = reallocarray(scan->moved, room, sizeof(*moved));
-
-		if (!moved)
-			return -ENOMEM;
-		scan->moved = moved;
-		scan->moved_room = room;
-	}
-	scan->moved[scan->moved_count] = strdup(host);
-	if (!scan->moved[scan->moved_count])
-		return -ENOMEM;
-	scan->moved_count++;
-	return 0;
 }
 
 /* --- frames --- */
@@ -614,7 +585,7 @@ static void sort(struct isle_changes *changes)
 
 static int settle(struct isle_scan *scan)
 {
-	int r = isle_renames_settle(scan->isle, scan->layers, &scan->changes, scan->infos, &scan->met);
+	int r = isle_renames_settle(scan->isle, scan->layers, &scan->changes, scan->infos, &scan->met, &scan->gone);
 
 	if (r < 0)
 		return isle_err_errno(scan->err, r, "cannot pair renamed files");
@@ -641,12 +612,11 @@ static void scan_done(struct isle_scan *scan)
 	isle_changes_done(&scan->changes);
 	infos_done(scan);
 	free(scan->met.list);
+	isle_gone_done(&scan->gone);
 	free(scan->frames);
 	isle_buf_done(&scan->path);
 	isle_buf_done(&scan->host);
-	for (size_t i = 0; i < scan->moved_count; i++)
-		free(scan->moved[i]);
-	free(scan->moved);
+	isle_moved_done(scan);
 }
 
 int isle_changes_scan(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,
@@ -667,10 +637,11 @@ int isle_changes_scan(const struct isle_store *store, const struct isle *isle, c
 	if (r >= 0 && scan.moved_count > 0) {
 		isle_changes_done(&scan.changes);
 		infos_done(&scan);
+		isle_gone_done(&scan.gone);
 		scan.room = 0;
-		qsort(scan.moved, scan.moved_count, sizeof(*scan.moved), compare_strings);
-		scan.second_pass = true;
-		r = scan_all(&scan);
+		r = isle_moved_settle(&scan);
+		if (r >= 0)
+			r = scan_all(&scan);
 	}
 	if (r >= 0)
 		r = settle(&scan);

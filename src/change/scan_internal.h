@@ -50,6 +50,13 @@ struct isle_frame {
 	struct statx upper_st; /* stx_mode 0: not looked at */
 };
 
+/* A directory that a redirect leads back to its own path in one that hides the host's. If the host's directory above it
+ * turns out to have been renamed, it was moved out of that. */
+struct isle_held {
+	char *host;
+	size_t base; /* up to here host is where the renamed directory comes from in which all this is seen */
+};
+
 struct isle_scan {
 	const struct isle_store *store;
 	const struct isle *isle;
@@ -61,6 +68,7 @@ struct isle_scan {
 	struct isle_candidate *infos; /* one for each change */
 	size_t info_count;	      /* also when changes have been dropped */
 	struct isle_met met;
+	struct isle_gone gone;
 	size_t room;
 	struct isle_frame *frames;
 	size_t depth, frame_room;
@@ -68,6 +76,8 @@ struct isle_scan {
 	int upper_root, host_root, shadow_root;
 	char **moved; /* host paths of the directories that were renamed away, sorted; known in the second pass */
 	size_t moved_count, moved_room;
+	struct isle_held *held;
+	size_t held_count, held_room;
 	bool second_pass;
 	uint64_t moved_budget; /* entries of renamed directories that are still looked at */
 };
@@ -107,9 +117,15 @@ ssize_t isle_scan_add(struct isle_scan *scan, enum isle_change_kind kind, const 
 /* The host has seen->name, and the isle has something about it. */
 int isle_scan_met(struct isle_scan *scan, const struct isle_seen *seen) isle_must_check;
 
+/* --- moved.c --- */
 /* True if the host's directory at this path was renamed away, so that nothing is there any more. */
 bool isle_scan_moved_away(const struct isle_scan *scan, const char *host);
 int isle_scan_add_moved(struct isle_scan *scan, const char *host) isle_must_check;
+/* The present directory is one of struct isle_held. */
+int isle_scan_hold(struct isle_scan *scan) isle_must_check;
+/* Ends the first pass: what was collected is known from here on. */
+int isle_moved_settle(struct isle_scan *scan) isle_must_check;
+void isle_moved_done(struct isle_scan *scan);
 
 /* --- entry.c --- */
 int isle_scan_upper(struct isle_scan *scan, const char *name) isle_must_check;

@@ -196,6 +196,17 @@ int isle_scan_delete(struct isle_scan *scan, const struct isle_seen *seen, const
 	return S_ISDIR(seen->host.stx_mode) ? isle_scan_push(scan, &options) : 0;
 }
 
+/* One of several names of a file went with its directory. */
+static int add_gone(struct isle_scan *scan, const struct isle_seen *seen, ssize_t change)
+{
+	struct isle_stat st;
+
+	if (scan->layer->user || !S_ISREG(seen->host.stx_mode) || seen->host.stx_nlink < 2)
+		return 0;
+	isle_stat_from(&seen->host, &st);
+	return isle_gone_add(&scan->gone, scan->layer->number, scan->host.data, &st, change);
+}
+
 static int gone_inside(struct isle_scan *scan, const struct isle_seen *seen)
 {
 	struct isle_frame *frame = isle_scan_top(scan);
@@ -214,6 +225,9 @@ static int gone_inside(struct isle_scan *scan, const struct isle_seen *seen)
 	i = add_inside(scan, ISLE_DELETE, seen);
 	if (i < ISLE_NO_CHANGE)
 		return (int)i;
+	r = add_gone(scan, seen, i);
+	if (r < 0)
+		return r;
 	options.change = i;
 	if (!S_ISDIR(seen->host.stx_mode) || device(&seen->host) != frame->host_dev)
 		return 0;

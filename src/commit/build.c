@@ -16,12 +16,23 @@
 #include "quote.h"
 #include "rules.h"
 #include "subtree.h"
+#include "unchanged.h"
 #include "writers.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+/* What emit.c has found out of files with several names. */
+static void forget_names(struct isle_builder *b)
+{
+	isle_unchanged_done(&b->unchanged);
+	isle_map_done(&b->put);
+	b->put_count = 0;
+	free(b->keeper);
+	b->keeper = NULL;
+}
 
 void isle_builder_done(struct isle_builder *b)
 {
@@ -34,6 +45,7 @@ void isle_builder_done(struct isle_builder *b)
 	free(b->override);
 	free(b->found);
 	free(b->composed);
+	forget_names(b);
 	isle_bases_done(&b->bases);
 	isle_globs_done(&b->logs);
 	isle_dirs_done(&b->host);
@@ -142,6 +154,7 @@ static int scan(struct isle_builder *b)
 	free(b->composed);
 	b->override = NULL;
 	b->composed = NULL;
+	forget_names(b);
 	r = isle_changes_scan(b->store, b->isle, &b->layers, flags, &b->changes, b->err);
 	if (r < 0)
 		return r;
@@ -149,7 +162,8 @@ static int scan(struct isle_builder *b)
 	if (r < 0)
 		return r;
 	b->override = calloc(b->changes.count + 1, 1);
-	if (!b->override)
+	b->keeper = calloc(b->changes.count + 1, sizeof(*b->keeper));
+	if (!b->override || !b->keeper)
 		return isle_err_errno(b->err, -ENOMEM, "cannot plan the commit");
 	r = isle_choice_init(&b->changes, &b->options->select, &b->result->notes, &b->choice, b->err);
 	if (r >= 0 && b->options->rules)

@@ -26,6 +26,14 @@ struct isle_composition {
 	const char *hunks; /* borrowed */
 };
 
+#define ISLE_NO_KEEPER SIZE_MAX
+
+/* See unchanged.h. */
+struct isle_unchanged {
+	struct isle_map paths; /* layer and upper inode -> the path of the view, heap */
+	unsigned char *looked; /* per layer */
+};
+
 struct isle_builder {
 	struct isle_store *store;
 	const struct isle *isle;
@@ -45,6 +53,11 @@ struct isle_builder {
 	unsigned char *override;	   /* per change: enum isle_override */
 	unsigned char *found;		   /* per change: enum isle_found (found.h) */
 	struct isle_composition *composed; /* per change; NULL: none */
+	struct isle_unchanged unchanged;
+	size_t *keeper;	     /* per change that is the first of a link group: index + 1 of the first name of it that
+			      * is the host's inode afterwards; 0: not known, ISLE_NO_KEEPER: none */
+	struct isle_map put; /* site and upper inode -> index + 1 of the first action that puts it on the host */
+	size_t put_count;    /* so many actions of the plan are in it */
 	struct isle_bases bases;
 	bool has_bases; /* they were read */
 	struct isle_globs logs;

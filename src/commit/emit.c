@@ -20,10 +20,11 @@
 #include "path.h"
 #include "quote.h"
 #include "subtree.h"
+#include "unchanged.h"
 #include "xattr.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -85,7 +86,7 @@ static struct isle_action *new_action(struct isle_builder *b, const struct isle_
 	action->marks = change->marks;
 	action->pair = (uint32_t)(b->plan.action_count - 1);
 	action->old = change->before;
-	if (S_ISREG(action->old.mode) && action->old.nlink > 1)
+	if (isle_stat_is_linked(&action->old))
 		action->flags |= ISLE_ACTION_SHARED;
 	action->new = change->after;
 	if (set_paths(action, change, path) < 0) {
@@ -198,37 +199,6 @@ static int add_source(struct isle_builder *b, const struct isle_change *change, 
 	return r < 0 ? isle_err_errno(b->err, r, "cannot read what the isle has of '%s'", change->path) : 0;
 }
 
-/* Looks for a name of this inode in the layer that is no change. 1: *ret_path (host path, heap). */
-static int find_unchanged_name(struct isle_builder *b, const struct isle_change *change, const char *below, int dir,
-			       char **ret_path)
-{
-	int r = 0;
-	auto_dir DIR *stream = isle_open_entries(dir, ".", &r);
-	const struct dirent *entry;
-
-	while (r == 0 && (entry = isle_next_entry(stream, &r))) {
-		auto_free char *path = isle_path_join(below, entry->d_name);
-		auto_fd int sub = -1;
-		struct isle_stat st;
-
-		r = path ? isle_look(dir, entry->d_name, &st) : -ENOMEM;
-		if (r <= 0)
-			continue;
-		r = 0;
-		if (S_ISDIR(st.mode)) {
-			sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			if (sub >= 0)
-				r = find_unchanged_name(b, change, path, sub, ret_path);
-			else if (errno != EACCES)
-				r = -errno;
-		} else if (st.ino == change->after.ino && isle_changes_find(&b->changes, path) < 0) {
-			*ret_path = ptr_take(&path);
-			r = 1;
-		}
-	}
-	return r;
-}
-
 /* A copy: of the source, or where that has no data, of the host's. */
 static int prepare_copy(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
@@ -251,17 +221,9 @@ static int prepare_copy(struct isle_builder *b, const struct isle_change *change
 /* Some names of the inode are no change: make this one a further name of the host's, or else a copy of its own. */
 static int link_to_unchanged(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
 {
-	const char *name;
 	struct isle_stat data;
-	auto_fd int root = -1;
-	int r = isle_builder_upper(b, change->layer, change->upper, &name);
+	int r = isle_unchanged_name(b, change, &action->from);
 
-	if (r < 0)
-		return r;
-	root = openat(b->uppers[change->layer].root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	r = find_unchanged_name(b, change, b->layers.list[change->layer].path, root, &action->from);
 	if (r > 0)
 		r = isle_found_data(b, change, action->from, &data);
 	if (r <= 0) {
@@ -273,13 +235,10 @@ static int link_to_unchanged(struct isle_builder *b, const struct isle_change *c
 	return isle_action_set_linked(action, &data);
 }
 
+/* Names of the file among the changes; host_ino: those at which the host has this object, 0: all. */
 static size_t count_group(const struct isle_builder *b, const struct isle_change *change, uint64_t host_ino)
 {
-	size_t j = isle_choice_group(&b->choice, change), n = 0;
-
-	for (; j > 0; j = b->choice.next_in_group[j - 1])
-		n += host_ino == 0 || b->changes.list[j - 1].before.ino == host_ino;
-	return n;
+	return isle_choice_count(&b->choice, change, host_ino);
 }
 
 /* Network and FUSE file systems cannot exchange two files. */
@@ -348,36 +307,53 @@ static bool keeps_inode(struct isle_builder *b, const struct isle_change *change
 	return change->kind == ISLE_MODIFY && (!data || is_written(b, change));
 }
 
+/* Of a link group from j on, the first name that is the host's inode afterwards: index + 1, 0: none. */
+static size_t next_keeper(struct isle_builder *b, size_t j)
+{
+	while (j > 0 && !keeps_inode(b, &b->changes.list[j - 1]))
+		j = b->choice.next_in_group[j - 1];
+	return j;
+}
+
 /* Another name of the same file that is the host's inode afterwards, or NULL. */
 static const struct isle_change *name_on_host(struct isle_builder *b, const struct isle_change *change)
 {
-	size_t j = isle_choice_group(&b->choice, change);
+	size_t first = isle_choice_group(&b->choice, change), j;
 
-	for (; j > 0; j = b->choice.next_in_group[j - 1]) {
-		const struct isle_change *other = &b->changes.list[j - 1];
-
-		if (other != change && keeps_inode(b, other))
-			return other;
+	if (first == 0)
+		return NULL;
+	if (b->keeper[first - 1] == 0) {
+		j = next_keeper(b, first);
+		b->keeper[first - 1] = j > 0 ? j : ISLE_NO_KEEPER;
 	}
-	return NULL;
+	j = b->keeper[first - 1];
+	if (j == ISLE_NO_KEEPER)
+		return NULL;
+	if (&b->changes.list[j - 1] == change)
+		j = next_keeper(b, b->choice.next_in_group[j - 1]);
+	return j > 0 ? &b->changes.list[j - 1] : NULL;
 }
 
 /* The action made before this one for another name of the same file: its index, or -1. */
-static ssize_t earlier_name(const struct isle_builder *b, const struct isle_change *change)
+static ssize_t earlier_name(struct isle_builder *b, const struct isle_change *change)
 {
-	size_t i;
+	char key[48];
 
 	if (count_group(b, change, 0) < 2)
 		return -1;
-	for (i = 0; i + 1 < b->plan.action_count; i++) {
-		const struct isle_action *other = &b->plan.actions[i];
+	for (; b->put_count + 1 < b->plan.action_count; b->put_count++) {
+		const struct isle_action *other = &b->plan.actions[b->put_count];
 
-		if (other->site == change->layer && other->new.ino == change->after.ino &&
-		    (other->kind == ISLE_ACTION_CREATE || other->kind == ISLE_ACTION_EXCHANGE ||
-		     other->kind == ISLE_ACTION_WRITE))
-			return (ssize_t)i;
+		if (!isle_stat_is_linked(&other->new) ||
+		    (other->kind != ISLE_ACTION_CREATE && other->kind != ISLE_ACTION_EXCHANGE &&
+		     other->kind != ISLE_ACTION_WRITE))
+			continue;
+		snprintf(key, sizeof(key), "%u %" PRIx64, other->site, other->new.ino);
+		if (!isle_map_get(&b->put, key) && isle_map_set(&b->put, key, (void *)(b->put_count + 1)) < 0)
+			return -ENOMEM;
 	}
-	return -1;
+	snprintf(key, sizeof(key), "%u %" PRIx64, change->layer, change->after.ino);
+	return (ssize_t)(size_t)isle_map_get(&b->put, key) - 1;
 }
 
 /* Renamed onto another file, and nothing else: where the host's file has further names it stays one file with them. */
@@ -419,6 +395,8 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 		return 0;
 	}
 	earlier = S_ISDIR(change->after.mode) ? -1 : earlier_name(b, change);
+	if (earlier < -1)
+		return (int)earlier;
 	if (earlier >= 0 && b->plan.actions[earlier].prepare != ISLE_PREPARE_NONE) {
 		action->prepare = ISLE_PREPARE_LINK;
 		action->pair = (uint32_t)earlier;

@@ -187,7 +187,7 @@ static int set_loose(struct isle_plan *plan)
 	for (i = 0; i < plan->action_count && r >= 0; i++) {
 		struct isle_action *action = &plan->actions[i];
 
-		if (!S_ISREG(action->old.mode) || action->old.nlink < 2 ||
+		if (!isle_stat_is_linked(&action->old) ||
 		    (!isle_action_in_place(action) && action->kind != ISLE_ACTION_EXCHANGE))
 			continue;
 		if (isle_map_get(&met, isle_object_key(&action->old, object)))

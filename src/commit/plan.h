@@ -170,6 +170,12 @@ static inline bool isle_action_in_place(const struct isle_action *action)
 	       !(action->flags & ISLE_ACTION_HIDDEN);
 }
 
+/* Something of which there are several names: what is done to one of them moves the ctime of all. */
+static inline bool isle_stat_is_linked(const struct isle_stat *st)
+{
+	return st->mode != 0 && !S_ISDIR(st->mode) && st->nlink > 1;
+}
+
 /* Of a map of objects of the host, by whatever name. Returns key. */
 const char *isle_object_key(const struct isle_stat *object, char key[48]);
 

@@ -108,6 +108,7 @@ void isle_choice_done(struct isle_choice *choice)
 	free(choice->next_in_group);
 	free(choice->other_end);
 	isle_map_done(&choice->groups);
+	isle_map_done(&choice->counts);
 	isle_map_done(&choice->moved_from);
 	isle_map_done(&choice->data_of);
 	*choice = (struct isle_choice){0};
@@ -128,6 +129,30 @@ size_t isle_choice_group(const struct isle_choice *choice, const struct isle_cha
 	return (size_t)isle_map_get(&choice->groups, key);
 }
 
+static void count_key(const struct isle_change *change, uint64_t host_ino, char key[64])
+{
+	snprintf(key, 64, "%u %" PRIx64 " %" PRIx64, change->layer, change->link_group, host_ino);
+}
+
+size_t isle_choice_count(const struct isle_choice *choice, const struct isle_change *change, uint64_t host_ino)
+{
+	char key[64];
+
+	if (change->link_group == 0)
+		return 0;
+	count_key(change, host_ino, key);
+	return (size_t)isle_map_get(&choice->counts, key);
+}
+
+static int count_one_more(struct isle_choice *choice, const struct isle_change *change, uint64_t host_ino)
+{
+	size_t count = isle_choice_count(choice, change, host_ino) + 1;
+	char key[64];
+
+	count_key(change, host_ino, key);
+	return isle_map_set(&choice->counts, key, (void *)count);
+}
+
 static int index_changes(struct isle_choice *choice)
 {
 	size_t i = choice->changes->count;
@@ -142,6 +167,10 @@ static int index_changes(struct isle_choice *choice)
 			choice->next_in_group[i] = isle_choice_group(choice, change);
 			group_key(change, key);
 			r = isle_map_set(&choice->groups, key, (void *)(i + 1));
+			if (r >= 0)
+				r = count_one_more(choice, change, 0);
+			if (r >= 0 && change->before.ino != 0)
+				r = count_one_more(choice, change, change->before.ino);
 		}
 		if (r >= 0 && change->kind == ISLE_RENAME)
 			r = isle_map_set(&choice->moved_from, change->from, (void *)(i + 1));

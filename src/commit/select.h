@@ -13,6 +13,7 @@ struct isle_choice {
 	unsigned char *forbidden;   /* per change: excluded, or stopped by a conflict */
 	struct isle_map groups;	    /* link group -> index + 1 of its first member */
 	size_t *next_in_group;	    /* per change: index + 1 of the next member, 0: last */
+	struct isle_map counts;	    /* link group, and link group with an inode of the host -> how many members */
 	struct isle_map moved_from; /* path -> index + 1 of the RENAME that takes its object away */
 	struct isle_map data_of;    /* host path -> index + 1 of the change that has its data from there */
 	size_t *other_end;	    /* per change: index + 1 of what goes with it, 0: nothing; NULL: for none */
@@ -45,6 +46,8 @@ void isle_changes_below(const struct isle_changes *changes, const char *path, si
 
 /* The first name (index + 1) of a file with several names, 0: it has one. */
 size_t isle_choice_group(const struct isle_choice *choice, const struct isle_change *change);
+/* How many members it has, or with host_ino how many at which the host has that object. */
+size_t isle_choice_count(const struct isle_choice *choice, const struct isle_change *change, uint64_t host_ino);
 
 /* Adds a finding; why is printf-like. -ENOMEM. */
 int isle_finding_add(struct isle_findings *findings, const char *path, const char *kind, struct isle_finding **ret_new,

@@ -241,7 +241,7 @@ static int note_unlinked(struct isle_transaction *tx, struct notes *notes, size_
 	struct isle_spot parked;
 	struct isle_stat now;
 
-	if (!took || !S_ISREG(action->old.mode) || action->old.nlink < 2 || isle_spot_parking(tx, i, &parked) < 0 ||
+	if (!took || !isle_stat_is_linked(&action->old) || isle_spot_parking(tx, i, &parked) < 0 ||
 	    isle_look(parked.dir, parked.name, &now) <= 0 || !isle_same_object(&now, &action->old))
 		return 0;
 	return add_back(notes, &action->old, &now, NULL, 0);

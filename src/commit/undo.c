@@ -345,7 +345,7 @@ static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old
 	if (!action)
 		return out_of_memory(u);
 	action->old = now;
-	if (S_ISREG(now.mode) && now.nlink > 1)
+	if (isle_stat_is_linked(&now))
 		action->flags |= ISLE_ACTION_SHARED;
 	action->change = ISLE_MODIFY;
 	r = follow_rename(u, action);
@@ -652,7 +652,7 @@ int isle_undo_build(struct undo *u)
 			return r;
 	}
 	for (i = 0; i < u->plan.action_count; i++)
-		if (S_ISREG(u->plan.actions[i].old.mode) && u->plan.actions[i].old.nlink > 1)
+		if (isle_stat_is_linked(&u->plan.actions[i].old))
 			u->plan.actions[i].flags |= ISLE_ACTION_SHARED;
 	u->plan.summary = u->old.summary;
 	if (!isle_undo_of_layers(&u->old)) { /* else it counts what the isle gets back, or loses again */
