@@ -336,7 +336,7 @@ static int index_places(struct undo *u)
 static int undo_exchange(struct undo *u, size_t i, const struct isle_action *old)
 {
 	struct isle_action *action;
-	struct isle_stat now;
+	struct isle_stat now = {0};
 	int r = look_at_result(u, old, &old->new, &now);
 
 	if (r <= 0)

@@ -37,8 +37,8 @@ static enum isle_writer writer_of(const struct isle_stat *dir)
 	return ISLE_WRITER_NONE;
 }
 
-/* One directory of the path, whose name ends at `end`. In a sticky directory only the owner of an entry can exchange it:
- * there the owner of the next directory counts. */
+/* One directory of the path, whose name ends at `end`. In a sticky directory only the owner of an entry can exchange
+ * it: there the owner of the next directory counts. */
 static int look_at(struct isle_writers *w, int fd, size_t end)
 {
 	enum isle_writer who;

@@ -79,7 +79,7 @@ has "$(out)" "isle: discarded"
 
 # What the host does beside it does not matter; what it does to what is read there is a conflict; what it does to what is
 # overwritten unread is seen before that.
-echo 1 >read
+echo 1 >./read
 echo 1 >over
 same "$(asks "[('echo 2 >beside', 'n\n'), ('echo 2 >over', 'c\n'), ('echo 2 >read', 'c\n'), 'k\n']" \
 	"${run[@]}" -n fourth -- sh -c 'sed s/1/3/ read >over')" 0

@@ -75,7 +75,8 @@ milliseconds() {
 }
 
 joins() {
-	for i in 1 2 3; do isle run -q --net none -n oldest -- true; done
+	local _
+	for _ in 1 2 3; do isle run -q --net none -n oldest -- true; done
 	isle refresh oldest
 }
 
@@ -108,5 +109,6 @@ same "$(isle run -q --net none -n oldest -- echo joined)" joined
 kill -0 "$oldest"
 exec 9>&-
 wait "$oldest"
+# shellcheck disable=SC2034 # of lib.sh: what was to be ended has ended
 t_cleanup=()
 isle discard -qy oldest

@@ -35,7 +35,7 @@ done
 [ -n "$worker" ] || fail "nothing was moved by a child"
 descriptors=$(ls -l "/proc/$worker/fd")
 hasnt "$descriptors" "seccomp notify"
-connection=$(ls -l "/proc/$supervisor/fd" | grep -c "seccomp notify")
+connection=$(find "/proc/$supervisor/fd" -lname "*seccomp notify*" | wc -l)
 same "$connection" 1 # the supervisor has it
 # It is stopped, and dies all the same.
 kill -KILL "$supervisor"
