@@ -405,13 +405,15 @@ class Runner:
         seed = self.o.seed if self.o.seed is not None else random.randrange(1 << 30)
         bad = 0
         for mode, net in (("recorded", "internet"), ("no-track", "none")):
-            # A program may end its own run, by what it does to the leader or to init: then another seed has its turn.
-            for one in range(seed, seed + 6):
+            # A program may end its own run, by what it does to the leader or to init, or stop itself for ever, by a
+            # signal or as its own tracer. Then another seed has its turn. Children have the seeds that follow one
+            # another: the next one is beyond them.
+            for one in range(seed, seed + 6 * 1000003, 1000003):
                 status, text = self.isle_run(mode, net, "", [self.home + "/bin/escape", "--fuzz", str(one), str(max(1, self.o.fuzz // 2))] +
                                              ([str(self.o.child)] if self.o.child else []))
                 print(f"{self.o.who} {mode} {net}: status {status}: {' '.join(re.findall('fuzz: .*', text))}", flush=True)
                 changes = self.changes(True)
-                if changes or "children" in text or status != 137:
+                if changes or "children" in text or status not in (137, -signal.SIGKILL):
                     break
             if changes or "children" not in text:
                 bad = 1
@@ -436,7 +438,8 @@ def main():
     p.add_argument("--verbose", action="store_true")
     o = p.parse_args()
     o.name = "root" if o.uid == 0 else "user"
-    LIMIT = max(LIMIT, o.fuzz * 2)
+    if o.fuzz:
+        LIMIT = o.fuzz // 2 + 20
     rows = read_tables(os.path.join(os.path.dirname(os.path.abspath(__file__)), "attempts"))
     if o.only:
         rows = [r for r in rows if r.cls in o.only or r.name in o.only]
