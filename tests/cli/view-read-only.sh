@@ -13,7 +13,8 @@ uid=4242
 base=$T/m
 mkdir "$base"
 mount -t tmpfs -o mode=755 m "$base"
-at_end 'umount -R "$base"'
+# A keeper that is just ending can still have something of it open.
+at_end 'for _ in {1..50}; do umount -R "$base" 2>/dev/null && break; sleep 0.1; done'
 mkdir -p "$base"/{plain/deep,plain/proc,plain/tmp,plain/rw,plain/sub,one,image,under,flat} "$T/home" "$T/tools"
 chown $uid:$uid "$T/home"
 
