@@ -20,10 +20,12 @@ deeds = ["deliver 300", "deliver 300", "forks 100", "moves 30", "deliver 300", "
 
 
 def running():
+    """What is inside, and the pump outside, which still hands out what was written before."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                if f.read().startswith(flood.encode()):
+            with open(f"/proc/{pid}/cmdline", "rb") as f, open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as comm:
+                line, name = f.read(), comm.read()
+                if line.startswith(flood.encode()) or (flood.encode() in line and name == "isle-pump\n"):
                     yield int(pid)
         except OSError:
             pass
