@@ -25,6 +25,13 @@ static inline int64_t isle_monotonic_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Lowers the moment *until, 0 being none, to `time` if that comes first. */
+static inline void isle_sooner(int64_t *until, int64_t time)
+{
+	if (*until == 0 || time < *until)
+		*until = time;
+}
+
 static inline int64_t isle_time_ns(const struct statx_timestamp *time)
 {
 	return time->tv_sec * ISLE_NS + time->tv_nsec;

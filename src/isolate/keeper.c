@@ -370,12 +370,6 @@ struct watch {
 	int64_t until; /* as keeper.linger_until */
 };
 
-static void sooner(int64_t *until, int64_t time)
-{
-	if (*until == 0 || time < *until)
-		*until = time;
-}
-
 static void prepare(const struct keeper *k, struct watch *w)
 {
 	w->until = k->linger_until;
@@ -391,7 +385,7 @@ static void prepare(const struct keeper *k, struct watch *w)
 		if (k->runs[i].connection < 0)
 			continue;
 		if (k->runs[i].gone != 0) {
-			sooner(&w->until, k->runs[i].gone + END_LIMIT_MS);
+			isle_sooner(&w->until, k->runs[i].gone + END_LIMIT_MS);
 			continue;
 		}
 		w->slots[w->count - w->runs] = (uint16_t)i;

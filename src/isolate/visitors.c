@@ -11,12 +11,6 @@
 
 enum { VISITOR_MS = 1000, DEAF_MS = 50 };
 
-static void sooner(int64_t *until, int64_t time)
-{
-	if (*until == 0 || time < *until)
-		*until = time;
-}
-
 static bool is_owner(int connection)
 {
 	struct ucred peer;
@@ -85,7 +79,7 @@ bool isle_visitors_listening(const struct isle_visitors *v, int64_t *until)
 {
 	if (v->deaf == 0 || isle_monotonic_ms() >= v->deaf)
 		return true;
-	sooner(until, v->deaf);
+	isle_sooner(until, v->deaf);
 	return false;
 }
 
@@ -96,7 +90,7 @@ void isle_visitors_watch(const struct isle_visitors *v, struct pollfd *fds, nfds
 
 		fds[(*count)++] = (struct pollfd){.fd = visitor->complete ? -1 : visitor->connection, .events = POLLIN};
 		if (!visitor->complete)
-			sooner(until, visitor->until);
+			isle_sooner(until, visitor->until);
 	}
 }
 

@@ -165,14 +165,14 @@ pid_t isle_life_init(const struct isle *isle)
 }
 
 /* A description of its own: a lock belongs to that. */
-static int open_runs(const struct isle *isle)
+static int open_to_lock(const struct isle *isle)
 {
 	return openat(isle->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 int isle_life_hold(const struct isle *isle)
 {
-	auto_fd int fd = open_runs(isle);
+	auto_fd int fd = open_to_lock(isle);
 
 	int64_t end = isle_monotonic_ms() + LIMIT_MS;
 
@@ -276,7 +276,7 @@ static int await_init(struct wait *w)
 /* The supervisors, and what writes for them. */
 static int await_supervisors(struct wait *w)
 {
-	auto_fd int fd = open_runs(w->isle);
+	auto_fd int fd = open_to_lock(w->isle);
 
 	if (fd < 0)
 		return isle_err_errno(w->err, -errno, "cannot lock isle '%s'", w->isle->name);

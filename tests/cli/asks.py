@@ -33,7 +33,7 @@ while time.monotonic() < end:
             break
         seen += data
         after += data
-    if answers and re.search(rb"(hell\? |\[y/N\] )$", after):
+    if answers and re.search(rb"(\? |READY> |\[y/N\] )$", after):
         after = b""
         answer = answers.pop(0)
         if isinstance(answer, tuple):

@@ -4,6 +4,7 @@
 # runs-as: root user
 . "$(dirname "$0")/../lib.sh"
 need python3
+here=$(realpath "$(dirname "$0")")
 
 H=$T/host
 mkdir "$H" "$H/hidden"
@@ -11,33 +12,9 @@ touch "$H/hidden/secret"
 cd "$H"
 export SHELL=/bin/sh HISTFILE=/dev/null PS1='READY> ' ENV=
 
-# session OUTPUT ANSWERS COMMAND...: on a terminal; each answer, a Python string, is typed after the next "? " or "> ". Prints the status.
+# session OUTPUT ANSWERS COMMAND...: on a terminal (asks.py). Prints the status.
 session() {
-	python3 - "$@" <<'END'
-import ast, os, pty, re, select, signal, sys, time
-
-output, answers, command = sys.argv[1], ast.literal_eval(sys.argv[2]), sys.argv[3:]
-pid, fd = pty.fork()
-if pid == 0:
-    os.execvp(command[0], command)
-seen = after = b""
-end = time.monotonic() + 30
-while time.monotonic() < end:
-    if select.select([fd], [], [], 0.1)[0]:
-        try:
-            data = os.read(fd, 65536)
-        except OSError:
-            break
-        seen += data
-        after += data
-    if answers and re.search(rb"(\? |READY> |\[y/N\] )$", after):
-        after = b""
-        os.write(fd, answers.pop(0).encode())
-else:
-    os.kill(pid, signal.SIGKILL)
-open(output, "wb").write(seen.replace(b"\r", b""))
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-END
+	python3 "$here/asks.py" "$@"
 }
 
 last() {
