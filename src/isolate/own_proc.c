@@ -9,11 +9,11 @@
  * 2. An ordinary user owns none of them. Only those are covered that are open to everybody, or that no program needs.
  * 3. A masked entry has something empty on top of it. A read-only entry has itself on top of it, from a read-only mount
  *    of the same proc that lies below the one in sight.
- * 4. All these mounts exist once only. Made before the isle's user namespace is entered they would be copied into its
- *    mount namespace with the rest, and be locked there. Made after that, they are not locked: but to remove a mount of
- *    that namespace takes CAP_SYS_ADMIN in it, and init gives that up before anything runs. Where programs inside keep
- *    it (NEST), and where there is no user namespace to enter, they are made at once. In a
- *    namespace further in they are locked in either case.
+ * 4. There are some fifty of these mounts. Made before init enters the isle's user namespace, each would be copied into
+ *    the mount namespace that goes with it, and be locked there. So they are made after it, once. They are not locked
+ *    then; but to remove one takes CAP_SYS_ADMIN in that namespace, which init gives up before anything runs. Programs
+ *    that keep it (NEST) get locked ones, made before, as does who has no user namespace to enter. In a namespace
+ *    further in they are locked in either case.
  * 5. A second proc cannot be mounted inside to get round that: the filter refuses mount(2), and the kernel refuses a
  *    proc in a user namespace where the present one is covered in parts (fs/namespace.c, mount_too_revealing()).
  * 6. So a sandbox inside (NEST) cannot have a proc of its pid namespace. As an ordinary user it can: then proc is left
