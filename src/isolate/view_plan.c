@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -487,18 +488,50 @@ static int check_named(struct planner *p, const char *path, const char *option)
 	return -EINVAL;
 }
 
-/* Where a path leads on the host: all symbolic links resolved, the last component may be missing. NULL and errno. */
+/* A path whose last component is missing, with links only in that component. NULL when a directory above is missing. */
+static char *resolve_parent(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	auto_free char *parent = strndup(path, (size_t)(name - path));
+	auto_free char *real = parent == NULL ? NULL : realpath(parent, NULL);
+
+	return real == NULL ? NULL : isle_path_join(real, name);
+}
+
+/* What the link at `link` says, as an absolute path; NULL when it is no link. */
+static char *target_of(const char *link)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
+
+	if (n <= 0)
+		return NULL;
+	target[n] = '\0';
+	if (target[0] == '/')
+		return strdup(target);
+	auto_free char *dir = strndup(link, (size_t)(strrchr(link, '/') - link));
+	return dir == NULL ? NULL : isle_path_join(*dir == '\0' ? "/" : dir, target);
+}
+
+/* Where a path leads on the host: all symbolic links resolved, the last component may be missing, also that of what a
+ * link leads to. NULL and errno. */
 static char *resolve(const char *path, bool *ret_missing)
 {
 	char *real = realpath(path, NULL);
-	const char *name = strrchr(path, '/') + 1;
 
 	*ret_missing = real == NULL && errno == ENOENT;
 	if (!*ret_missing)
 		return real;
-	auto_free char *parent = strndup(path, (size_t)(name - path));
-	auto_free char *real_parent = parent == NULL ? NULL : realpath(parent, NULL);
-	return real_parent == NULL ? NULL : isle_path_join(real_parent, name);
+	real = resolve_parent(path);
+	for (int links = 0; real != NULL && links < MAXSYMLINKS; links++) {
+		auto_free char *target = target_of(real);
+
+		if (target == NULL)
+			break;
+		free(real);
+		real = resolve_parent(target);
+	}
+	return real;
 }
 
 /* What PATH leads to, looked up once. As root a link that a user controls is not followed: it could be made to lead

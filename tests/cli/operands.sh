@@ -66,7 +66,17 @@ view() {
 same "$(view --hide link -- ls -A keys link/ 2>&1)" $'keys:\n\nlink/:'
 same "$(view --hide link/deep -- ls -A keys/deep)" ""
 hasnt "$(view --hide link/deep/key -- cat keys/deep/key link/deep/key 2>&1)" secret
-hasnt "$(view --hide dangling -- sh -c 'cat dangling; echo x >nowhere; cat dangling' 2>&1)" x
+# What a link will lead to is hidden, too, by both names, and the isle can make nothing there.
+same "$(view --hide dangling -- sh -c 'echo made >nowhere; ls -A dangling nowhere' 2>"$T/err")" $'dangling:\n\nnowhere:'
+has "$(cat "$T/err")" "Is a directory"
+hasnt "$(cat "$T/err")" "isle: "
+absent nowhere
+ln -s dangling second
+same "$(view --hide second -- ls -A dangling second nowhere)" $'dangling:\n\nnowhere:\n\nsecond:'
+ln -s missing/file lost
+same "$(view --hide lost -- sh -c 'mkdir missing; echo made >missing/file; cat lost')" ""
+rm second lost
+view -- rm -rf missing
 view -- sh -c 'rm link nowhere; mkdir zone; echo x >zone/file; ln -s zone link'
 same "$(view --hide link -- ls -A keys zone)" $'keys:\n\nzone:'
 view -- ln -sfn /../../../proc link

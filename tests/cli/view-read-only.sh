@@ -13,8 +13,8 @@ uid=4242
 base=$T/m
 mkdir "$base"
 mount -t tmpfs -o mode=755 m "$base"
-# A keeper that is just ending can still have something of it open.
-at_end 'for _ in {1..50}; do umount -R "$base" 2>/dev/null && break; sleep 0.1; done'
+# Here and below: off, also while a keeper that is just ending has something of it open.
+at_end 'umount -l "$base"'
 mkdir -p "$base"/{plain/deep,plain/proc,plain/tmp,plain/rw,plain/sub,one,image,under,flat} "$T/home" "$T/tools"
 chown $uid:$uid "$T/home"
 
@@ -182,11 +182,11 @@ hasnt "$(as root "$ISLE" run -q --discard --net none --write "$base/plain/rw" --
 mkdir -p "$T/writable/work"
 chown $uid:$uid "$T/writable/work"
 mount --rbind "$T" "$T"
-at_end 'umount -R "$T"'
+at_end 'umount -l "$T"'
 mount -o remount,bind,ro /
 at_end 'mount -o remount,bind,rw /'
 mount --bind /run /run
-at_end 'umount /run'
+at_end 'umount -l /run'
 mount -o remount,bind,ro /run
 for who in root user; do
 	same "$(as $who "$ISLE" run -q --discard --net none -- sh -c "echo x >$T/writable/work/x && cat $T/writable/work/x")" x
