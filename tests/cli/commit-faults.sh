@@ -99,7 +99,7 @@ if is_root; then
 	start layer-gone
 	mkdir gone
 	mount --bind gone gone
-	at_end 'umount -q "$H/gone"'
+	at_end 'umount -l -q "$H/gone"'
 	echo one >f
 	inside 'echo two >>f'
 	umount gone

@@ -16,7 +16,7 @@ chmod 0755 "$T"
 mkdir "$T/one" "$T/two"
 mount -t tmpfs -o mode=0755 none "$T/one"
 mount -t tmpfs -o mode=0755 none "$T/two"
-at_end "cd /; umount '$T/one' '$T/two' 2>/dev/null"
+at_end "cd /; umount -l '$T/one' '$T/two' 2>/dev/null"
 user=$(id -u "$ISLE_TEST_USER")
 export ISLE_HOME=$T/one/store
 

@@ -17,7 +17,7 @@ chmod 0755 "$T"
 mkdir "$T/one" "$T/two"
 mount -t tmpfs -o mode=0755 none "$T/one"
 mount -t tmpfs -o mode=0755 none "$T/two"
-at_end "cd /; umount '$T/one' '$T/two' 2>/dev/null"
+at_end "cd /; umount -l '$T/one' '$T/two' 2>/dev/null"
 tries=${ISLE_RACES:-60} seconds=${ISLE_RACES_SECONDS:-80}
 [ -z "${ISLE_RACES:-}" ] || seconds=100000
 races=$(dirname "$0")/commit_races.py

@@ -36,7 +36,7 @@ mount_both() {
 	chmod 755 "$H"
 	rmdir "$S/lost+found" "$H/lost+found" 2>/dev/null || true
 }
-at_end 'umount -q "$H" "$S"'
+at_end 'umount -l -q "$H" "$S"'
 
 # fill WHERE KIB: all but so much of it is taken.
 fill() {
@@ -157,7 +157,7 @@ mkdir "$Q"
 truncate -s 200M "$T/quota.image"
 mkfs.btrfs -q "$T/quota.image" >/dev/null 2>&1
 mount -o loop "$T/quota.image" "$Q"
-at_end 'umount -q "$H" "$Q"'
+at_end 'umount -l -q "$H" "$Q"'
 btrfs -q subvolume create "$Q/sub"
 mount --bind "$Q/sub" "$H"
 # Much, since small files lie in the tree of btrfs.

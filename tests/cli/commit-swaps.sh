@@ -16,7 +16,7 @@ chmod 0755 "$T"
 P=$T/project
 mkdir "$P"
 mount -t tmpfs -o "uid=$uid,mode=0755" none "$P"
-at_end "cd /; umount '$P' 2>/dev/null"
+at_end "cd /; umount -l '$P' 2>/dev/null"
 cd "$P" || exit
 
 parked() {

@@ -26,7 +26,7 @@ if [ -n "${COMMIT_MOUNT:-}" ]; then
 		mount -o loop "$T/image" "$H"
 		;;
 	esac
-	at_end 'umount "$H"'
+	at_end 'umount -l "$H"'
 fi
 
 seed() {

@@ -20,7 +20,7 @@ make_disk() {
 }
 make_disk 60M /mnt
 chmod 755 /mnt
-at_end 'umount -R /mnt'
+at_end 'umount -l /mnt'
 unset ISLE_PLACES
 F=/mnt/full
 mkdir "$F"

@@ -16,7 +16,7 @@ truncate -s 64M "$T/image"
 mkfs.ext4 -q "$T/image"
 mkdir "$T/m"
 mount -o loop "$T/image" "$T/m"
-at_end 'umount "$T/m"'
+at_end 'umount -l "$T/m"'
 head -c 4000000 /dev/urandom >"$T/m/first"
 head -c 3000000 /dev/urandom >"$T/m/second"
 

@@ -23,7 +23,7 @@ mkdir "$M"
 truncate -s 64M "$T/image"
 mkfs.ext4 -q "$T/image"
 mount -o loop "$T/image" "$M"
-at_end '! mountpoint -q "$M" || umount "$M"'
+at_end '! mountpoint -q "$M" || umount -l "$M"'
 rmdir "$M/lost+found"
 secret=$T/secret # what only root can read, beside the file system
 mkdir -m 700 "$secret"
@@ -85,7 +85,7 @@ mkdir "$T/above/m"
 chown "$user:" "$T/above"
 populate
 mount --move "$M" "$T/above/m"
-at_end '! mountpoint -q "$T/above/m" || umount "$T/above/m"'
+at_end '! mountpoint -q "$T/above/m" || umount -l "$T/above/m"'
 isle run -q --net none --keep -n above -- sh -c "echo new >$T/above/m/dir/file"
 absent "$T/above/m/.isle"
 isle rm -q --yes above

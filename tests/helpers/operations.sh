@@ -47,7 +47,7 @@ mount_host() {
 	chmod 755 "$H"
 	[ "$OPERATIONS_KIND" = bind ] || return 0
 	mount --bind "$H" "$H"
-	at_end 'umount "$H"'
+	at_end 'umount -l "$H"'
 }
 
 # What the program in the isle does.

@@ -343,7 +343,7 @@ cut() {
 		return
 	fi
 	mount_cut "$T/image" "$number"
-	at_end 'umount -R "$M"'
+	at_end 'umount -l "$M"'
 	mount -t tmpfs -o mode=700 tmpfs "$W/fuse" # the same mounts as at the time of the recording
 	restart
 

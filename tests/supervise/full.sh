@@ -8,7 +8,7 @@ truncate -s 24M "$T/disk"
 mkfs.ext4 -q -O ^has_journal "$T/disk"
 mkdir "$T/mount" "$T/host"
 mount -o loop "$T/disk" "$T/mount"
-at_end 'umount "$T/mount"'
+at_end 'umount -l "$T/mount"'
 export ISLE_HOME=$T/mount/store
 gcc -O1 -w -pthread -o "$T/flood" "$(dirname "$0")/flood.c"
 cd "$T/host" || exit
