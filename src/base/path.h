@@ -6,6 +6,7 @@
  */
 #include "macros.h"
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -15,6 +16,13 @@
  * -errno: -ELOOP where a component is a symbolic link, -EXDEV for ".." and a leading slash, -ENOTDIR, -ENOENT. With
  * O_PATH, a symbolic link as the last component is opened itself. A file that O_CREAT makes has mode 0600. */
 int isle_walk(int root, const char *path, int flags) isle_must_check;
+
+/* Whether an error of a walk (or of a call that follows no link) says that nothing is at the path: a component is
+ * missing, or by now something other than a directory. */
+static inline bool isle_is_gone(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP;
+}
 
 /* isle_walk() of an absolute path from the root of this process. */
 int isle_walk_host(const char *path, int flags) isle_must_check;

@@ -97,7 +97,7 @@ static int check_data(struct isle_builder *b, const struct isle_change *change)
 	path = isle_change_data(change);
 	dir = isle_dirs_parent(&b->host, path, &name);
 	r = dir < 0 ? dir : isle_look(dir, name, &now);
-	if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP)
+	if (r < 0 && !isle_is_gone(r))
 		return isle_err_errno(b->err, r, "cannot look at '%s'", path);
 	if (r > 0 && !(change->data && isle_touched_later(&b->touched, &now, &change->base)) &&
 	    !has_other_data(b, change))

@@ -169,7 +169,7 @@ static int drop(struct discard *d, const struct isle_change *change, const char 
 	action->change = change->kind;
 	dir = upper_dir(d, change->layer, upper, &name);
 	r = dir < 0 ? dir : isle_look(dir, name, &action->new);
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) /* or what is no directory above does */
+	if (isle_is_gone(r)) /* or what is no directory above does */
 		r = 0;
 	if (r > 0)
 		r = add_index(d, change, dir, name, action);

@@ -163,7 +163,7 @@ static int look_at(struct give *g, const struct isle_wish *wish, struct gift *gi
 	auto_fd int object = dir < 0 ? -1 : openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int r = dir < 0 ? dir : object < 0 ? -errno : 0;
 
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+	if (isle_is_gone(r))
 		return refuse(g, wish, "deleted", "it is not there, or behind a symbolic link");
 	if (r >= 0 && S_ISREG(wish->mode))
 		r = isle_look(object, "", &gift->now);

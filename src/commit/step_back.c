@@ -35,7 +35,7 @@ static int is_at(const struct isle_spot *at, const struct isle_stat *wanted, boo
 static int look_for(int spot_result, const struct isle_spot *at, const struct isle_stat *wanted, bool *ret_empty)
 {
 	*ret_empty = true;
-	if (spot_result == -ENOENT || spot_result == -ENOTDIR || spot_result == -ELOOP)
+	if (isle_is_gone(spot_result))
 		return 0;
 	return spot_result < 0 ? spot_result : is_at(at, wanted, ret_empty);
 }
@@ -198,7 +198,7 @@ static int hold_target(struct isle_transaction *tx, const struct isle_action *ac
 
 	if (r >= 0)
 		r = isle_hold(target.dir, target.name, &action->old, &fd, &now);
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+	if (isle_is_gone(r))
 		return 0;
 	/* After a restart the number alone tells, and it can be used again: this operation gives it one of two owners.
 	 */

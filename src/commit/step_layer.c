@@ -80,7 +80,7 @@ static int fresh_layer(struct isle_transaction *tx, const struct isle_action *ac
 		return r < 0 ? r : -ENOENT;
 	host = isle_layer_open_host(layer);
 	/* Gone since, it is in nobody's way. */
-	if (host < 0 && ((host != -ENOENT && host != -ENOTDIR) || layer->kind == ISLE_LAYER_FILE))
+	if (host < 0 && (!isle_is_gone(host) || layer->kind == ISLE_LAYER_FILE))
 		return host;
 	return isle_layer_make(tx->isle, layer, host);
 }
@@ -229,7 +229,7 @@ static int is_restored(struct isle_transaction *tx, size_t i)
 	struct isle_spot upper;
 	int r = isle_spot_upper(tx, &tx->plan->actions[i], &upper);
 
-	return r == -ENOENT ? 0 : r < 0 ? r : object_at(upper.dir, upper.name, &tx->plan->actions[i].new);
+	return isle_is_gone(r) ? 0 : r < 0 ? r : object_at(upper.dir, upper.name, &tx->plan->actions[i].new);
 }
 
 /* All of a RESTORE: the link comes after the object. */

@@ -369,7 +369,7 @@ static int unpark(struct isle_transaction *tx, size_t i, bool *touches)
 		return r;
 	r = isle_spot_parking(tx, i, &parked);
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return isle_is_gone(r) ? 0 : r;
 	snprintf(emptied, sizeof(emptied), "%s.emptied", parked.buffer);
 	r = isle_look(parked.dir, parked.name, &st);
 	if (r > 0 && isle_same_object(&st, &action->old)) {

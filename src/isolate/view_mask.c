@@ -72,7 +72,7 @@ static int enter(int *from, int *to, const char *name)
 	int next = isle_walk(*from, name, O_PATH | O_DIRECTORY);
 
 	if (next < 0)
-		return next == -ENOENT || next == -ENOTDIR || next == -ELOOP ? 0 : next;
+		return isle_is_gone(next) ? 0 : next;
 	isle_cleanup_fd(from);
 	*from = next;
 	next = isle_walk(*to, name, O_PATH | O_DIRECTORY);

@@ -452,7 +452,7 @@ static int hide(const struct mounter *m, const struct isle_step *step)
 		return cover(m, target);
 	if (!step->owed && !step->named)
 		return step->optional ? 0 : target;
-	if (target != -ENOENT && target != -ENOTDIR && target != -ELOOP && target != -EACCES)
+	if (!isle_is_gone(target) && target != -EACCES)
 		return target;
 	if (!step->owed || (target == -EACCES && m->view->user))
 		return 0;

@@ -19,6 +19,7 @@
 
 #include "kernel.h"
 #include "nested.h"
+#include "path.h"
 
 enum { LINKS_MAX = 40, ATTEMPTS_MAX = 10000 };
 
@@ -471,6 +472,6 @@ int isle_guide_beyond(struct isle_guide *guide, const struct isle_call *call)
 
 bool isle_guide_is_missing(int r)
 {
-	return r == -ENODATA || r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EACCES || r == -ENAMETOOLONG ||
-	       r == -EPERM || r == -ESTALE || r == -EXDEV;
+	return r == -ENODATA || isle_is_gone(r) || r == -EACCES || r == -ENAMETOOLONG || r == -EPERM || r == -ESTALE ||
+	       r == -EXDEV;
 }
