@@ -19,19 +19,6 @@
 #include "store_internal.h"
 #include "talk.h"
 
-int isle_remove(struct isle_store *store, const struct isle *isle, struct isle_err *err)
-{
-	char trash[40];
-
-	snprintf(trash, sizeof(trash), "trash/%s", isle->id);
-	if (unlinkat(store->names, isle->name, 0) < 0 && errno != ENOENT)
-		return isle_err_errno(err, -errno, "cannot remove isle '%s'", isle->name);
-	int r = isle_renameat2(store->isles, isle->id, store->fd, trash, RENAME_NOREPLACE);
-	if (r < 0)
-		return isle_err_errno(err, r, "cannot remove isle '%s'", isle->name);
-	return 0;
-}
-
 /* Calls fn for each entry of dir/name but "." and "..". The first error ends it. */
 static int for_each_entry(int dir, const char *name, int (*fn)(int folder, const char *entry, void *data), void *data)
 {
@@ -42,6 +29,42 @@ static int for_each_entry(int dir, const char *name, int (*fn)(int folder, const
 	while ((e = isle_next_entry(stream, &r)) != NULL)
 		r = fn(dirfd(stream), e->d_name, data);
 	return r;
+}
+
+static int remove_name_of(int names, const char *name, void *data)
+{
+	const char *const *wanted = data;
+	char id[32];
+	ssize_t n = readlinkat(names, name, id, sizeof(id) - 1);
+
+	if (n != 16 || strncmp(id, *wanted, 16) != 0)
+		return 0;
+	return unlinkat(names, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Its name may be another by now, and the old one that of another isle. */
+static int remove_name(struct isle_store *store, const struct isle *isle)
+{
+	const char *id = isle->id;
+	char other[17];
+	auto_fd int lock = isle_name_lock(store);
+
+	if (lock < 0)
+		return lock;
+	if (isle_name_target(store, isle->name, other) >= 0 && strcmp(other, id) == 0)
+		return unlinkat(store->names, isle->name, 0) < 0 && errno != ENOENT ? -errno : 0;
+	return for_each_entry(store->fd, "names", remove_name_of, &id);
+}
+
+int isle_remove(struct isle_store *store, const struct isle *isle, struct isle_err *err)
+{
+	char trash[40];
+	int r = remove_name(store, isle);
+
+	snprintf(trash, sizeof(trash), "trash/%s", isle->id);
+	if (r >= 0)
+		r = isle_renameat2(store->isles, isle->id, store->fd, trash, RENAME_NOREPLACE);
+	return r < 0 ? isle_err_errno(err, r, "cannot remove isle '%s'", isle->name) : 0;
 }
 
 /* Layers of a removed isle that lie in places on other file systems. */
@@ -140,10 +163,31 @@ static int sweep_shadow(int folder, const char *entry, void *data)
 	return isle_remove_tree(folder, entry);
 }
 
+/* A name that leads to no isle: one was renamed while an earlier version removed it. */
+static int sweep_name(int folder, const char *entry, void *data)
+{
+	struct gc *gc = data;
+	char id[17];
+	struct stat st;
+
+	if (isle_name_target(gc->store, entry, id) < 0 ||
+	    fstatat(gc->store->isles, id, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+		return 0;
+	return unlinkat(folder, entry, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int collect_names(struct gc *gc)
+{
+	auto_fd int lock = isle_name_lock(gc->store);
+	int r = lock < 0 ? lock : for_each_entry(gc->store->fd, "names", sweep_name, gc);
+
+	return r < 0 ? r : for_each_entry(gc->store->fd, "names", collect_id, &gc->named);
+}
+
 int isle_store_gc(struct isle_store *store, struct isle_err *err)
 {
 	struct gc gc = {.store = store};
-	int r = for_each_entry(store->fd, "names", collect_id, &gc.named);
+	int r = collect_names(&gc);
 
 	if (r >= 0)
 		r = for_each_entry(store->fd, "isles", sweep_isle, &gc);

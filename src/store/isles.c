@@ -158,7 +158,19 @@ int isle_create(struct isle_store *store, const char *name, struct isle **ret_is
 	return open_isle(store, id, buffer, ret_isle, err);
 }
 
-static int read_id(struct isle_store *store, const char *name, char id[17])
+int isle_name_lock(const struct isle_store *store)
+{
+	auto_fd int fd = openat(store->names, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fd_take(&fd);
+}
+
+int isle_name_target(const struct isle_store *store, const char *name, char id[17])
 {
 	char target[32];
 	ssize_t n = readlinkat(store->names, name, target, sizeof(target) - 1);
@@ -178,7 +190,7 @@ int isle_find_exact(struct isle_store *store, const char *name, struct isle **re
 
 	if (!isle_name_valid(name))
 		return -ENOENT;
-	int r = read_id(store, name, id);
+	int r = isle_name_target(store, name, id);
 	if (r == -ENOENT)
 		return r;
 	if (r < 0)
@@ -194,8 +206,11 @@ static int compare_entries(const void *a, const void *b)
 static int add_entry(struct isle_store *store, const char *name, struct isle_entries *entries, size_t *room)
 {
 	struct isle_entry entry = {0};
-	int r = read_id(store, name, entry.id);
+	struct stat st;
+	int r = isle_name_target(store, name, entry.id);
 
+	if (r >= 0 && fstatat(store->isles, entry.id, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
 	if (r == -ENOENT || r == -EINVAL || r == -EUCLEAN) /* removed meanwhile, or not ours */
 		return 0;
 	if (r < 0)
@@ -305,7 +320,8 @@ int isle_rename(struct isle_store *store, const char *name, const char *new_name
 		isle_err_hint(err, "use up to 64 letters, digits and ._+@-, not starting with '-' or '.'");
 		return -EINVAL;
 	}
-	int r = isle_renameat2(store->names, name, store->names, new_name, RENAME_NOREPLACE);
+	auto_fd int lock = isle_name_lock(store);
+	int r = lock < 0 ? lock : isle_renameat2(store->names, name, store->names, new_name, RENAME_NOREPLACE);
 	if (r == -EEXIST)
 		return isle_err_text(err, r, "there is an isle '%s' already", new_name);
 	if (r < 0)
