@@ -135,16 +135,6 @@ void isle_changes_done(struct isle_changes *changes)
 	*changes = ISLE_CHANGES_INIT;
 }
 
-const char *isle_layer_below(const struct isle_layer *layer, const char *path)
-{
-	size_t skip = strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path);
-
-	path += skip;
-	while (*path == '/')
-		path++;
-	return path;
-}
-
 /* The directory of the last component of a path below root. */
 static int open_parent(int root, const char *path, const char **ret_name)
 {

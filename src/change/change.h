@@ -79,7 +79,8 @@ struct isle_change {
 	char *path;	/* absolute host path */
 	char *from;	/* where its counterpart is on the host now, when that is not path: the old place of a RENAME,
 			 * and for what lies in a renamed directory the place in the old one. Else NULL */
-	char *data;	/* metacopy: the host path that has the data, when that is neither from nor path; else NULL */
+	char *data; /* metacopy: the host path that has the data, when that is neither from nor path. CREATE: the path
+		     * where the host has what it was copied from, and the isle something else. Else NULL */
 	const char *upper; /* its path below the layer's upper directory, the end of path, "" for the root; NULL for
 			    * FILE layers. Of a delete: the whiteout, or NULL when an opaque directory above hides it */
 	bool metacopy;	   /* upper holds metadata only, the data are still the host's at isle_change_data() */

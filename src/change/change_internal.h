@@ -114,8 +114,6 @@ bool isle_later(const struct statx_timestamp *a, const struct statx_timestamp *b
 /* --- change.c ----------------------------------------------------------------------------------------------------- */
 
 void isle_change_done(struct isle_change *change);
-/* Path below the layer's root: "" for the root itself. */
-const char *isle_layer_below(const struct isle_layer *layer, const char *path);
 
 /* --- rights.c ----------------------------------------------------------------------------------------------------- */
 

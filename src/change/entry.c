@@ -118,7 +118,7 @@ static int compare_sides(struct isle_scan *scan, struct isle_seen *seen, unsigne
 /* What vanished while we looked is no failure: the next scan sees how it ended. */
 static int vanished(int r)
 {
-	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
+	return isle_is_gone(r) ? 0 : r;
 }
 
 /* Not copied up, and the host's is younger: both made one of this name. */
@@ -133,7 +133,7 @@ static bool is_another(struct isle_scan *scan, const struct isle_seen *seen)
 {
 	int host = isle_scan_top(scan)->host;
 
-	if (!S_ISREG(seen->st.stx_mode) || scan->layer->user || !isle_handle_exists(host, seen->name))
+	if (scan->layer->user || !isle_handle_exists(host, seen->name))
 		return false;
 	return !isle_handle_is(host, seen->name, &seen->notes.handle);
 }
@@ -141,6 +141,7 @@ static bool is_another(struct isle_scan *scan, const struct isle_seen *seen)
 static int same_type(struct isle_scan *scan, struct isle_seen *seen)
 {
 	unsigned diff = 0;
+	bool another = false;
 	ssize_t i;
 	int r = compare_sides(scan, seen, &diff);
 
@@ -148,11 +149,16 @@ static int same_type(struct isle_scan *scan, struct isle_seen *seen)
 		return vanished(r);
 	if (diff & ISLE_META_TYPE)
 		return 0;
+	if (seen->host.stx_nlink > 1 || seen->st.stx_nlink > 1)
+		another = is_another(scan, seen);
+	/* One that is alike is a change where the other names of the host's do not come along. */
+	if (another && !isle_later(&seen->host.stx_ctime, &seen->base))
+		diff |= ISLE_DIFF_CONTENT;
 	i = add_difference(scan, seen, diff);
 	if (i >= 0 && both_made(scan, seen))
 		scan->changes.list[i].kind = ISLE_CREATE;
-	if (i >= 0 && seen->host.stx_nlink > 1)
-		scan->changes.list[i].another = is_another(scan, seen);
+	if (i >= 0)
+		scan->changes.list[i].another = another;
 	return i < ISLE_NO_CHANGE ? (int)i : 0;
 }
 
@@ -404,7 +410,7 @@ ssize_t isle_scan_metacopy(struct isle_scan *scan, const struct isle_seen *seen)
 	if (target) {
 		r = host_stat(scan, target, &there);
 		/* What the host has removed is told as a change of what was relied on. */
-		if (r < 0 && r != -ENOENT && r != -ENOTDIR) {
+		if (r < 0 && !isle_is_gone(r)) {
 			free(target);
 			target = NULL;
 		}
@@ -444,25 +450,33 @@ static bool is_name_of(struct isle_scan *scan, const char *target, const struct 
 	       there.stx_dev_minor == seen->host.stx_dev_minor;
 }
 
-/* A file whose data are those of another host file has been renamed onto this one. */
-static int renamed_onto(struct isle_scan *scan, const struct isle_seen *seen, bool *ret_done)
+/* A file whose data are those of another host file has been renamed onto this one. *ret_name: not so, the layer has the
+ * data by another name of the same file. */
+static int renamed_onto(struct isle_scan *scan, const struct isle_seen *seen, bool *ret_done, char **ret_name)
 {
 	auto_free char *target = NULL;
 	ssize_t i;
 	int r = isle_scan_redirect(scan, &seen->notes, &target);
 
-	if (r < 0 || !target || strcmp(target, scan->host.data) == 0 || is_name_of(scan, target, seen))
+	if (r < 0 || !target || strcmp(target, scan->host.data) == 0)
 		return r;
+	if (is_name_of(scan, target, seen)) {
+		*ret_name = ptr_take(&target);
+		return 0;
+	}
 	*ret_done = true;
 	i = isle_scan_metacopy(scan, seen);
 	if (i < 0)
 		return (int)i;
 	scan->changes.list[i].diff = ISLE_DIFF_CONTENT;
+	scan->changes.list[i].another = seen->host.stx_nlink > 1;
 	return 0;
 }
 
 static int file(struct isle_scan *scan, struct isle_seen *seen)
 {
+	auto_free char *name = NULL;
+	size_t count = scan->changes.count;
 	bool done = false;
 	int r;
 
@@ -471,11 +485,14 @@ static int file(struct isle_scan *scan, struct isle_seen *seen)
 	if ((seen->st.stx_mode ^ seen->host.stx_mode) & S_IFMT)
 		return replaced(scan, seen);
 	if (seen->notes.metacopy) {
-		r = renamed_onto(scan, seen, &done);
+		r = renamed_onto(scan, seen, &done, &name);
 		if (r < 0 || done)
 			return r;
 	}
-	return same_type(scan, seen);
+	r = same_type(scan, seen);
+	if (r >= 0 && scan->changes.count > count)
+		scan->changes.list[count].data = ptr_take(&name);
+	return r;
 }
 
 static int whiteout(struct isle_scan *scan, struct isle_seen *seen)
@@ -500,7 +517,7 @@ static int look_at_host(struct isle_scan *scan, struct isle_seen *seen)
 	seen->on_host = r >= 0;
 	if (seen->on_host)
 		return isle_scan_met(scan, seen);
-	return r >= 0 || r == -ENOENT || r == -ENOTDIR || r == -EACCES ? 0 : r;
+	return r >= 0 || isle_is_gone(r) || r == -EACCES ? 0 : r;
 }
 
 /* Another layer shows here, so this one has nothing to say. */

@@ -64,11 +64,14 @@ static int differs(int index, const char *name, const struct statx *st, const st
 static int add(struct isle_orphans *orphans, int host, const struct statx *now)
 {
 	struct isle_orphan *list = reallocarray(orphans->list, orphans->count + 1, sizeof(*list));
+	struct isle_stat st;
 
 	if (!list)
 		return -ENOMEM;
 	orphans->list = list;
-	list[orphans->count++] = (struct isle_orphan){.ino = now->stx_ino, .path = name_of(host, now)};
+	isle_stat_from(now, &st);
+	list[orphans->count++] = (struct isle_orphan){
+		.dev = st.dev, .ino = st.ino, .nlink = st.nlink, .path = name_of(host, now)};
 	return 0;
 }
 

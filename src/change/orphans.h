@@ -11,8 +11,9 @@
 #include "store.h"
 
 struct isle_orphan {
-	uint64_t ino; /* of the host's file */
-	char *path;   /* a name that the host has it by; NULL: not known */
+	uint64_t dev, ino; /* of the host's file */
+	unsigned nlink;	   /* its names on the host, those that are kept for undo included */
+	char *path;	   /* a name that the host has it by; NULL: not known */
 };
 
 struct isle_orphans {

@@ -38,6 +38,13 @@ struct parent {
 	int fd;
 };
 
+/* A DELETE that comes to the list: what the host has at the path of a change that turned out to be a rename to there.
+ */
+struct displaced {
+	struct isle_change change;
+	size_t by; /* that change */
+};
+
 struct pairing {
 	const struct isle *isle;
 	const struct isle_layers *layers;
@@ -45,10 +52,13 @@ struct pairing {
 	struct isle_candidate *infos;
 	const struct isle_met *met;
 	struct isle_gone *gone;
-	struct isle_change *displaced; /* DELETEs that come to the list */
+	struct isle_gone covered; /* what the host has at the path of a change that has something else there */
+	bool has_covered;	  /* it was gathered */
+	struct displaced *displaced;
 	size_t displaced_count, displaced_room;
 	size_t count;
 	bool *drop;
+	bool *taken; /* per change: what the host has at its path is what another change has elsewhere */
 	struct index by_path, by_data;
 	struct parent parents[2]; /* before, after */
 	uint64_t budget;
@@ -208,14 +218,20 @@ static int at_parent(struct pairing *p, const struct isle_change *change, enum i
 }
 
 /* All but the data. */
-static int compare_metadata(struct pairing *p, const struct isle_change *made, unsigned *ret_diff)
+static int compare_moved(struct pairing *p, const struct isle_change *made, const struct isle_change *old,
+			 unsigned *ret_diff)
 {
 	struct isle_object upper, host;
 	int r = at_parent(p, made, ISLE_AFTER, &upper);
 
 	if (r >= 0)
-		r = at_parent(p, made, ISLE_BEFORE, &host);
+		r = at_parent(p, old, ISLE_BEFORE, &host);
 	return r < 0 ? r : isle_compare(upper, host, ISLE_COMPARE_NO_DATA, ret_diff);
+}
+
+static int compare_metadata(struct pairing *p, const struct isle_change *made, unsigned *ret_diff)
+{
+	return compare_moved(p, made, made, ret_diff);
 }
 
 /* --- 1 --- */
@@ -251,7 +267,17 @@ static bool host_handle(const struct pairing *p, const struct isle_gone_name *na
 	return fd >= 0 && isle_handle_is(fd, "", handle);
 }
 
-static int add_deleted(struct pairing *p)
+/* What the host has at this path is not there any more in the isle. Something else that has come there does not say
+ * where it went; that is of interest for files with several names. */
+static bool is_vacated(const struct isle_change *change)
+{
+	if (change->before.mode == 0 || S_ISDIR(change->before.mode))
+		return false;
+	return change->kind == ISLE_DELETE ||
+	       (change->before.nlink > 1 && (change->kind == ISLE_REPLACE || change->another));
+}
+
+static int add_vacated(struct pairing *p)
 {
 	int r = 0;
 
@@ -260,7 +286,7 @@ static int add_deleted(struct pairing *p)
 	for (size_t i = 0; i < p->count && r >= 0; i++) {
 		const struct isle_change *change = &p->changes[i];
 
-		if (change->kind == ISLE_DELETE && !p->infos[i].inside && S_ISREG(change->before.mode))
+		if (is_vacated(change) && (change->kind != ISLE_DELETE || !p->infos[i].inside))
 			r = isle_gone_add(p->gone, change->layer, isle_change_host(change), &change->before,
 					  (ssize_t)i);
 	}
@@ -280,26 +306,30 @@ static struct isle_gone_name *find_by_handle(struct pairing *p, const struct isl
 	    (made->kind != ISLE_CREATE && made->before.ino == ino))
 		return NULL;
 	while ((name = isle_gone_next(p->gone, made->layer, ino, links)))
-		if ((name->change < 0 || !p->drop[name->change]) && host_handle(p, name, handle))
-			return name;
+		if (name->change < 0 ||
+		    (!p->drop[name->change] && (links > 1 || p->changes[name->change].kind == ISLE_DELETE)))
+			if (host_handle(p, name, handle))
+				return name;
 	return NULL;
 }
 
 /* What the host has at the new name goes. */
 static int add_displaced(struct pairing *p, struct isle_change *made)
 {
+	struct displaced *list;
 	struct isle_change *gone;
 
 	if (p->displaced_count == p->displaced_room) {
 		size_t room = p->displaced_room ? p->displaced_room * 2 : 16;
 
-		gone = reallocarray(p->displaced, room, sizeof(*gone));
-		if (!gone)
+		list = reallocarray(p->displaced, room, sizeof(*list));
+		if (!list)
 			return -ENOMEM;
-		p->displaced = gone;
+		p->displaced = list;
 		p->displaced_room = room;
 	}
-	gone = &p->displaced[p->displaced_count];
+	p->displaced[p->displaced_count].by = (size_t)(made - p->changes);
+	gone = &p->displaced[p->displaced_count].change;
 	*gone = (struct isle_change){.kind = ISLE_DELETE, .layer = made->layer, .moved = made->moved};
 	gone->path = strdup(made->path);
 	if (!gone->path)
@@ -319,39 +349,79 @@ static bool is_linked(const struct pairing *p, size_t i)
 {
 	const struct isle_change *change = &p->changes[i];
 
-	return p->infos[i].handle && S_ISREG(change->after.mode) && change->after.nlink > 1 &&
+	return p->infos[i].handle && !S_ISDIR(change->after.mode) && change->after.nlink > 1 &&
 	       !p->layers->list[change->layer].user &&
 	       (change->kind == ISLE_CREATE || change->kind == ISLE_MODIFY || change->kind == ISLE_REPLACE ||
 		change->kind == ISLE_METADATA);
 }
 
+static void compare_pair(struct pairing *p, const struct isle_change *made, const struct isle_change *old,
+			 unsigned *ret_diff)
+{
+	bool data = S_ISREG(made->after.mode) && !made->metacopy;
+	int r = data ? compare_files(p, made, old, ret_diff) : compare_moved(p, made, old, ret_diff);
+
+	if (r < 0) /* gone meanwhile: the step will see it */
+		*ret_diff = stat_diff(&made->after, &old->before) | (data ? ISLE_DIFF_CONTENT : 0);
+}
+
 static int pair_linked(struct pairing *p, struct isle_change *made, const struct isle_candidate *info)
 {
 	const struct isle_gone_name *name = find_by_handle(p, made, info->handle, 2);
-	struct isle_change *deleted;
+	struct isle_change *old;
 	unsigned diff = 0;
-	int r = 0;
 
 	if (!name)
 		return 0;
-	if (made->before.mode != 0)
-		r = add_displaced(p, made);
+	/* What is at the new name goes, unless it is somewhere else in the isle. */
+	if (made->before.mode != 0 && add_displaced(p, made) < 0)
+		return -ENOMEM;
 	free(made->from);
 	made->from = strdup(name->path);
-	if (r < 0 || !made->from)
+	if (!made->from)
 		return -ENOMEM;
-	free(made->data);
-	made->data = NULL;
+	/* Where the layer has its data from stays of interest: what moves that has to take this along. */
+	if (made->data && strcmp(made->data, made->from) == 0) {
+		free(made->data);
+		made->data = NULL;
+	}
 	made->another = made->brief = false;
 	made->bytes = made->after.size;
 	made->entries = 0;
-	deleted = name->change < 0 ? NULL : &p->changes[name->change];
+	old = name->change < 0 ? NULL : &p->changes[name->change];
+	if (old)
+		p->taken[name->change] = true;
 	made->before = name->st;
-	if ((made->metacopy ? compare_metadata(p, made, &diff) : compare_files(p, made, made, &diff)) < 0)
-		diff = stat_diff(&made->after, &made->before) | (made->metacopy ? 0 : ISLE_DIFF_CONTENT);
-	make_rename(p, made, deleted, diff);
+	compare_pair(p, made, made, &diff);
+	make_rename(p, made, old && old->kind == ISLE_DELETE ? old : NULL, diff);
 	made->moved = isle_later(&made->before.ctime, &made->base) ? ISLE_MOVED_CHANGED : ISLE_MOVED_NO;
 	return 0;
+}
+
+/* What came to a name whose file is another change's now is new there. */
+static void make_new(struct isle_change *change, struct isle_candidate *info)
+{
+	info->host_quiet = true; /* it was the isle that took the other one away */
+	change->kind = ISLE_CREATE;
+	change->before = (struct isle_stat){0};
+	change->moved = ISLE_MOVED_NO;
+	change->diff = 0;
+	change->another = change->brief = false;
+	free(change->from);
+	change->from = NULL;
+}
+
+static int pair_all_linked(struct pairing *p)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < p->count; i++)
+		if (is_linked(p, i))
+			r = pair_linked(p, &p->changes[i], &p->infos[i]);
+	for (size_t i = 0; r >= 0 && i < p->count; i++)
+		if (p->taken[i] && p->changes[i].kind != ISLE_DELETE && p->changes[i].kind != ISLE_RENAME)
+			make_new(&p->changes[i], &p->infos[i]);
+	return r;
 }
 
 /* --- 3 --- */
@@ -416,16 +486,67 @@ static struct isle_change *find_by_data(struct pairing *p, const struct isle_cha
 static int pair_file(struct pairing *p, struct isle_change *made, const struct isle_candidate *info, bool within)
 {
 	struct isle_gone_name *name = info->handle && within ? find_by_handle(p, made, info->handle, 0) : NULL;
-	struct isle_change *deleted = name && name->change >= 0 ? &p->changes[name->change] : NULL;
+	struct isle_change *deleted = NULL;
 	unsigned diff = 0;
 
-	if (deleted && compare_files(p, made, deleted, &diff) < 0)
-		diff = stat_diff(&made->after, &deleted->before) | ISLE_DIFF_CONTENT;
-	if (!deleted && made->after.size > 0)
+	if (name) {
+		free(made->from);
+		made->from = strdup(name->path);
+		if (!made->from)
+			return -ENOMEM;
+		made->before = name->st;
+		compare_pair(p, made, made, &diff);
+		make_rename(p, made, name->change < 0 ? NULL : &p->changes[name->change], diff);
+		made->moved = isle_later(&made->before.ctime, &made->base) ? ISLE_MOVED_CHANGED : ISLE_MOVED_NO;
+		return 0;
+	}
+	if (S_ISREG(made->after.mode) && made->after.size > 0)
 		deleted = find_by_data(p, made, within, &diff);
 	if (deleted)
 		make_rename(p, made, deleted, diff);
 	return 0;
+}
+
+/* --- moved away from where something else is now --- */
+
+static int gather_covered(struct pairing *p)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->count && r >= 0; i++) {
+		const struct isle_change *change = &p->changes[i];
+
+		if ((change->kind == ISLE_MODIFY || change->kind == ISLE_REPLACE) && change->before.mode != 0 &&
+		    !S_ISDIR(change->before.mode))
+			r = isle_gone_add(&p->covered, change->layer, change->path, &change->before, (ssize_t)i);
+	}
+	isle_gone_sort(&p->covered);
+	p->has_covered = true;
+	return r;
+}
+
+/* A copied file, whose original is to be taken away by another change of the list. They belong together: once that is
+ * done, nobody could tell who did it. */
+static int tie_to_covered(struct pairing *p, struct isle_change *made, const struct isle_candidate *info)
+{
+	auto_fd int root = isle_layer_open_host(&p->layers->list[made->layer]);
+	struct isle_gone_name *name;
+	uint64_t ino;
+	int r = 0;
+
+	if (root < 0 || !isle_handle_alive(root, info->handle, &ino) || ino == 0)
+		return 0;
+	if (!p->has_covered)
+		r = gather_covered(p);
+	name = r < 0 ? NULL : isle_gone_next(&p->covered, made->layer, ino, 0);
+	if (name && p->changes[name->change].after.ino == made->after.ino)
+		name = NULL;
+	if (r >= 0 && !name && info->inside) /* of a new directory: it was not looked for among what was deleted */
+		name = isle_gone_next(p->gone, made->layer, ino, 0);
+	if (!name)
+		return r;
+	made->data = strdup(name->path);
+	return made->data ? 0 : -ENOMEM;
 }
 
 /* --- what is left --- */
@@ -481,17 +602,22 @@ static bool is_new_object(const struct isle_change *change, const struct isle_ca
 
 static bool is_new_file(const struct pairing *p, size_t i)
 {
-	return is_new_object(&p->changes[i], &p->infos[i]) && S_ISREG(p->changes[i].after.mode) &&
-	       !p->changes[i].metacopy;
+	return is_new_object(&p->changes[i], &p->infos[i]) && !p->changes[i].metacopy;
+}
+
+static bool may_be_tied(const struct pairing *p, size_t i)
+{
+	const struct isle_change *change = &p->changes[i];
+
+	return change->kind == ISLE_CREATE && !S_ISDIR(change->after.mode) && change->moved == ISLE_MOVED_NO &&
+	       !change->metacopy && !change->data && p->infos[i].handle;
 }
 
 static int pair_all(struct pairing *p)
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < p->count; i++)
-		if (is_linked(p, i))
-			r = pair_linked(p, &p->changes[i], &p->infos[i]);
+	r = pair_all_linked(p);
 	for (size_t i = 0; r >= 0 && i < p->count; i++)
 		if (is_new_object(&p->changes[i], &p->infos[i]) && p->changes[i].metacopy && p->changes[i].data)
 			r = pair_metacopy(p, &p->changes[i], &p->infos[i]);
@@ -501,6 +627,9 @@ static int pair_all(struct pairing *p)
 	for (size_t i = 0; r >= 0 && i < p->count; i++)
 		if (is_new_file(p, i) && p->infos[i].origin && !p->changes[i].link_group)
 			r = pair_file(p, &p->changes[i], &p->infos[i], false);
+	for (size_t i = 0; r >= 0 && i < p->count; i++)
+		if (may_be_tied(p, i))
+			r = tie_to_covered(p, &p->changes[i], &p->infos[i]);
 	for (size_t i = 0; r >= 0 && i < p->count; i++) {
 		struct isle_change *change = &p->changes[i];
 
@@ -534,9 +663,14 @@ static int append_displaced(struct pairing *p, struct isle_changes *changes)
 	if (!list)
 		return -ENOMEM;
 	changes->list = list;
-	memcpy(list + changes->count, p->displaced, p->displaced_count * sizeof(*list));
-	changes->count += p->displaced_count;
-	p->displaced_count = 0;
+	for (size_t i = 0; i < p->displaced_count; i++) {
+		struct displaced *displaced = &p->displaced[i];
+
+		if (p->taken[displaced->by])
+			continue;
+		list[changes->count++] = displaced->change;
+		displaced->change = (struct isle_change){0};
+	}
 	return 0;
 }
 
@@ -557,12 +691,13 @@ int isle_renames_settle(const struct isle *isle, const struct isle_layers *layer
 
 	if (met->count > 1)
 		qsort(met->list, met->count, sizeof(*met->list), compare_inodes);
-	p.drop = calloc(p.count ? p.count : 1, sizeof(*p.drop));
-	r = p.drop ? build_index(&p, &p.by_path, false, compare_by_path) : -ENOMEM;
+	p.drop = calloc(p.count + 1, sizeof(*p.drop));
+	p.taken = calloc(p.count + 1, sizeof(*p.taken));
+	r = p.drop && p.taken ? build_index(&p, &p.by_path, false, compare_by_path) : -ENOMEM;
 	if (r >= 0)
 		r = build_index(&p, &p.by_data, true, compare_by_data);
 	if (r >= 0)
-		r = add_deleted(&p);
+		r = add_vacated(&p);
 	if (r >= 0)
 		r = pair_all(&p);
 	if (r >= 0)
@@ -570,11 +705,13 @@ int isle_renames_settle(const struct isle *isle, const struct isle_layers *layer
 	if (r >= 0 && p.displaced_count > 0)
 		r = append_displaced(&p, changes);
 	for (size_t i = 0; i < p.displaced_count; i++)
-		isle_change_done(&p.displaced[i]);
+		isle_change_done(&p.displaced[i].change);
 	free(p.displaced);
 	parent_done(&p.parents[0]);
 	parent_done(&p.parents[1]);
+	isle_gone_done(&p.covered);
 	free(p.drop);
+	free(p.taken);
 	free(p.by_path.list);
 	free(p.by_data.list);
 	return r;

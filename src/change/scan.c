@@ -105,10 +105,11 @@ static void set_sides(struct isle_scan *scan, struct isle_change *change, const 
 static int set_info(struct isle_candidate *info, enum isle_change_kind kind, const struct isle_seen *seen)
 {
 	const struct isle_upper *notes = &seen->notes;
-	bool several = S_ISREG(seen->st.stx_mode) && seen->st.stx_nlink > 1;
+	bool several = !S_ISDIR(seen->st.stx_mode) &&
+		       (seen->st.stx_nlink > 1 || (seen->on_host && seen->host.stx_nlink > 1));
 
 	info->origin = notes->origin;
-	if ((kind != ISLE_CREATE && !several) || notes->handle.size == 0)
+	if ((kind != ISLE_CREATE && kind != ISLE_REPLACE && !several) || notes->handle.size == 0)
 		return 0;
 	info->handle = malloc(sizeof(*info->handle));
 	if (!info->handle)
@@ -146,7 +147,7 @@ int isle_scan_met(struct isle_scan *scan, const struct isle_seen *seen)
 		return 0;
 	if (!scan->layer->user)
 		return isle_met_add(&scan->met, seen->host.stx_ino);
-	return S_ISREG(seen->st.stx_mode) && seen->st.stx_nlink > 1 ? isle_met_add(&scan->met, seen->st.stx_ino) : 0;
+	return !S_ISDIR(seen->st.stx_mode) && seen->st.stx_nlink > 1 ? isle_met_add(&scan->met, seen->st.stx_ino) : 0;
 }
 
 /* --- frames --- */
@@ -310,7 +311,7 @@ static int enter_host(struct isle_scan *scan, struct isle_frame *frame, const ch
 /* A tree that changes under us (the isle may be live), or that may not be read, ends there; all else is a failure. */
 static bool is_harmless(int r)
 {
-	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EACCES || r == -ESTALE || r == -EBADF;
+	return isle_is_gone(r) || r == -EACCES || r == -ESTALE || r == -EBADF;
 }
 
 static void note_unseen(struct isle_scan *scan)
@@ -490,7 +491,7 @@ static int step(struct isle_scan *scan)
 static int open_layer(struct isle_scan *scan)
 {
 	scan->host_root = isle_layer_open_host(scan->layer);
-	if (scan->host_root < 0 && scan->host_root != -ENOENT && scan->host_root != -ENOTDIR)
+	if (scan->host_root < 0 && !isle_is_gone(scan->host_root))
 		return scan->host_root;
 	if (scan->layer->kind == ISLE_LAYER_FILE)
 		return 0;

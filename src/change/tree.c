@@ -6,7 +6,9 @@
  * of the host is never followed into another file system: what is mounted there is not the isle's to delete. The
  * youngest change time in a deleted tree tells whether the host went on working in it.
  */
+#include "digest.h"
 #include "kernel.h"
+#include "path.h"
 #include "scan_internal.h"
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +21,7 @@ static uint64_t device(const struct statx *st)
 
 static int vanished(int r)
 {
-	return r == -ENOENT || r == -ENOTDIR || r == -EACCES ? 0 : r;
+	return isle_is_gone(r) || r == -EACCES ? 0 : r;
 }
 
 static void count(struct isle_sums *sums, const struct statx *st)
@@ -37,6 +39,22 @@ static void add_up(struct isle_sums *to, const struct isle_sums *sums)
 	to->tree |= sums->tree;
 	if (isle_later(&sums->newest, &to->newest))
 		to->newest = sums->newest;
+}
+
+/* Of a directory, whose ctime says nothing. One that cannot be read is told as one that has none. */
+static void see_attributes(struct isle_frame *frame, const char *name)
+{
+	auto_meta struct isle_meta meta = ISLE_META_INIT;
+
+	if (isle_meta_read(frame->upper, name, &meta) < 0)
+		return;
+	for (size_t i = 0; i < meta.xattr_count; i++) {
+		const struct isle_xattr *one = &meta.xattrs[i];
+
+		isle_sha256_add(&frame->inside, one->name, strlen(one->name) + 1);
+		isle_digest_number(&frame->inside, one->size);
+		isle_sha256_add(&frame->inside, one->value, one->size);
+	}
 }
 
 /* What tells this state of an object from every other that it was in: whatever is done to a file moves its ctime. Not
@@ -62,6 +80,8 @@ static void see_inside(const struct isle_scan *scan, struct isle_frame *frame, c
 		all.numbers[4] = (uint64_t)st->stx_rdev_major << 32 | st->stx_rdev_minor;
 	memcpy(all.name, seen->name, length + 1);
 	isle_sha256_add(&frame->inside, &all, sizeof(all.numbers) + length + 1);
+	if (directory && !seen->notes.plain)
+		see_attributes(frame, seen->name);
 }
 
 static void end_inside(const struct isle_scan *scan, struct isle_frame *frame, struct isle_change *change,
@@ -196,12 +216,12 @@ int isle_scan_delete(struct isle_scan *scan, const struct isle_seen *seen, const
 	return S_ISDIR(seen->host.stx_mode) ? isle_scan_push(scan, &options) : 0;
 }
 
-/* One of several names of a file went with its directory. */
+/* A name of a file went with its directory: the file may have been moved out of it before, or have other names. */
 static int add_gone(struct isle_scan *scan, const struct isle_seen *seen, ssize_t change)
 {
 	struct isle_stat st;
 
-	if (scan->layer->user || !S_ISREG(seen->host.stx_mode) || seen->host.stx_nlink < 2)
+	if (scan->layer->user || S_ISDIR(seen->host.stx_mode))
 		return 0;
 	isle_stat_from(&seen->host, &st);
 	return isle_gone_add(&scan->gone, scan->layer->number, scan->host.data, &st, change);

@@ -11,7 +11,7 @@
 #include "criteria.h"
 #include "found.h"
 #include "kernel.h"
-#include "orphans.h"
+#include "other_names.h"
 #include "path.h"
 #include "quote.h"
 #include "rules.h"
@@ -395,42 +395,6 @@ static int decide(struct isle_builder *b)
 	return stop;
 }
 
-static bool is_chosen_file(const struct isle_builder *b, uint64_t ino)
-{
-	for (size_t i = 0; i < b->changes.count; i++)
-		if (b->choice.chosen[i] && b->changes.list[i].before.ino == ino &&
-		    S_ISREG(b->changes.list[i].before.mode))
-			return true;
-	return false;
-}
-
-static int refuse_orphan(const struct isle_builder *b, const struct isle_orphan *orphan)
-{
-	static const char why[] = "a change that is not on the list: another name of the file made it, which is gone";
-
-	if (orphan->path) {
-		isle_err_hint(b->err, "put it on the list: isle run -n %s -- touch -c %s", b->isle->name,
-			      isle_quote(orphan->path));
-		return isle_err_text(b->err, -EMLINK, "%s shows %s", isle_quote(orphan->path), why);
-	}
-	isle_err_hint(b->err, "'find / -xdev -inum %" PRIu64 "' names them; then isle run -n %s -- touch -c NAME",
-		      orphan->ino, b->isle->name);
-	return isle_err_text(b->err, -EMLINK, "some names of a file show %s", why);
-}
-
-/* What the list of changes does not have would be lost. */
-static int check_orphans(const struct isle_builder *b)
-{
-	auto_orphans struct isle_orphans orphans = ISLE_ORPHANS_INIT;
-	bool whole = takes_all(b);
-	int r = b->changes.count == 0 ? 0 : isle_orphans_find(b->isle, &b->layers, &orphans, b->err);
-
-	for (size_t i = 0; i < orphans.count && r >= 0; i++)
-		if (whole || is_chosen_file(b, orphans.list[i].ino))
-			r = refuse_orphan(b, &orphans.list[i]);
-	return r;
-}
-
 /* 1: conflicts stand against it. */
 static int build_once(struct isle_builder *b)
 {
@@ -456,11 +420,13 @@ static int build_once(struct isle_builder *b)
 		b->result->outcome = ISLE_OUTCOME_CONFLICT;
 	if (stop && !(b->options->flags & ISLE_COMMIT_LIST))
 		return 1;
-	r = check_orphans(b);
+	r = isle_other_names_check(b, takes_all(b));
 	if (r >= 0)
 		r = part_names(b);
 	if (r >= 0)
 		r = emit_all(b);
+	if (r >= 0 && !b->need_all)
+		r = isle_unchanged_leave(b);
 	return r < 0 ? r : stop;
 }
 

@@ -30,7 +30,7 @@ struct isle_composition {
 
 /* See unchanged.h. */
 struct isle_unchanged {
-	struct isle_map paths; /* layer and upper inode -> the path of the view, heap */
+	struct isle_map names; /* layer and upper inode -> its names in the view, heap */
 	unsigned char *looked; /* per layer */
 };
 
@@ -77,6 +77,9 @@ int isle_conflicts(struct isle_builder *b) isle_must_check;
 
 /* Whether the layer's parking and the host do not share a mount; < 0: that cannot be told. */
 int isle_builder_is_cross(struct isle_builder *b, unsigned layer) isle_must_check;
+
+/* The name in the index of the link to the upper object of a change; heap, NULL: there is none. */
+int isle_builder_index(struct isle_builder *b, const struct isle_change *change, char **ret_name) isle_must_check;
 
 /* The host's directory of an absolute path, and the layer's of a path below its upper. Borrowed. */
 int isle_builder_upper(struct isle_builder *b, unsigned layer, const char *path, const char **ret_name) isle_must_check;

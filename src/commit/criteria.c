@@ -24,6 +24,7 @@
 #include "io.h"
 #include "kernel.h"
 #include "names.h"
+#include "path.h"
 #include "reads.h"
 
 static const char *const criteria_names[] = {"", "aec", "lookup", "write", "none"};
@@ -338,7 +339,7 @@ static int look(struct place *place, const char *path, struct isle_stat *ret_now
 	}
 	*ret_now = (struct isle_stat){0};
 	r = isle_statx(dir, name, &st);
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+	if (isle_is_gone(r))
 		return 0;
 	if (r < 0)
 		return r;
@@ -363,7 +364,7 @@ static bool same_ctime(const struct isle_builder *b, const struct isle_identity 
  * settled. That commit has looked at what was read till then. */
 static bool changed_by_us(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)
 {
-	return S_ISREG(now->mode) && then->ino == now->ino && then->ctime < isle_touched_own(&b->touched, now);
+	return !S_ISDIR(now->mode) && then->ino == now->ino && then->ctime < isle_touched_own(&b->touched, now);
 }
 
 static bool same_content(const struct isle_builder *b, const struct isle_identity *then, const struct isle_stat *now)

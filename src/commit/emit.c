@@ -133,10 +133,36 @@ static unsigned what_of(unsigned diff)
 	return what;
 }
 
+int isle_builder_index(struct isle_builder *b, const struct isle_change *change, char **ret_name)
+{
+	const struct isle_layer *layer = &b->layers.list[change->layer];
+	struct isle_xattrs overlay = {0};
+	const char *name;
+
+	if (S_ISDIR(change->after.mode) || change->after.nlink < 2 || layer->user || !change->upper)
+		return 0;
+	auto_fd int fd = isle_layer_open(b->isle, layer);
+	int dir = fd < 0 ? fd : isle_builder_upper(b, change->layer, change->upper, &name);
+	int r = dir < 0 ? dir : isle_overlay_read(dir, name, &overlay);
+	if (r >= 0)
+		r = isle_index_find(fd, isle_layer_xattr(layer), &overlay, change->after.ino, ret_name);
+	free(overlay.list);
+	return r;
+}
+
+/* What stays the host's object leaves the index, too. */
+static int add_index(struct isle_builder *b, const struct isle_change *change, struct isle_action *action)
+{
+	int r = isle_builder_index(b, change, &action->index);
+
+	return r < 0 ? isle_err_errno(b->err, r, "cannot read what the isle has of '%s'", change->path) : 0;
+}
+
 static int emit_meta(struct isle_builder *b, const struct isle_change *change)
 {
 	unsigned what = what_of(change->diff);
 	struct isle_action *action;
+	int r;
 
 	/* The times of a directory are a by-product of what was done in it. */
 	if (S_ISDIR(change->before.mode))
@@ -151,7 +177,8 @@ static int emit_meta(struct isle_builder *b, const struct isle_change *change)
 		action->flags |= ISLE_ACTION_LOOSE;
 	if (b->layers.list[change->layer].kind == ISLE_LAYER_FILE)
 		action->flags |= ISLE_ACTION_FILE;
-	return add_metas(b, change, action);
+	r = add_metas(b, change, action);
+	return r < 0 ? r : add_index(b, change, action);
 }
 
 static bool is_note(const struct isle_xattr *attribute, const char *prefix, const char *note)
@@ -296,7 +323,7 @@ static bool keeps_inode(struct isle_builder *b, const struct isle_change *change
 {
 	bool data = (change->diff & ISLE_DIFF_CONTENT) != 0;
 
-	if (change->before.mode == 0 || !S_ISREG(change->before.mode))
+	if (change->before.mode == 0 || S_ISDIR(change->before.mode))
 		return false;
 	if (change->another)
 		return false;
@@ -416,13 +443,14 @@ static int add_preparation(struct isle_builder *b, const struct isle_change *cha
 	return 0;
 }
 
-static int emit_remove(struct isle_builder *b, const struct isle_change *change, const char *path)
+/* What leaves its name does so at the path that the host has it at before anything is done. */
+static int emit_remove(struct isle_builder *b, const struct isle_change *change)
 {
 	struct isle_action *action;
 
 	if (change->before.mode == 0)
 		return 0;
-	action = new_action(b, change, ISLE_ACTION_REMOVE, path);
+	action = new_action(b, change, ISLE_ACTION_REMOVE, isle_change_host(change));
 	if (!action)
 		return -ENOMEM;
 	action->new = (struct isle_stat){0};
@@ -438,7 +466,7 @@ static int emit_put(struct isle_builder *b, const struct isle_change *change, co
 	int r;
 
 	if (exchange && cannot_exchange(b, change)) { /* the name is gone for a moment */
-		r = emit_remove(b, change, path);
+		r = emit_remove(b, change);
 		if (r < 0)
 			return r;
 		exchange = false;
@@ -549,7 +577,7 @@ static int emit_directory(struct isle_builder *b, const struct isle_change *chan
 		return 0;
 	}
 	if (old)
-		r = emit_remove(b, change, change->path);
+		r = emit_remove(b, change);
 	return r < 0 ? r : emit_mkdir(b, change);
 }
 
@@ -640,12 +668,11 @@ static const struct isle_change *rename_above(const struct isle_builder *b, cons
 /* Where the whiteout of a host path is in the layer: through the renames of its parents. */
 static char *upper_of(const struct isle_builder *b, const struct isle_change *change, const char *host)
 {
-	const struct isle_layer *layer = &b->layers.list[change->layer];
 	const struct isle_change *above = rename_above(b, host);
 
 	if (above)
 		return isle_path_join(above->upper, host + strlen(above->from) + 1);
-	return strdup(strcmp(layer->path, "/") == 0 ? host + 1 : host + strlen(layer->path) + 1);
+	return strdup(isle_layer_below(&b->layers.list[change->layer], host));
 }
 
 static int emit_rename(struct isle_builder *b, const struct isle_change *change)
@@ -680,6 +707,9 @@ static int emit_rename(struct isle_builder *b, const struct isle_change *change)
 	r = copy_string(change->from, &place->from);
 	if (r < 0)
 		return isle_err_errno(b->err, r, "cannot plan '%s'", change->path);
+	r = add_index(b, change, place);
+	if (r < 0)
+		return r;
 	return written ? emit_write(b, change) : emit_meta(b, change);
 }
 
@@ -744,7 +774,7 @@ int isle_emit(struct isle_builder *b, size_t i, const char **cover)
 	case ISLE_DELETE:
 		if (S_ISDIR(change->before.mode))
 			*cover = change->path;
-		return emit_remove(b, change, isle_change_host(change));
+		return emit_remove(b, change);
 	case ISLE_RENAME:
 		return emit_rename(b, change);
 	case ISLE_REPLACE:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "found.h"
+#include "path.h"
 #include "reads.h"
 #include "subtree.h"
 #include "writers.h"
@@ -71,7 +72,7 @@ static int hold(struct isle_builder *b, const struct isle_change *change, int *r
 	struct isle_stat now = {0};
 	int r = dir < 0 ? dir : fd < 0 ? -errno : isle_look(fd, "", &now);
 
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+	if (isle_is_gone(r))
 		return 0;
 	if (r < 0)
 		return r;
@@ -201,7 +202,7 @@ int isle_found_data(struct isle_builder *b, const struct isle_change *change, co
 
 	if (seen < 0)
 		return seen;
-	if (!S_ISREG(ret_now->mode))
+	if (S_ISDIR(ret_now->mode))
 		return 0;
 	seen = is_seen(b, change, path, fd, ret_now);
 	return seen < 0 ? !is_shared_place(&w, path) || ret_now->nlink < 2 : seen;

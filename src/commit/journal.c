@@ -2,7 +2,7 @@
 /*
  * A plan on disk.
  *
- *   "isle-plan 3\n"  header  sites  actions  id[64]  checksum[64]
+ *   "isle-plan 3\n"  header  sites  actions  summary  notes  leaving  id[64]  checksum[64]
  *
  * A number is 7 bits in each byte, the lowest first, with the eighth bit set in all but the last; strings and blobs are
  * a number and the bytes; a string's length is plus one so that 0 is NULL. The checksum is the SHA-256 of all before
@@ -382,6 +382,25 @@ static void code_lists(struct coder *c, struct isle_plan *plan)
 		code_action(c, &plan->actions[i]);
 }
 
+/* Not in the plans of earlier versions, which end before it. */
+static void code_leaving(struct coder *c, struct isle_plan *plan)
+{
+	size_t count = plan->leaving_count;
+
+	if (c->mode == READ && c->at == c->end)
+		return;
+	code_count(c, &count);
+	if (c->mode == READ) {
+		plan->leaving = new_list(c, count, sizeof(*plan->leaving));
+		plan->leaving_count = plan->leaving_room = plan->leaving ? count : 0;
+	}
+	for (size_t i = 0; i < plan->leaving_count && !c->error; i++) {
+		code_u32(c, &plan->leaving[i].site);
+		code_string(c, &plan->leaving[i].upper);
+		code_u64(c, &plan->leaving[i].ino);
+	}
+}
+
 static void code_summary(struct coder *c, struct isle_summary *summary)
 {
 	code_u64(c, &summary->create);
@@ -441,6 +460,7 @@ int isle_plan_write(const struct isle_plan *plan, struct isle_buf *buf)
 	code_notes(&c, writable);
 	code_i64(&c, &stamp);
 	code_i64(&c, &end);
+	code_leaving(&c, writable);
 	flush(&c);
 	if (c.error)
 		return c.error;
@@ -478,6 +498,9 @@ static bool plan_sound(const struct isle_plan *plan)
 		    !has_metas(action))
 			return false;
 	}
+	for (i = 0; i < plan->leaving_count; i++)
+		if (plan->leaving[i].site >= plan->site_count || !plan->leaving[i].upper)
+			return false;
 	return true;
 }
 
@@ -504,6 +527,7 @@ int isle_plan_read(const void *data, size_t size, struct isle_plan *ret_plan)
 	code_notes(&c, &plan);
 	code_i64(&c, &plan.stamp);
 	code_i64(&c, &plan.end);
+	code_leaving(&c, &plan);
 	if (c.error)
 		return c.error;
 	if (c.at != c.end || !plan_sound(&plan))

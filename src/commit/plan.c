@@ -47,11 +47,35 @@ void isle_plan_done(struct isle_plan *plan)
 		free(plan->sites[i].path);
 		free(plan->sites[i].place);
 	}
+	for (i = 0; i < plan->leaving_count; i++)
+		free(plan->leaving[i].upper);
+	free(plan->leaving);
 	free(plan->actions);
 	free(plan->sites);
 	free(plan->isle_name);
 	free(plan->storage);
 	*plan = ISLE_PLAN_INIT;
+}
+
+int isle_plan_leave(struct isle_plan *plan, unsigned site, const char *upper, uint64_t ino)
+{
+	struct isle_leaving one = {.site = site, .ino = ino, .upper = strdup(upper)};
+
+	if (one.upper && plan->leaving_count == plan->leaving_room) {
+		size_t room = plan->leaving_room ? plan->leaving_room * 2 : 16;
+		struct isle_leaving *leaving = reallocarray(plan->leaving, room, sizeof(*leaving));
+
+		if (leaving) {
+			plan->leaving = leaving;
+			plan->leaving_room = room;
+		}
+	}
+	if (!one.upper || plan->leaving_count == plan->leaving_room) {
+		free(one.upper);
+		return -ENOMEM;
+	}
+	plan->leaving[plan->leaving_count++] = one;
+	return 0;
 }
 
 struct isle_action *isle_plan_add(struct isle_plan *plan)

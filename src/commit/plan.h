@@ -105,6 +105,13 @@ struct isle_site {
 	char *place; /* as in struct isle_layer, or NULL */
 };
 
+/* A name in the layer that is what the host has: it goes from there once the operation is done. */
+struct isle_leaving {
+	unsigned site;
+	char *upper; /* below upper */
+	uint64_t ino;
+};
+
 struct isle_plan {
 	enum isle_operation_kind kind;
 	char isle_id[17];
@@ -118,6 +125,8 @@ struct isle_plan {
 	size_t site_count;
 	struct isle_action *actions;
 	size_t action_count, action_room;
+	struct isle_leaving *leaving;
+	size_t leaving_count, leaving_room;
 	struct isle_summary summary;
 	char id[ISLE_SHA256_HEX];
 	/* What the id stands for besides: what is in new directories, or all that a discard drops; else "" */
@@ -138,6 +147,8 @@ void isle_action_upper(struct isle_action *action, char *upper);
 
 /* Adds a zeroed action; NULL when out of memory. The pointer is good until the next one. */
 struct isle_action *isle_plan_add(struct isle_plan *plan);
+/* See struct isle_leaving; upper is copied. -ENOMEM. */
+int isle_plan_leave(struct isle_plan *plan, unsigned site, const char *upper, uint64_t ino) isle_must_check;
 /* The sites of a table; same index. */
 int isle_plan_set_sites(struct isle_plan *plan, const struct isle_layers *layers) isle_must_check;
 

@@ -5,7 +5,8 @@
  *   - what was copied, linked or written goes from the layer into the record (INDEX.layer);
  *   - whiteouts of what was removed go, and the links that work/index has to what was taken;
  *   - a file of which hunks were committed stays, as one that differs from what the host has now;
- *   - a renamed directory loses its redirect: the host has it at its place;
+ *   - a renamed directory loses its redirect: the host has it at its place. So do those below it whose redirect leads
+ *     to where they have been all the time, by the old path (overlayfs sets one also for a rename that fails);
  *   - an opaque directory from which something was committed would hide that. What it hides else gets a whiteout of its
  *     own, directories in it that the host has too become opaque in turn, and its own mark goes;
  *   - if everything was committed, directories that are empty now go; the host has them.
@@ -27,6 +28,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,7 +84,7 @@ static int keep_source(struct isle_transaction *tx, size_t i)
 
 	if (r >= 0)
 		r = isle_look(upper.dir, upper.name, &st);
-	if (r == 0 || r == -ENOENT)
+	if (r == 0 || isle_is_gone(r))
 		return 0;
 	if (r > 0)
 		r = isle_spot_record(tx, i, ".layer", &record);
@@ -98,7 +100,7 @@ static int remove_whiteout(struct isle_transaction *tx, const struct isle_action
 		return 0;
 	r = isle_spot_upper(tx, action, &upper);
 	if (r < 0)
-		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+		return isle_is_gone(r) ? 0 : r;
 	if (!isle_overlay_whiteout(upper.dir, upper.name, isle_site_prefix(&tx->plan->sites[action->site])))
 		return 0;
 	r = isle_remove_name(upper.dir, upper.name, 0);
@@ -117,20 +119,58 @@ static int remove_index(struct isle_transaction *tx, const struct isle_action *a
 					     tx->plan->kind == ISLE_OPERATION_DISCARD ? &action->new : NULL);
 }
 
+/* Paths below the layer's root: that the host had the directory at before, and that it has it at now. A file can share
+ * its redirect with other names, so that leads to where the host has the file now. */
+static int forget_old_path(int dir, const char *old, const char *now, const char *key)
+{
+	int r = 0;
+	auto_dir DIR *stream = isle_open_entries(dir, ".", &r);
+	const struct dirent *entry;
+
+	while ((entry = isle_next_entry(stream, &r))) {
+		auto_fd int sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int error = sub < 0 ? errno : 0;
+		auto_free char *old_path = isle_path_join(old, entry->d_name);
+		auto_free char *path = isle_path_join(now, entry->d_name);
+		char redirect[PATH_MAX + 2] = "";
+
+		if (!old_path || !path)
+			return -ENOMEM;
+		if (sub < 0 && !isle_is_gone(-error) && error != EACCES)
+			return -error;
+		if (isle_xattr_get(dir, entry->d_name, key, redirect, sizeof(redirect) - 1) > 0 &&
+		    strcmp(redirect, old_path) == 0)
+			r = sub >= 0 ? isle_xattr_remove(sub, "", key)
+				     : isle_xattr_set(dir, entry->d_name, key, path, strlen(path));
+		if (r >= 0 && sub >= 0)
+			r = forget_old_path(sub, old_path, path, key);
+	}
+	return r;
+}
+
 static int remove_redirect(struct isle_transaction *tx, const struct isle_action *action)
 {
+	const struct isle_site *site = &tx->plan->sites[action->site];
 	struct isle_spot upper;
 	char key[64];
 	int r;
 
-	if (action->kind != ISLE_ACTION_PLACE || !S_ISDIR(action->new.mode))
+	if (action->kind != ISLE_ACTION_PLACE || !S_ISDIR(action->new.mode) || !action->from)
 		return 0;
 	r = isle_spot_upper(tx, action, &upper);
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	snprintf(key, sizeof(key), "%sredirect", isle_site_prefix(&tx->plan->sites[action->site]));
+		return isle_is_gone(r) ? 0 : r;
+	snprintf(key, sizeof(key), "%sredirect", isle_site_prefix(site));
 	r = isle_xattr_remove(upper.dir, upper.name, key);
-	return r < 0 && r != -ENODATA && r != -ENOENT ? r : 0;
+	if (r < 0 && r != -ENODATA)
+		return r == -ENOENT ? 0 : r;
+	auto_free char *now = isle_path_join("/", action->upper);
+	if (!now)
+		return -ENOMEM;
+	auto_fd int dir = openat(upper.dir, upper.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return dir < 0 ? 0
+		       : forget_old_path(dir, action->from + (strcmp(site->path, "/") == 0 ? 0 : strlen(site->path)),
+					 now, key);
 }
 
 /* A mounted file: its copy in the layer is as the host's now, and follows it again. */
@@ -225,18 +265,20 @@ static int add_parent(struct settle *s, unsigned site, const char *upper, const 
 	return r;
 }
 
-/* All directories above upper/path, up to the layer's root; stops at one that is known. */
+/* All directories above upper, up to the layer's root; stops at one that is known. Now that all is done the host has
+ * them where the view has. */
 static int add_parents(struct settle *s, const struct isle_action *action)
 {
 	auto_free char *upper = strdup(action->upper);
-	auto_free char *host = strdup(action->path);
-	char *up, *down;
+	auto_free char *host = upper ? isle_path_join(s->tx->plan->sites[action->site].path, upper) : NULL;
+	char *up;
 	int r = 0;
 
-	if (!upper || !host)
+	if (!host)
 		return -ENOMEM;
-	while (r == 0 && (up = strrchr(upper, '/')) && (down = strrchr(host, '/')) && down > host) {
-		*up = *down = '\0';
+	while (r == 0 && (up = strrchr(upper, '/'))) {
+		*up = '\0';
+		*strrchr(host, '/') = '\0';
 		r = add_parent(s, action->site, upper, host);
 	}
 	return r < 0 ? r : 0;
@@ -340,7 +382,7 @@ static int uncover_all(struct settle *s, int upper, const char *host_path, const
 	const struct dirent *entry;
 
 	if (!stream)
-		return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
+		return isle_is_gone(r) ? 0 : r;
 	while ((entry = isle_next_entry(stream, &r)))
 		r = uncover(s, upper, host_path, entry->d_name, dirfd(stream), prefix);
 	return r;
@@ -356,10 +398,10 @@ static int settle_directory(struct settle *s, const char *key)
 	int r = isle_spot_upper(s->tx, &where, &upper);
 
 	if (r < 0)
-		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+		return isle_is_gone(r) ? 0 : r;
 	r = is_opaque(upper.dir, upper.name, prefix);
 	if (r <= 0)
-		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+		return isle_is_gone(r) ? 0 : r;
 	fd = openat(upper.dir, upper.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -409,6 +451,27 @@ static int settle_objects(struct isle_transaction *tx)
 	return 0;
 }
 
+/* Names that are what the host has. What has been put there since is another object. */
+static int settle_leaving(struct isle_transaction *tx)
+{
+	for (size_t i = 0; i < tx->plan->leaving_count; i++) {
+		const struct isle_leaving *leaving = &tx->plan->leaving[i];
+		struct isle_action where = {.site = leaving->site, .upper = leaving->upper};
+		struct isle_spot upper;
+		struct isle_stat st;
+		int r = tx->sites[leaving->site].taken ? -ENOENT : isle_spot_upper(tx, &where, &upper);
+
+		if (r >= 0)
+			r = isle_look(upper.dir, upper.name, &st);
+		if (r > 0 && st.ino == leaving->ino)
+			r = isle_remove_name(upper.dir, upper.name, 0);
+		if (r < 0 && !isle_is_gone(r))
+			return isle_err_errno(tx->err, r, "cannot take '%s' out of the isle",
+					      isle_quote(leaving->upper));
+	}
+	return 0;
+}
+
 int isle_settle(struct isle_transaction *tx)
 {
 	auto_settle struct settle s = {.tx = tx};
@@ -418,6 +481,8 @@ int isle_settle(struct isle_transaction *tx)
 	if (tx->plan->kind == ISLE_OPERATION_UNDO || !tx->isle)
 		return 0;
 	r = settle_objects(tx);
+	if (r >= 0)
+		r = settle_leaving(tx);
 	if (r >= 0)
 		r = collect(&s);
 	if (r >= 0)

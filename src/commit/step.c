@@ -164,7 +164,7 @@ static int hold_linked(const struct isle_action *action, const struct isle_spot 
 
 	if (r <= 0)
 		return r < 0 ? r : -ESTALE;
-	if (!S_ISREG(now.mode) || now.uid != linked->uid || now.gid != linked->gid || now.mode != linked->mode ||
+	if (S_ISDIR(now.mode) || now.uid != linked->uid || now.gid != linked->gid || now.mode != linked->mode ||
 	    now.size != linked->size || !same_time(&now.mtime, &linked->mtime) || !same_birth(&now, linked))
 		return -ESTALE;
 	*ret_fd = fd_take(&fd);

@@ -241,6 +241,24 @@ static void settle(const struct isle_touched *touched, const struct isle *isle, 
 		change->kind = change->diff & ISLE_DIFF_CONTENT ? ISLE_MODIFY : ISLE_METADATA;
 }
 
+/* In an ordinary user's layer a new file that was copied from the host's passes for one that the host has lost when
+ * names have gone from its directory since (rename.c). Those may be ours. */
+static void settle_lost(const struct isle_touched *touched, const struct isle *isle, const struct isle_layers *layers,
+			struct isle_change *change)
+{
+	const char *name;
+	struct isle_stat st;
+
+	if (change->kind != ISLE_MODIFY || change->before.mode != 0 || !layers->list[change->layer].user)
+		return;
+	auto_fd int dir = isle_change_at(isle, layers, change, ISLE_BEFORE, &name);
+	if (dir < 0 || isle_look(dir, "", &st) <= 0 || isle_touched_later(touched, &st, &change->base))
+		return;
+	change->kind = ISLE_CREATE;
+	change->diff = 0;
+	change->moved = ISLE_MOVED_NO;
+}
+
 int isle_touched_settle(const struct isle_store *store, const struct isle *isle, const struct isle_layers *layers,
 			struct isle_changes *changes, struct isle_err *err)
 {
@@ -252,14 +270,17 @@ int isle_touched_settle(const struct isle_store *store, const struct isle *isle,
 		enum isle_moved moved = changes->list[i].moved;
 		int r = 0;
 
-		if (moved == ISLE_MOVED_NO || moved == ISLE_MOVED_DELETED)
+		if (moved == ISLE_MOVED_NO)
 			continue;
 		if (!read)
 			r = isle_touched_read(store, isle, &touched);
 		if (r < 0)
 			return isle_err_errno(err, r, "cannot read what earlier operations touched");
 		read = true;
-		settle(&touched, isle, layers, &changes->list[i]);
+		if (moved == ISLE_MOVED_DELETED)
+			settle_lost(&touched, isle, layers, &changes->list[i]);
+		else
+			settle(&touched, isle, layers, &changes->list[i]);
 	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "unchanged.h"
 #include "kernel.h"
 #include "path.h"
+#include "quote.h"
 #include "subtree.h"
 #include <dirent.h>
 #include <errno.h>
@@ -11,12 +12,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* One of the names of a file; the map has the first. */
+struct name {
+	struct name *next;
+	char path[];
+};
+
 void isle_unchanged_done(struct isle_unchanged *unchanged)
 {
-	for (size_t i = 0; i < unchanged->paths.room; i++)
-		if (unchanged->paths.slots[i].key)
-			free(unchanged->paths.slots[i].value);
-	isle_map_done(&unchanged->paths);
+	for (size_t i = 0; i < unchanged->names.room; i++) {
+		struct name *name = unchanged->names.slots[i].key ? unchanged->names.slots[i].value : NULL;
+
+		while (name) {
+			struct name *next = name->next;
+
+			free(name);
+			name = next;
+		}
+	}
+	isle_map_done(&unchanged->names);
 	free(unchanged->looked);
 	*unchanged = (struct isle_unchanged){0};
 }
@@ -26,19 +40,39 @@ static void set_key(unsigned layer, uint64_t ino, char key[48])
 	snprintf(key, 48, "%u %" PRIx64, layer, ino);
 }
 
-/* Of two names the first one met is as good as the other. */
-static int note(struct isle_builder *b, unsigned layer, uint64_t ino, char *path)
+/* What is deleted is the host's, also where it has the path of something that the layer has. */
+static bool is_listed(const struct isle_builder *b, const char *path)
 {
-	auto_free char *own = path;
-	char key[48];
-	int r;
+	for (ssize_t i = isle_changes_find(&b->changes, path);
+	     i >= 0 && (size_t)i < b->changes.count && strcmp(b->changes.list[i].path, path) == 0; i++)
+		if (b->changes.list[i].kind != ISLE_DELETE)
+			return true;
+	return false;
+}
 
-	set_key(layer, ino, key);
-	if (isle_changes_find(&b->changes, own) >= 0 || isle_map_get(&b->unchanged.paths, key))
+static int note(struct isle_builder *b, unsigned layer, uint64_t ino, const char *path)
+{
+	size_t size = strlen(path) + 1;
+	auto_free struct name *name = NULL;
+	struct name *first;
+	char key[48];
+	int r = 0;
+
+	if (is_listed(b, path))
 		return 0;
-	r = isle_map_set(&b->unchanged.paths, key, own);
+	name = malloc(sizeof(*name) + size);
+	if (!name)
+		return -ENOMEM;
+	memcpy(name->path, path, size);
+	set_key(layer, ino, key);
+	first = isle_map_get(&b->unchanged.names, key);
+	name->next = first ? first->next : NULL;
+	if (first)
+		first->next = name;
+	else
+		r = isle_map_set(&b->unchanged.names, key, name);
 	if (r >= 0)
-		ptr_take(&own);
+		ptr_take(&name);
 	return r;
 }
 
@@ -58,7 +92,7 @@ static int look_through(struct isle_builder *b, unsigned layer, const char *belo
 			continue;
 		r = 0;
 		if (!S_ISDIR(st.mode)) {
-			r = st.nlink > 1 ? note(b, layer, st.ino, ptr_take(&path)) : 0;
+			r = st.nlink > 1 ? note(b, layer, st.ino, path) : 0;
 			continue;
 		}
 		sub = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -111,16 +145,64 @@ static char *host_path(const struct isle_builder *b, const char *path)
 
 int isle_unchanged_name(struct isle_builder *b, const struct isle_change *change, char **ret_path)
 {
-	const char *path;
+	const struct name *name;
 	char key[48];
 	int r = look_at_layer(b, change->layer);
 
 	if (r < 0)
 		return r;
 	set_key(change->layer, change->after.ino, key);
-	path = isle_map_get(&b->unchanged.paths, key);
-	if (!path)
+	name = isle_map_get(&b->unchanged.names, key);
+	if (!name)
 		return 0;
-	*ret_path = host_path(b, path);
+	*ret_path = host_path(b, name->path);
 	return *ret_path ? 1 : -ENOMEM;
+}
+
+/* The upper object has names that are no change. The index of the layer is one, too. */
+static int has_more_names(struct isle_builder *b, const struct isle_change *change)
+{
+	size_t listed = isle_choice_count(&b->choice, change, 0);
+	auto_free char *index = NULL;
+	int r;
+
+	if (change->after.nlink <= listed || !change->upper)
+		return 0;
+	if (change->after.nlink > listed + 1)
+		return 1;
+	r = isle_builder_index(b, change, &index);
+	return r < 0 ? r : !index;
+}
+
+static int leave(struct isle_builder *b, const struct isle_change *change)
+{
+	const struct isle_layer *layer = &b->layers.list[change->layer];
+	const struct name *name;
+	char key[48];
+	int r = look_at_layer(b, change->layer);
+
+	set_key(change->layer, change->after.ino, key);
+	for (name = r < 0 ? NULL : isle_map_get(&b->unchanged.names, key); name && r >= 0; name = name->next)
+		r = isle_plan_leave(&b->plan, change->layer, isle_layer_below(layer, name->path), change->after.ino);
+	return r;
+}
+
+int isle_unchanged_leave(struct isle_builder *b)
+{
+	for (size_t i = 0; i < b->changes.count; i++) {
+		const struct isle_change *change = &b->changes.list[i];
+		int r = 0;
+
+		if (b->choice.chosen[i] && isle_choice_group(&b->choice, change) == i + 1)
+			r = has_more_names(b, change);
+		if (r > 0 && !b->all) {
+			b->need_all = true;
+			return 0;
+		}
+		if (r > 0)
+			r = leave(b, change);
+		if (r < 0)
+			return isle_err_errno(b->err, r, "cannot look for other names of %s", isle_quote(change->path));
+	}
+	return 0;
 }

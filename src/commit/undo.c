@@ -128,6 +128,29 @@ static int changed_inside(struct undo *u, const struct isle_action *old, const s
 	return conflict(u, old->path, "changed", now, why);
 }
 
+/* A directory's times move with what is in it. So what the operation has set is compared with what it has now. */
+static int look_at_metadata(struct undo *u, const struct isle_action *old, int dir, const char *name,
+			    const struct isle_stat *now)
+{
+	auto_meta struct isle_meta meta = ISLE_META_INIT;
+	unsigned diff = 0;
+	int r = old->flags & ISLE_ACTION_HIDDEN ? 0 : isle_meta_read(dir, name, &meta);
+
+	if (r < 0)
+		return isle_err_errno(u->err, r, "cannot look at '%s'", isle_quote(old->path));
+	if (!(old->flags & ISLE_ACTION_HIDDEN))
+		diff = isle_meta_compare(&meta, old->new_meta);
+	if (!(old->what & ISLE_APPLY_OWNER))
+		diff &= ~(unsigned)ISLE_META_OWNER;
+	if (!(old->what & ISLE_APPLY_MODE))
+		diff &= ~(unsigned)ISLE_META_MODE;
+	if (!(old->what & ISLE_APPLY_XATTRS))
+		diff &= ~(unsigned)(ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS);
+	if (diff & (ISLE_META_OWNER | ISLE_META_MODE | ISLE_META_XATTR | ISLE_META_ACL | ISLE_META_CAPS))
+		return conflict(u, old->path, "changed", now, "its owner, mode or attributes have changed since");
+	return 1;
+}
+
 /* What the operation put at path, as it is now. 1: untouched, in *ret_now; 0: a conflict, listed. */
 static int look_at_result(struct undo *u, const struct isle_action *old, const struct isle_stat *put,
 			  struct isle_stat *ret_now)
@@ -137,7 +160,7 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 	int dir = isle_dirs_parent(&u->host, old->path, &name);
 	int r = dir < 0 ? dir : isle_look(dir, name, ret_now);
 
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+	if (isle_is_gone(r))
 		r = 0;
 	if (r < 0)
 		return isle_err_errno(u->err, r, "cannot look at '%s'", isle_quote(old->path));
@@ -148,7 +171,9 @@ static int look_at_result(struct undo *u, const struct isle_action *old, const s
 	if (!isle_same_object(ret_now, put) || (ret_now->mode & S_IFMT) != (put->mode & S_IFMT))
 		return conflict(u, old->path, "replaced", ret_now, "it has been replaced since");
 	if (S_ISDIR(put->mode)) {
-		if (old->kind == ISLE_ACTION_META || old->kind == ISLE_ACTION_PLACE)
+		if (old->kind == ISLE_ACTION_META)
+			return look_at_metadata(u, old, dir, name, ret_now);
+		if (old->kind == ISLE_ACTION_PLACE)
 			return 1;
 		r = isle_subtree_quiet(dir, name, &u->end, &u->touched, &inside);
 		if (r == 0)
@@ -429,7 +454,7 @@ static int look_for_room_in_isle(struct undo *u, const struct isle_action *old)
 
 	if (r == 0 && old->index)
 		r = isle_index_has(fd, old->index);
-	if (r == 0 || r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+	if (r == 0 || isle_is_gone(r))
 		return 1;
 	if (r < 0)
 		return isle_err_errno(u->err, r, "cannot look at '%s' in the isle", isle_quote(old->path));
@@ -443,7 +468,7 @@ static int look_at_parked(struct undo *u, unsigned site, const char *path, struc
 	int dir = parked_dir(u, site, path, &name);
 	int r = dir < 0 ? dir : isle_look(dir, name, ret_stat);
 
-	if (r == -ENOENT)
+	if (isle_is_gone(r))
 		return 0;
 	return r < 0 ? isle_err_errno(u->err, r, "cannot look at what operation %" PRId64 " has dropped", u->id) : r;
 }
@@ -484,7 +509,7 @@ static int look_at_restored(struct undo *u, const struct isle_action *old)
 	struct isle_stat now = {0};
 	int r = upper < 0 ? upper : dir < 0 ? dir : isle_look(dir, name, &now);
 
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+	if (isle_is_gone(r))
 		r = 0;
 	if (r < 0)
 		return isle_err_errno(u->err, r, "cannot look at '%s' in the isle", isle_quote(old->path));

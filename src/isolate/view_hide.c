@@ -106,19 +106,12 @@ static const char *rest_of(const char *path, const char *above)
 	return path + (strcmp(above, "/") == 0 ? 0 : strlen(above));
 }
 
-static const char *below_layer(const struct isle_layer *layer, const char *path)
-{
-	const char *below = rest_of(path, layer->path);
-
-	return below + strspn(below, "/");
-}
-
 static int look_in_layer(const struct isle_hider *h, const struct isle_layer *layer, const char *path)
 {
 	if (layer->kind == ISLE_LAYER_FILE)
 		return SHOWS_HOST;
 	auto_fd int upper = isle_layer_open_upper(h->isle, layer);
-	return upper < 0 ? upper : look_along(upper, below_layer(layer, path), isle_layer_xattr(layer));
+	return upper < 0 ? upper : look_along(upper, isle_layer_below(layer, path), isle_layer_xattr(layer));
 }
 
 /* The key of the shadow that the step's lower is, or NULL. */
@@ -175,7 +168,7 @@ static int mask(const struct isle_hider *h, const char *path, bool directory, bo
 						 ? NULL
 						 : &h->view->layers.list[step->layer];
 
-	if (layer == NULL || layer->kind == ISLE_LAYER_FILE || *below_layer(layer, path) == '\0' ||
+	if (layer == NULL || layer->kind == ISLE_LAYER_FILE || *isle_layer_below(layer, path) == '\0' ||
 	    (layer->user && !nest))
 		return 0;
 	return isle_view_add_mask(h->view, step->layer, path, directory) < 0 ? out_of_memory(h) : 0;

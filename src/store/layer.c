@@ -347,6 +347,16 @@ int isle_layer_open_host(const struct isle_layer *layer)
 	return fd == -ELOOP ? -ENOTDIR : fd;
 }
 
+const char *isle_layer_below(const struct isle_layer *layer, const char *path)
+{
+	size_t skip = strcmp(layer->path, "/") == 0 ? 0 : strlen(layer->path);
+
+	path += skip;
+	while (*path == '/')
+		path++;
+	return path;
+}
+
 const char *isle_layer_xattr(const struct isle_layer *layer)
 {
 	return layer->user ? "user.overlay." : "trusted.overlay.";

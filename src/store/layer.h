@@ -87,6 +87,8 @@ int isle_place_parent(const char *place, const char **ret_name) isle_must_check;
 int isle_place_remove(const char *place) isle_must_check;
 
 const char *isle_layer_xattr(const struct isle_layer *layer);
+/* An absolute path in the layer as one below its root: "" for the root itself. A part of path. */
+const char *isle_layer_below(const struct isle_layer *layer, const char *path);
 
 /* Gives a covered layer an empty upper, for the case that what covers it goes again (a discard). 0 or -errno. */
 int isle_layer_empty(const struct isle *isle, const struct isle_layer *layer) isle_must_check;

@@ -4,7 +4,7 @@
 # runs-as: root user
 # time-limit: 200
 . "$(dirname "$0")/../lib.sh"
-need python3
+need getfattr python3 setfacl setfattr
 
 here=$(cd "$(dirname "$0")" && pwd)
 H=$T/host
@@ -204,3 +204,56 @@ has "$(out)" "over the limit: operation"
 isle undo -qy
 absent after
 exists before
+
+# --- rm: the isle that was shown, by whatever name ---
+
+isle run -q -n victim --net none -- touch old
+same "$(asks "[('$ISLE rename victim kept && $quiet -n victim -- touch precious', 'y\n')]" "$ISLE" rm victim)" 0
+meanwhile_worked
+status_is 3 isle status victim >"$T/text"
+has "$(cat "$T/text")" "$H/precious"
+hasnt "$(isle list -z | tr '\0' '\n')" kept
+isle gc --yes -q 2>/dev/null || true
+status_is 3 isle status victim >/dev/null
+isle rm -q --yes victim
+# A name that leads nowhere is not shown, and goes.
+ln -s 0123456789abcdef "$ISLE_HOME/names/nowhere"
+hasnt "$(isle list -z | tr '\0' '\n')" nowhere
+isle gc --yes -q 2>/dev/null || isle gc -q
+absent "$ISLE_HOME/names/nowhere"
+
+# --- a plan that was saved: who may do what in a new directory ---
+
+lists=
+deeds=('setfattr -n user.k -v 2 inner/in')
+if is_root; then
+	lists='setfacl -m u:1:rwx,m::rwx inner/in; setfacl -d -m u:1:rwx inner/in'
+	deeds+=('setfacl -m u:2:rwx inner/in' 'setfacl -d -m u:2:rwx inner/in')
+fi
+for deed in "${deeds[@]}"; do
+	isle run -q -n saved --net none -- sh -euc "mkdir -p inner/in; setfattr -n user.k -v 1 inner/in; touch inner/in/file; $lists"
+	isle plan -o "$T/plan" saved >/dev/null
+	isle run -q -n saved --net none -- sh -euc "$deed"
+	status_is 1 isle commit --yes --allow=all --plan "$T/plan" 2>"$T/err"
+	has "$(cat "$T/err")" "no longer fits"
+	absent inner
+	isle rm -q --yes saved
+done
+
+# --- undo: what the host has done since to a directory of which metadata were committed ---
+
+mkdir -m 755 closed
+isle run -q -n mode --net none -- chmod 750 closed
+isle commit -q --yes mode
+chmod 700 closed
+status_is 4 isle undo --yes 2>"$T/err"
+has "$(cat "$T/err")" "$H/closed" "have changed since"
+same "$(stat -c %a closed)" 700
+chmod 750 closed
+setfattr -n user.note -v host closed
+status_is 4 isle undo --yes 2>"$T/err"
+same "$(getfattr -n user.note --only-values closed)" host
+setfattr -x user.note closed
+touch closed/file # no change of the directory's own
+status_is 0 isle undo -q --yes
+same "$(stat -c %a closed)" 755

@@ -167,10 +167,10 @@ if is_root; then
 	for deed in 'echo x >>a; rm a' 'chmod 600 a; rm a' 'rm a; setfattr -n user.t -v 1 b' 'echo y >>a; mv o a'; do
 		fresh orphan 'echo A >a; ln a b; echo o >o' "$deed"
 		status_is 1 isle commit --yes orphan 2>"$T/err"
-		has "$(cat "$T/err")" "a change that is not on the list" "isle run -n orphan -- touch -c"
+		has "$(cat "$T/err")" "a change that is not on the list" "isle run -n orphan -- touch -cr $D/b $D/b"
 		status_is 1 isle plan orphan 2>/dev/null >/dev/null
 		is_before
-		inside orphan 'touch -c b' >/dev/null
+		inside orphan 'touch -cr b b' >/dev/null
 		isle commit -q --yes orphan
 	done
 	same "$(cat "$D/b")" $'A\ny'
