@@ -76,6 +76,8 @@ static inline bool isle_is_whiteout(const struct statx *st)
 
 /* True if dir/name is the object of this handle. */
 bool isle_handle_is(int dir, const char *name, const struct isle_note_handle *handle);
+/* True if it has a handle, and not this one. */
+bool isle_handle_is_another(int dir, const char *name, const struct isle_note_handle *handle);
 /* True if objects of this file system have handles. */
 bool isle_handle_exists(int dir, const char *name);
 /* Opens it for reading, on the file system of dir; -errno (-ESTALE: it is gone), -ENOENT where there is no handle. */

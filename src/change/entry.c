@@ -131,11 +131,7 @@ static bool both_made(const struct isle_scan *scan, const struct isle_seen *seen
  * where the layer has an index: as root, and if the host's file system knows handles. */
 static bool is_another(struct isle_scan *scan, const struct isle_seen *seen)
 {
-	int host = isle_scan_top(scan)->host;
-
-	if (scan->layer->user || !isle_handle_exists(host, seen->name))
-		return false;
-	return !isle_handle_is(host, seen->name, &seen->notes.handle);
+	return !scan->layer->user && isle_handle_is_another(isle_scan_top(scan)->host, seen->name, &seen->notes.handle);
 }
 
 static int same_type(struct isle_scan *scan, struct isle_seen *seen)

@@ -225,23 +225,31 @@ struct full_handle {
 	unsigned char bytes[ISLE_HANDLE_MAX];
 };
 
-bool isle_handle_is(int dir, const char *name, const struct isle_note_handle *handle)
+/* 1: it has this handle, 0: another, -1: none. */
+static int compare_handle(int dir, const char *name, const struct isle_note_handle *handle)
 {
 	struct full_handle full = {.head.handle_bytes = ISLE_HANDLE_MAX};
 	int mount_id;
 
-	if (handle->size == 0 || name_to_handle_at(dir, name, &full.head, &mount_id, *name ? 0 : AT_EMPTY_PATH) < 0)
-		return false;
-	return full.head.handle_type == handle->type && full.head.handle_bytes == handle->size &&
+	if (name_to_handle_at(dir, name, &full.head, &mount_id, *name ? 0 : AT_EMPTY_PATH) < 0)
+		return -1;
+	return handle->size > 0 && full.head.handle_type == handle->type && full.head.handle_bytes == handle->size &&
 	       memcmp(full.head.f_handle, handle->bytes, handle->size) == 0;
+}
+
+bool isle_handle_is(int dir, const char *name, const struct isle_note_handle *handle)
+{
+	return handle->size > 0 && compare_handle(dir, name, handle) == 1;
+}
+
+bool isle_handle_is_another(int dir, const char *name, const struct isle_note_handle *handle)
+{
+	return compare_handle(dir, name, handle) == 0;
 }
 
 bool isle_handle_exists(int dir, const char *name)
 {
-	struct full_handle full = {.head.handle_bytes = ISLE_HANDLE_MAX};
-	int mount_id;
-
-	return name_to_handle_at(dir, name, &full.head, &mount_id, *name ? 0 : AT_EMPTY_PATH) == 0;
+	return compare_handle(dir, name, &(struct isle_note_handle){0}) >= 0;
 }
 
 static int open_handle(int dir, const struct isle_note_handle *handle, int flags)

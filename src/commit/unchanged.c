@@ -168,7 +168,8 @@ static int has_more_names(struct isle_builder *b, const struct isle_change *chan
 
 	if (change->after.nlink <= listed || !change->upper)
 		return 0;
-	if (change->after.nlink > listed + 1)
+	/* The layer has been looked through already, and tells. */
+	if (change->after.nlink > listed + 1 || (b->all && b->unchanged.looked && b->unchanged.looked[change->layer]))
 		return 1;
 	r = isle_builder_index(b, change, &index);
 	return r < 0 ? r : !index;
