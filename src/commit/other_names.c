@@ -27,18 +27,23 @@ struct search {
 	char *found;	/* a path of the isle, heap */
 };
 
-/* The last one is what the isle has there. */
-static const struct isle_change *change_at(const struct isle_builder *b, const char *path, bool *ret_deleted)
+/* Whether the isle has something else at `shown` than what the host has at `host`, or nothing: it has been deleted, or
+ * another object is there. What was deleted with another directory of that name does not count. */
+static bool is_gone(const struct isle_builder *b, const char *shown, const char *host)
 {
-	const struct isle_change *last = NULL;
+	for (ssize_t i = isle_changes_find(&b->changes, shown);
+	     i >= 0 && (size_t)i < b->changes.count && strcmp(b->changes.list[i].path, shown) == 0; i++) {
+		const struct isle_change *change = &b->changes.list[i];
+		bool same = strcmp(isle_change_host(change), host) == 0;
 
-	*ret_deleted = false;
-	for (ssize_t i = isle_changes_find(&b->changes, path);
-	     i >= 0 && (size_t)i < b->changes.count && strcmp(b->changes.list[i].path, path) == 0; i++) {
-		last = &b->changes.list[i];
-		*ret_deleted |= last->kind == ISLE_DELETE;
+		if (change->kind == ISLE_DELETE ? same : change->kind != ISLE_METADATA && !same)
+			return true;
+		if (!S_ISDIR(change->after.mode) && change->kind != ISLE_DELETE) /* that is on the list */
+			return true;
+		if (change->kind == ISLE_CREATE || change->kind == ISLE_REPLACE)
+			return true;
 	}
-	return last;
+	return false;
 }
 
 /* The rename that takes away what the host has at this path or at one above it; *ret_size: how much of path that is. */
@@ -64,19 +69,17 @@ static char *shown_at(const struct isle_builder *b, const char *path)
 	const struct isle_change *moved = moved_with(b, path, &size);
 	auto_free char *shown = moved ? isle_path_join(moved->path, path + size) : strdup(path);
 	auto_free char *above = shown ? strdup(shown) : NULL;
-	bool deleted = false;
+	auto_free char *host = strdup(path);
+	char *slash, *host_slash;
 
-	if (!above || (moved && path[size] == '\0') || change_at(b, shown, &deleted))
+	if (!above || !host || (moved && path[size] == '\0') || is_gone(b, shown, path))
 		return NULL;
-	for (char *slash; (slash = strrchr(above, '/')) && slash > above;) {
-		const struct isle_change *change;
-
-		*slash = '\0';
-		change = change_at(b, above, &deleted);
-		if (moved && strcmp(above, moved->path) == 0)
-			break;
-		if (deleted || (change && change->kind != ISLE_METADATA))
+	while ((slash = strrchr(above, '/')) && slash > above && (host_slash = strrchr(host, '/'))) {
+		*slash = *host_slash = '\0';
+		if (is_gone(b, above, host))
 			return NULL;
+		if (moved && strcmp(above, moved->path) == 0)
+			break; /* above it is what the host has there */
 	}
 	return ptr_take(&shown);
 }
