@@ -520,6 +520,13 @@ static int gather_covered(struct pairing *p)
 		    !S_ISDIR(change->before.mode))
 			r = isle_gone_add(&p->covered, change->layer, change->path, &change->before, (ssize_t)i);
 	}
+	for (size_t i = 0; i < p->displaced_count && r >= 0; i++) {
+		const struct isle_change *change = &p->displaced[i].change;
+
+		if (!p->taken[p->displaced[i].by] && !S_ISDIR(change->before.mode))
+			r = isle_gone_add(&p->covered, change->layer, change->path, &change->before,
+					  (ssize_t)p->displaced[i].by);
+	}
 	isle_gone_sort(&p->covered);
 	p->has_covered = true;
 	return r;

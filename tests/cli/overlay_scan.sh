@@ -150,7 +150,7 @@ if [ $mode = root ]; then
 		mv swap_a s; mv swap_b swap_a; mv s swap_b; mv again again.old; mkdir again; echo new >again/new; rm taken/t; mv -T up taken
 		mv gone/keep kept; rm -r gone; mkdir box; mv moved/inner/deep box/deep; mv 'with link' linked; mv link link2; $keep_view"
 	expect '' 'R moved' dir 'A moved/n' 'D moved/f' 'R moved/inner' dir/in 'M box/deep/g' 'R box/deep' dir/in/deep 'A box' \
-		'R swap_a' swap_b 'R swap_b' swap_a 'R again.old' again 'A again' 'D taken' 'R taken' up 'D gone' 'R kept' gone/keep 'R linked' 'with link' 'D link' 'A link2'
+		'R swap_a' swap_b 'R swap_b' swap_a 'R again.old' again 'A again' 'D taken' 'R taken' up 'D gone' 'R kept' gone/keep 'R linked' 'with link' 'R link2' link
 	applies
 	# Renamed and back again is nothing.
 	fresh

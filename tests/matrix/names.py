@@ -107,10 +107,11 @@ def copy_links(one, two):
     """cp -al"""
     if os.path.islink(one) or not os.path.isdir(one):
         return os.link(one, two, follow_symlinks=False)
-    if (two + "/").startswith(one + "/"):
+    names = sorted(os.listdir(one))
+    if (os.path.realpath(two) + "/").startswith(os.path.realpath(one) + "/"):
         raise OSError(errno.EINVAL, two)
     os.mkdir(two)
-    for name in sorted(os.listdir(one)):
+    for name in names:
         copy_links(one + "/" + name, two + "/" + name)
 
 
@@ -349,7 +350,7 @@ class Game:
 def clear(base):
     """Also directories that nobody may enter: an upper directory's work is one."""
     subprocess.run(["chmod", "-R", "u+rwx", base], stderr=subprocess.DEVNULL, check=False)
-    shutil.rmtree(base, ignore_errors=True)
+    subprocess.run(["rm", "-rf", base], stderr=subprocess.DEVNULL, check=False)
 
 
 def alone(base, history, way, seed):
