@@ -39,8 +39,13 @@ static int describe(const struct isle_run_options *o, struct isle_buf *out)
 		      o->hostname == NULL ? "" : o->hostname);
 	for (const char *const *p = o->write; p != NULL && *p != NULL; p++)
 		isle_buf_addf(out, "\nwrite=%s", *p);
-	for (const char *const *p = o->hide; p != NULL && *p != NULL; p++)
+	for (const char *const *p = o->hide; p != NULL && *p != NULL; p++) {
+		auto_free char *real = realpath(*p, NULL); /* a link can lead elsewhere by now */
+
 		isle_buf_addf(out, "\nhide=%s", *p);
+		if (real != NULL && strcmp(real, *p) != 0)
+			isle_buf_addf(out, " -> %s", real);
+	}
 	return isle_buf_error(out);
 }
 

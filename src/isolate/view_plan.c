@@ -507,6 +507,8 @@ static char *target_of(const char *link)
 	if (n <= 0)
 		return NULL;
 	target[n] = '\0';
+	while (n > 1 && target[n - 1] == '/') /* a directory, once it is there */
+		target[--n] = '\0';
 	if (target[0] == '/')
 		return strdup(target);
 	auto_free char *dir = strndup(link, (size_t)(strrchr(link, '/') - link));
@@ -580,9 +582,14 @@ static int plan_hidden(struct planner *p, const struct isle_hider *hider, const 
 	bool missing;
 	auto_free char *real = resolve(path, &missing);
 	int r = real == NULL ? 0 : check_named(p, real, "--hide");
+	struct stat st;
 
 	if (r >= 0)
 		r = check_named(p, path, "--hide");
+	if (r >= 0 && real == NULL && missing && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return isle_err_text(p->err, -ENOENT,
+				     "cannot hide what %s leads to: the directory that it would be in is missing",
+				     isle_quote(path));
 	return r < 0 ? r : isle_hide_named(hider, path, real, missing);
 }
 

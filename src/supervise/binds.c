@@ -2,11 +2,9 @@
 /*
  * The socket is taken out of the caller (pidfd_getfd(2)), so it is the one that is looked at.
  *
- * Where a path has to be looked at, its directory is opened, and the name is made in that very directory. The address
- * that others then see of the socket is the one that bind(2) was called with: it has to be the caller's, not the name
- * alone. So the kernel walks the path a second time, and could be led elsewhere meanwhile; Landlock confines what it
- * makes to that directory. What lies below it is then allowed, too. Where something is mounted there that is not the
- * isle's, or can be (NEST), and on kernels without Landlock, only the name is used.
+ * Where a path has to be looked at, its directory is opened, and the name is made in that very directory. So the
+ * address that others see of the socket is the name alone. With the path that bind(2) was called with, the kernel would
+ * walk it a second time, and a program that moves directories meanwhile could lead it to what is the host's (--write).
  */
 #include "binds.h"
 
@@ -17,7 +15,6 @@
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -41,9 +38,7 @@ struct work {
 	union address address;
 	socklen_t size;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1]; /* "": the address is no path */
-	const struct isle_buf *mounts;				       /* where a path may be; NULL: anywhere */
-	const struct isle_buf *others; /* where everything else is mounted, each with a newline */
-	bool nest;
+	const struct isle_buf *mounts; /* of the isle, where a path may be; NULL: anywhere */
 };
 
 static int take_socket(const struct isle_call *call)
@@ -99,72 +94,35 @@ static int read_address(const struct isle_call *call, bool host_net, struct work
 	return 0;
 }
 
-/* The isle's overlays, and what is mounted in its own /dev: the fifth word is where. */
-static bool is_own_line(const char *line, size_t length)
+/* The isle's overlays, and what is mounted in its own /dev. */
+static bool is_own_line(const char *root, const char *point, const char *line, size_t length)
 {
-	const char *point = line;
-
-	for (unsigned i = 0; i < 4 && point < line + length; i++)
-		point += strcspn(point, " ") + 1;
-	return memmem(line, length, " - overlay isle ", 16) != NULL || strncmp(point, "/dev/", 5) == 0;
+	return memmem(line, length, " - overlay isle ", 16) != NULL ||
+	       (strncmp(point, "/dev/", 5) == 0 && strncmp(root, "/ ", 2) == 0);
 }
 
-/* As mountinfo writes it: blanks and the like as octal numbers. */
-static void add_point(struct isle_buf *points, const char *line)
+/* True if a directory lies on a file system of the isle's own. By device: a directory can be moved, and a mount be made
+ * again elsewhere or seen from another root, but what is the host's has another device. */
+static bool is_own(const struct isle_buf *mounts, int dir)
 {
-	for (unsigned i = 0; i < 4; i++)
-		line += strcspn(line, " \n") + (line[strcspn(line, " \n")] == ' ');
-	isle_buf_addf(points, "%.*s\n", (int)strcspn(line, " \n"), line);
-}
+	struct statx st;
+	char wanted[32];
 
-static int sort_mounts(pid_t tid, struct isle_buf *ret_own, struct isle_buf *ret_others)
-{
-	auto_buf struct isle_buf all = ISLE_BUF_INIT;
-	int r = isle_in_place_mounts(tid, &all);
-
-	for (const char *line = all.data; r >= 0 && line != NULL && *line != '\0';) {
+	if (isle_statx(dir, "", &st) < 0)
+		return false;
+	snprintf(wanted, sizeof(wanted), "%u:%u ", st.stx_dev_major, st.stx_dev_minor);
+	for (const char *line = mounts->data; line != NULL && *line != '\0';) {
+		const char *words[5] = {line}; /* id, parent, device, root, where */
 		size_t length = strcspn(line, "\n");
 
-		if (is_own_line(line, length))
-			isle_buf_addf(ret_own, "%.*s\n", (int)length, line);
-		else
-			add_point(ret_others, line);
+		for (unsigned i = 1; i < ARRAY_SIZE(words); i++)
+			words[i] = words[i - 1] + strcspn(words[i - 1], " \n") + 1;
+		if (words[4] < line + length && strncmp(words[2], wanted, strlen(wanted)) == 0 &&
+		    is_own_line(words[3], words[4], line, length))
+			return true;
 		line += length + (line[length] == '\n');
 	}
-	if (r >= 0)
-		r = isle_buf_error(ret_own);
-	return r < 0 ? r : isle_buf_error(ret_others);
-}
-
-/* In the child. fds: its /proc/self/fd. True when all that is mounted below dir is the isle's, and stays so. */
-static bool has_own_below(const struct work *w, int fds, int dir)
-{
-	char path[PATH_MAX], number[16];
-
-	snprintf(number, sizeof(number), "%d", dir);
-	ssize_t size = readlinkat(fds, number, path, sizeof(path) - 1);
-	if (w->nest || size <= 0 || (size_t)size == sizeof(path) - 1 || path[0] != '/')
-		return false;
-	path[size] = '\0';
-	if (path[strcspn(path, " \t\n\\")] != '\0') /* mountinfo writes it in another way */
-		return false;
-	size_t length = size == 1 ? 0 : (size_t)size; /* "/" */
-	for (const char *point = w->others->data; point != NULL && *point != '\0'; point = strchr(point, '\n') + 1)
-		if (strncmp(point, path, length) == 0 && point[length] == '/')
-			return false;
-	return true;
-}
-
-/* From here on this process can make sockets in and below dir only. */
-static int confine(int dir)
-{
-	const struct landlock_ruleset_attr attr = {.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_SOCK};
-	auto_fd int ruleset = isle_landlock_create(&attr, sizeof(attr));
-	int r = ruleset < 0 ? ruleset : isle_landlock_add_path(ruleset, dir, attr.handled_access_fs);
-
-	if (r >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		r = -errno;
-	return r < 0 ? r : isle_landlock_restrict(ruleset);
+	return false;
 }
 
 static int bind_name(const struct work *w, int dir, const char *name)
@@ -185,34 +143,32 @@ static int bind_as_given(const struct work *w)
 static int do_bind(const void *data)
 {
 	const struct work *w = data;
-	auto_fd int fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char parent[sizeof(w->path)], last[sizeof(w->path)];
 	int r = isle_in_place_enter(w->place, w->path[0] == '\0' ? NULL : w->path);
 
 	if (r < 0 || w->path[0] == '\0' || w->mounts == NULL)
 		return r < 0 ? r : bind_as_given(w);
+	if (w->path[strlen(w->path) - 1] == '/')
+		return -ENOENT;
 	memcpy(parent, w->path, sizeof(w->path));
 	memcpy(last, w->path, sizeof(w->path));
 	auto_fd int dir = open(dirname(parent), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
-	if (!isle_in_place_has(w->mounts, dir))
-		return -EPERM;
-	return has_own_below(w, fds, dir) && confine(dir) >= 0 ? bind_as_given(w) : bind_name(w, dir, basename(last));
+	return is_own(w->mounts, dir) ? bind_name(w, dir, basename(last)) : -EPERM;
 }
 
 static int bind_for(struct isle_guide *guide, const struct isle_call *call)
 {
 	auto_in_place struct isle_in_place place = ISLE_IN_PLACE_INIT;
 	auto_buf struct isle_buf mounts = ISLE_BUF_INIT;
-	auto_buf struct isle_buf others = ISLE_BUF_INIT;
-	struct work w = {.place = &place, .others = &others, .nest = (guide->options.filter & ISLE_FILTER_NEST) != 0};
+	struct work w = {.place = &place};
 	int r = read_address(call, guide->options.net == ISLE_NET_HOST, &w);
 
 	if (r >= 0)
 		r = isle_in_place_open(call, AT_FDCWD, &place);
 	if (r >= 0 && guide->options.writes && w.path[0] != '\0') {
-		r = sort_mounts(call->tid, &mounts, &others);
+		r = isle_in_place_own_mounts(call->tid, &mounts);
 		w.mounts = &mounts;
 	}
 	if (r < 0)

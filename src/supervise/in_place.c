@@ -79,7 +79,8 @@ static int add_mounts(pid_t tid, struct isle_buf *text)
 	return isle_read_file(AT_FDCWD, name, text, 16 << 20);
 }
 
-int isle_in_place_mounts(pid_t tid, struct isle_buf *ret_text)
+/* Init of the isle, from which the thread descends; *ret_tid. */
+static int find_init(pid_t tid, pid_t *ret_tid)
 {
 	char outside[64];
 	ssize_t n = readlink("/proc/self/ns/pid", outside, sizeof(outside) - 1);
@@ -94,8 +95,26 @@ int isle_in_place_mounts(pid_t tid, struct isle_buf *ret_text)
 		if (isle_peer_look(last, &peer) < 0)
 			break;
 	}
-	int r = add_mounts(tid, ret_text);
-	return r < 0 || last == tid ? r : add_mounts(last, ret_text);
+	*ret_tid = last;
+	return 0;
+}
+
+int isle_in_place_mounts(pid_t tid, struct isle_buf *ret_text)
+{
+	pid_t init;
+	int r = find_init(tid, &init);
+
+	if (r >= 0)
+		r = add_mounts(tid, ret_text);
+	return r < 0 || init == tid ? r : add_mounts(init, ret_text);
+}
+
+int isle_in_place_own_mounts(pid_t tid, struct isle_buf *ret_text)
+{
+	pid_t init;
+	int r = find_init(tid, &init);
+
+	return r < 0 ? r : add_mounts(init, ret_text);
 }
 
 bool isle_in_place_has(const struct isle_buf *mounts, int object)

@@ -29,6 +29,8 @@ int isle_in_place_open(const struct isle_call *call, int dirfd, struct isle_in_p
 /* The mounts that the caller sees, and those of the isle (a program that has changed its root does not see them all),
  * one after the other as in mountinfo. */
 int isle_in_place_mounts(pid_t tid, struct isle_buf *ret_text) isle_must_check;
+/* Those of the isle alone, as its init sees them: nothing that the caller has mounted, and no root of the caller's. */
+int isle_in_place_own_mounts(pid_t tid, struct isle_buf *ret_text) isle_must_check;
 /* True if an object (O_PATH) lies on one of these. One that a process outside has handed in does not. */
 bool isle_in_place_has(const struct isle_buf *mounts, int object);
 

@@ -42,8 +42,10 @@ for kind in STREAM, DGRAM, SEQ:
         os.chdir(own)
         s = unix(kind, name)
         c = socket.socket(socket.AF_UNIX, kind)
-        c.connect(s.getsockname())
-        if s.getsockname() != name or c.getpeername() != name:
+        c.connect(name if write else s.getsockname())
+        # With --write it is the name alone.
+        wanted = os.path.basename(name) if write else name
+        if s.getsockname() != wanted or c.getpeername() != wanted:
             bad += 1
             print("BAD name", s.getsockname(), c.getpeername())
     expect("relative %d" % kind, "done", lambda: unix(kind, "r%d" % kind))
@@ -104,6 +106,14 @@ s = unix(STREAM, own + "/talk")
 c = socket.socket(socket.AF_UNIX)
 c.connect(own + "/talk")
 assert os.stat(own + "/talk").st_mode & 0o777 == 0o777 & ~0o022
+# A root of the program's own, in which the host's directory has a name of the isle's.
+if write and os.getuid() == 0:
+    os.chdir("/")
+    os.mkdir(own + "/R")
+    os.rename(os.path.dirname(shared), own + "/R/dev")
+    os.chroot(own + "/R")
+    expect("chroot", "refused", lambda: unix(STREAM, "/dev/shared/c"))
+    expect("chroot to shm", "refused", lambda: unix(STREAM, "/dev/shm/c"))
 print("all was tried")
 sys.exit(bad != 0)
 PY
@@ -112,11 +122,11 @@ attempt() {
 	local mode=$1 shared=$2
 	shift 2
 	echo "== $mode $shared $*"
-	rm -rf "$T/own" "$T/shared"
-	mkdir "$T/own" "$T/shared"
+	rm -rf "$T/own" "$T/w"
+	mkdir -p "$T/own" "$T/w/shared"
 	isle run -q --discard "$@" -- python3 "$T/inside.py" "$mode" "$shared" "$T/own" >"$T/log" 2>&1 || fail "$mode $*: $(cat "$T/log")"
 	grep -q 'all was tried' "$T/log" || fail "$mode $*: $(cat "$T/log")"
-	same "$(ls "$T/shared" "$T/own")" "$T/own:"$'\n\n'"$T/shared:" || fail "something is on the host"
+	same "$(ls "$T/w/shared" "$T/own")" "$T/own:"$'\n\n'"$T/w/shared:" || fail "something is on the host"
 }
 
 for more in "" --no-track; do
@@ -124,8 +134,8 @@ for more in "" --no-track; do
 	{
 		attempt host - --net host $more
 		attempt none - --net none $more
-		attempt none "$T/shared" --net none --write "$T/shared" $more
-		attempt host "$T/shared" --net host --write "$T/shared" $more
+		attempt none "$T/w/shared" --net none --write "$T/w/shared" $more
+		attempt host "$T/w/shared" --net host --write "$T/w/shared" $more
 	}
 done
 nothing_left

@@ -73,10 +73,24 @@ hasnt "$(cat "$T/err")" "isle: "
 absent nowhere
 ln -s dangling second
 same "$(view --hide second -- ls -A dangling second nowhere)" $'dangling:\n\nnowhere:\n\nsecond:'
+ln -sfn nowhere/ second
+same "$(view --hide second -- ls -A second nowhere)" $'nowhere:\n\nsecond:'
 ln -s missing/file lost
-same "$(view --hide lost -- sh -c 'mkdir missing; echo made >missing/file; cat lost')" ""
+status_is 125 view --hide lost -- true 2>"$T/err"
+has "$(cat "$T/err")" "cannot hide what $H/lost leads to: the directory that it would be in is missing"
 rm second lost
-view -- rm -rf missing
+# A run that joins looks again where a link leads.
+mkdir elsewhere
+echo else >elsewhere/key
+isle run -q -n joined --net none --hide link -- sh -c "touch begun; sleep 3" &
+until [ -n "$(isle run -q -n joined --net none --hide link -- ls begun 2>/dev/null)" ]; do sleep 0.1; done
+ln -sfn elsewhere link
+status_is 125 isle run -q -n joined --net none --hide link -- true 2>"$T/err"
+has "$(cat "$T/err")" "in use with other options"
+wait
+ln -sfn keys link
+rm -r elsewhere
+isle rm -qy joined
 view -- sh -c 'rm link nowhere; mkdir zone; echo x >zone/file; ln -s zone link'
 same "$(view --hide link -- ls -A keys zone)" $'keys:\n\nzone:'
 view -- ln -sfn /../../../proc link
