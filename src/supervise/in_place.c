@@ -101,7 +101,7 @@ static int find_init(pid_t tid, pid_t *ret_tid)
 
 int isle_in_place_mounts(pid_t tid, struct isle_buf *ret_text)
 {
-	pid_t init;
+	pid_t init = tid;
 	int r = find_init(tid, &init);
 
 	if (r >= 0)
@@ -111,7 +111,7 @@ int isle_in_place_mounts(pid_t tid, struct isle_buf *ret_text)
 
 int isle_in_place_own_mounts(pid_t tid, struct isle_buf *ret_text)
 {
-	pid_t init;
+	pid_t init = tid;
 	int r = find_init(tid, &init);
 
 	return r < 0 ? r : add_mounts(init, ret_text);
