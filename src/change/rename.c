@@ -2,12 +2,13 @@
 /*
  * Which deletion and which creation are one rename?
  *
- * Directories and files whose data were not copied say so themselves (overlay.redirect). Of other plain files a
- * rename leaves a whiteout at the old name and a copied-up file at the new one. They are paired
+ * Directories and files whose data were not copied say so themselves (overlay.redirect). Of everything else a
+ * rename leaves a whiteout, or what came there, at the old name and a copied-up object at the new one. They are paired
  *   1. by the redirect of a metacopy file, when what it leads to is gone in the isle;
  *   2. by the origin handle, which is that of the deleted host file (root only). One with several names is looked for
  *      also where it came into a new directory, or took the place of something else, or where its old name went with a
- *      directory: the names that it has besides show what is written to it, so it has to stay the host's file;
+ *      directory or was taken by something else: the names that it has besides show what is written to it, so it has to
+ *      stay the host's file. What was taken so is new where it is;
  *   3. by equal size, mtime and mode, and then equal data. Empty files are all alike and never paired so, nor are
  *      files with several names, of which the others would come along. Only where there is one candidate: in the same
  *      directory, or of the same name in another. The bytes compared for 3 are bounded; past that a rename stays a
@@ -355,6 +356,7 @@ static bool is_linked(const struct pairing *p, size_t i)
 		change->kind == ISLE_METADATA);
 }
 
+/* All but the data, and of a plain file that has data of its own these, too. */
 static void compare_pair(struct pairing *p, const struct isle_change *made, const struct isle_change *old,
 			 unsigned *ret_diff)
 {
@@ -365,37 +367,48 @@ static void compare_pair(struct pairing *p, const struct isle_change *made, cons
 		*ret_diff = stat_diff(&made->after, &old->before) | (data ? ISLE_DIFF_CONTENT : 0);
 }
 
-static int pair_linked(struct pairing *p, struct isle_change *made, const struct isle_candidate *info)
+/* The host's object of this name is the one that has been moved here. deleted: the change that said it was gone, or
+ * NULL. */
+static int make_moved(struct pairing *p, struct isle_change *made, const struct isle_gone_name *name,
+		      struct isle_change *deleted)
 {
-	const struct isle_gone_name *name = find_by_handle(p, made, info->handle, 2);
-	struct isle_change *old;
 	unsigned diff = 0;
 
-	if (!name)
-		return 0;
-	/* What is at the new name goes, unless it is somewhere else in the isle. */
-	if (made->before.mode != 0 && add_displaced(p, made) < 0)
-		return -ENOMEM;
 	free(made->from);
 	made->from = strdup(name->path);
 	if (!made->from)
 		return -ENOMEM;
-	/* Where the layer has its data from stays of interest: what moves that has to take this along. */
-	if (made->data && strcmp(made->data, made->from) == 0) {
-		free(made->data);
-		made->data = NULL;
-	}
+	made->before = name->st;
+	compare_pair(p, made, made, &diff);
+	make_rename(p, made, deleted, diff);
+	made->moved = isle_later(&made->before.ctime, &made->base) ? ISLE_MOVED_CHANGED : ISLE_MOVED_NO;
+	return 0;
+}
+
+static int pair_linked(struct pairing *p, struct isle_change *made, const struct isle_candidate *info)
+{
+	const struct isle_gone_name *name = find_by_handle(p, made, info->handle, 2);
+	struct isle_change *old = name && name->change >= 0 ? &p->changes[name->change] : NULL;
+	int r = 0;
+
+	if (!name)
+		return 0;
+	/* What is at the new name goes, unless it is somewhere else in the isle. */
+	if (made->before.mode != 0)
+		r = add_displaced(p, made);
+	if (old)
+		p->taken[name->change] = true;
 	made->another = made->brief = false;
 	made->bytes = made->after.size;
 	made->entries = 0;
-	old = name->change < 0 ? NULL : &p->changes[name->change];
-	if (old)
-		p->taken[name->change] = true;
-	made->before = name->st;
-	compare_pair(p, made, made, &diff);
-	make_rename(p, made, old && old->kind == ISLE_DELETE ? old : NULL, diff);
-	made->moved = isle_later(&made->before.ctime, &made->base) ? ISLE_MOVED_CHANGED : ISLE_MOVED_NO;
-	return 0;
+	if (r >= 0)
+		r = make_moved(p, made, name, old && old->kind == ISLE_DELETE ? old : NULL);
+	/* Where the layer has its data from stays of interest: what moves that has to take this along. */
+	if (r >= 0 && made->data && strcmp(made->data, made->from) == 0) {
+		free(made->data);
+		made->data = NULL;
+	}
+	return r;
 }
 
 /* What came to a name whose file is another change's now is new there. */
@@ -489,17 +502,8 @@ static int pair_file(struct pairing *p, struct isle_change *made, const struct i
 	struct isle_change *deleted = NULL;
 	unsigned diff = 0;
 
-	if (name) {
-		free(made->from);
-		made->from = strdup(name->path);
-		if (!made->from)
-			return -ENOMEM;
-		made->before = name->st;
-		compare_pair(p, made, made, &diff);
-		make_rename(p, made, name->change < 0 ? NULL : &p->changes[name->change], diff);
-		made->moved = isle_later(&made->before.ctime, &made->base) ? ISLE_MOVED_CHANGED : ISLE_MOVED_NO;
-		return 0;
-	}
+	if (name)
+		return make_moved(p, made, name, name->change < 0 ? NULL : &p->changes[name->change]);
 	if (S_ISREG(made->after.mode) && made->after.size > 0)
 		deleted = find_by_data(p, made, within, &diff);
 	if (deleted)
